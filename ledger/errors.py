@@ -1,0 +1,17 @@
+"""What the arithmetic of the book refuses to work with."""
+
+
+class LedgerError(Exception):
+    """The base of every error that `ledger` raises on purpose."""
+
+
+class BadValue(LedgerError):
+    """A value that cannot stand in the book; the message says why, in words for a person."""
+
+
+class BadStatement(LedgerError):
+    """A statement that contradicts itself."""
+
+
+class BrokenChain(LedgerError):
+    """A page that does not follow the page before it."""

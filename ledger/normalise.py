@@ -1,0 +1,161 @@
+"""What may stand in the book: scales, ranges and the checks that a broker's row must pass.
+
+Pure. A row that fails is set aside with the reason; it is never repaired and never dropped in silence.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+
+from .entries import (
+    EXECUTED,
+    FINAL_STATES,
+    OPEN,
+    PARTIALLY_FILLED,
+    ZERO,
+    Holding,
+    Order,
+    Position,
+    Trade,
+)
+from .errors import BadValue
+
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+QUANTITY_SCALE, PRICE_SCALE, MONEY_SCALE, PERCENT_SCALE = 10, 8, 6, 4
+LARGEST_INTEGER = 2**63 - 1  # SQLite keeps a decimal as a scaled 64-bit integer; its range binds both databases
+TEXT_LIMIT, REMARK_LIMIT = 64, 500
+
+_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)  # our own: the global context is never touched
+_STEPS = {scale: Decimal(1).scaleb(-scale) for scale in range(13)}
+_LIMITS = {scale: Decimal(LARGEST_INTEGER).scaleb(-scale) for scale in range(13)}
+_ZEROS = {scale: Decimal(0).scaleb(-scale) for scale in range(13)}
+
+
+def at_scale(value: Decimal, scale: int) -> Decimal:
+    """`value` rounded half to even to `scale` decimals, never minus zero. BadValue when it cannot be kept."""
+    try:
+        scaled = value.quantize(_STEPS[scale], context=_CONTEXT)
+    except InvalidOperation:
+        raise BadValue(f"{value} is not a number that fits") from None
+    if not scaled:
+        if scaled.is_nan():
+            raise BadValue("not a number")
+        return _ZEROS[scale]
+    if not -_LIMITS[scale] <= scaled <= _LIMITS[scale]:
+        raise BadValue(f"{value} is too large (limit {_LIMITS[scale]:.0f})")
+    return scaled
+
+
+def quantity(value: Decimal) -> Decimal:
+    return at_scale(value, QUANTITY_SCALE)
+
+
+def price(value: Decimal) -> Decimal:
+    return at_scale(value, PRICE_SCALE)
+
+
+def known_price(value: Decimal | None) -> Decimal | None:
+    """A price where 0 makes no sense: 0 and nothing both mean that it is not known."""
+    return at_scale(value, PRICE_SCALE) if value else None
+
+
+def money(value: Decimal | None) -> Decimal | None:
+    return None if value is None else at_scale(value, MONEY_SCALE)
+
+
+def text(value: str | None, limit: int = TEXT_LIMIT) -> str:
+    """Trimmed text of at most `limit` characters that both databases can keep. BadValue otherwise."""
+    if not value:
+        return ""
+    value = value.strip()
+    if len(value) > limit:
+        raise BadValue(f"text of {len(value)} characters where {limit} are allowed: {value[:20]!r}...")
+    if "\x00" in value or not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        raise BadValue("text with characters that cannot be kept")
+    return value
+
+
+def name(value: str | None) -> str:
+    """Like `text`, and it must be there: a symbol, an order id."""
+    kept = text(value)
+    if not kept:
+        raise BadValue("a name that must be there is empty")
+    return kept
+
+
+_PERSONAL = re.compile(
+    r"\b[A-Z]{5}\d{4}[A-Z]\b"  # PAN
+    r"|\b[\w.+-]+@[\w-]+\.[\w.]+\b"  # e-mail address
+    r"|\b(?:\+?91[- ]?)?[6-9]\d{9}\b"  # Indian mobile number
+    r"|\beyJ[\w-]{10,}[\w.-]*"  # a token in JWT form
+    r"|\b\d{16}\b"  # demat number
+)
+
+
+def scrubbed(value: str | None, identifiers: tuple[str, ...] = (), limit: int = REMARK_LIMIT) -> str:
+    """A broker's free text without what names a person: kept in clear, so cleaned first. Cut at `limit`."""
+    if not value:
+        return ""
+    cleaned = _PERSONAL.sub("***", value.replace("\x00", " ").strip())
+    for identifier in identifiers:
+        if identifier:
+            cleaned = cleaned.replace(identifier, "***")
+    return cleaned.encode("utf-8", "replace").decode("utf-8")[:limit]
+
+
+def as_ist(moment: datetime) -> datetime:
+    """An instant in UTC; without a zone it is read as India's."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(UTC)
+
+
+def ist_date(moment: datetime) -> date:
+    return moment.astimezone(IST).date()
+
+
+def common_status(mapped: str | None, ordered: Decimal, filled: Decimal) -> str:
+    """The common state of an order: quantities outweigh a broker's word that is not final."""
+    if mapped is None:
+        return "UNKNOWN"
+    if mapped in FINAL_STATES:
+        return mapped
+    if ordered and filled == ordered:
+        return EXECUTED
+    return PARTIALLY_FILLED if mapped == OPEN and filled else mapped
+
+
+def wrong_holding(row: Holding) -> str | None:
+    """Why this holding cannot be right, or None."""
+    if row.quantity < ZERO or row.owned < ZERO:
+        return "a holding cannot be negative"
+    if min(row[6:12]) < ZERO:
+        return "a part of a holding cannot be negative"
+    if row.average_price is not None and row.average_price < ZERO:
+        return "an average price cannot be negative"
+    return None
+
+
+def wrong_position(row: Position) -> str | None:
+    if min(row[6], row[8], row[10], row[12]) < ZERO:
+        return "a bought or sold quantity cannot be negative"
+    return None
+
+
+def wrong_order(row: Order) -> str | None:
+    if row.quantity < ZERO or row.filled_quantity < ZERO:
+        return "an order's quantity cannot be negative"
+    if row.filled_quantity > row.quantity:
+        return f"filled {row.filled_quantity.normalize():f} of {row.quantity.normalize():f} ordered"
+    if row.transaction_type not in ("BUY", "SELL"):
+        return f"neither BUY nor SELL: {row.transaction_type!r}"
+    return None
+
+
+def wrong_trade(row: Trade) -> str | None:
+    if row.quantity <= ZERO:
+        return "a fill must have a quantity above 0"
+    if row.price < ZERO:
+        return "a fill's price cannot be negative"
+    if row.transaction_type not in ("BUY", "SELL"):
+        return f"neither BUY nor SELL: {row.transaction_type!r}"
+    return None

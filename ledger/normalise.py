@@ -71,7 +71,7 @@ def text(value: str | None, limit: int = TEXT_LIMIT) -> str:
     value = value.strip()
     if len(value) > limit:
         raise BadValue(f"text of {len(value)} characters where {limit} are allowed: {value[:20]!r}...")
-    if "\x00" in value or not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
         raise BadValue("text with characters that cannot be kept")
     return value
 

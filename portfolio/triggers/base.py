@@ -160,8 +160,13 @@ class HttpClient(Protocol):
     ) -> Reply: ...
 
     async def post(
-        self, path: str, *, json: Any = None, form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None, keep: bool = True,
+        self,
+        path: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        keep: bool = True,
     ) -> Reply: ...
 
 
@@ -207,7 +212,26 @@ class BaseTrigger(ABC):
 
 
 __all__ = [
-    "Account", "Answer", "BaseTrigger", "BrokerUnavailable", "Credential", "CredentialField", "Endpoint",
-    "ForbiddenRequest", "HttpClient", "Listing", "LoginMethod", "LoginRequired", "NotPermitted", "Order",
-    "Rate", "RateLimited", "Reply", "Rows", "TokenStore", "TriggerError", "UnexpectedReply", "WrongAccount",
+    "Account",
+    "Answer",
+    "BaseTrigger",
+    "BrokerUnavailable",
+    "Credential",
+    "CredentialField",
+    "Endpoint",
+    "ForbiddenRequest",
+    "HttpClient",
+    "Listing",
+    "LoginMethod",
+    "LoginRequired",
+    "NotPermitted",
+    "Order",
+    "Rate",
+    "RateLimited",
+    "Reply",
+    "Rows",
+    "TokenStore",
+    "TriggerError",
+    "UnexpectedReply",
+    "WrongAccount",
 ]

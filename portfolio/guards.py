@@ -202,7 +202,7 @@ def _clash(model: type[models.Model], connection: BaseDatabaseWrapper, other: st
 def _keys(model: type[models.Model]) -> list[list[str]]:
     """The columns of the primary key and of everything that must be unique."""
     meta = model._meta
-    keys = [[field.column] for field in meta.concrete_fields if field.unique]
+    keys = [[str(field.column)] for field in meta.concrete_fields if field.unique]
     named: list[Any] = [*meta.unique_together]
     for constraint in meta.constraints:
         if isinstance(constraint, models.UniqueConstraint):
@@ -213,7 +213,7 @@ def _keys(model: type[models.Model]) -> list[list[str]]:
 
 
 def _columns(model: type[models.Model]) -> list[str]:
-    return [field.column for field in model._meta.concrete_fields if not field.generated]
+    return [str(field.column) for field in model._meta.concrete_fields if not field.generated]
 
 
 def _field(model: type[models.Model], name: str) -> Any:

@@ -96,7 +96,7 @@ class ExactDecimalField(_Field[_Read]):
 
     def from_db_value(self, value: Any, expression: BaseExpression, connection: BaseDatabaseWrapper) -> Decimal | None:
         if value is None or connection.vendor != "sqlite":
-            return value  # type: ignore[no-any-return]
+            return value
         if type(value) is not int:
             raise ValueError(f"{self.name or expression}: {value!r} is not exact; it left the range of 64 bits")
         return Decimal(value).scaleb(-self.scale, _CONTEXT)

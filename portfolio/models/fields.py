@@ -95,8 +95,8 @@ class ExactDecimalField(_Field[_Read]):
         return [self.from_db_value] if connection.vendor == "sqlite" else []
 
     def from_db_value(self, value: Any, expression: BaseExpression, connection: BaseDatabaseWrapper) -> Decimal | None:
-        if value is None or connection.vendor != "sqlite":
-            return value
+        if value is None:
+            return None
         if type(value) is not int:
             raise ValueError(f"{self.name or expression}: {value!r} is not exact; it left the range of 64 bits")
         return Decimal(value).scaleb(-self.scale, _CONTEXT)
@@ -110,7 +110,7 @@ class ExactDecimalField(_Field[_Read]):
         return super().formfield(**{**wanted, **options})
 
 
-class _SameScale(Lookup):  # type: ignore[type-arg]
+class _SameScale(Lookup):
     """Columns of two scales are different integers on SQLite: such a comparison is refused on both databases."""
 
     def get_prep_lookup(self) -> Any:

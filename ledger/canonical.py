@@ -1,0 +1,186 @@
+"""The hashed form of a row of the book, and nothing else's business.
+
+A row is a JSON array of strings without spaces: schema name, schema version, then the fields in the
+schema's order, the row's id first. Decimals stand at the column's scale, instants in UTC with
+microseconds, dates as ISO dates, booleans as true or false, digests in hex; null is JSON null. The leaf is
+the RFC 6962 leaf hash of those bytes in UTF-8. A schema here is never edited, only succeeded by one with a
+higher version: old rows keep verifying by the old one. `tests/ledger/vectors.json` pins the bytes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from .merkle import leaf_hash
+from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
+
+Rendered = list[str | None]
+
+_encode_array = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _instant(value: datetime) -> str:
+    return value.isoformat(timespec="microseconds")
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+RENDERERS: dict[str, Callable[[Any], str] | None] = {
+    "text": None,
+    "uuid": None,  # ids are text already: lower case, with hyphens
+    "json": None,  # canonical JSON text, see `json_text`
+    "quantity": f"{{:.{QUANTITY_SCALE}f}}".format,
+    "price": f"{{:.{PRICE_SCALE}f}}".format,
+    "money": f"{{:.{MONEY_SCALE}f}}".format,
+    "percent": f"{{:.{PERCENT_SCALE}f}}".format,
+    "integer": str,
+    "boolean": _boolean,
+    "date": date.isoformat,
+    "instant": _instant,
+    "digest": bytes.hex,
+}
+
+
+class Schema(NamedTuple):
+    """One table of the book: its name, version, and (column, kind) in the order that is hashed."""
+
+    name: str
+    version: int
+    fields: tuple[tuple[str, str], ...]
+    renderers: tuple[Callable[[Any], str] | None, ...]
+    head: tuple[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(column for column, _ in self.fields)
+
+
+def schema(name: str, version: int, fields: str) -> Schema:
+    pairs = tuple((column, kind or "text") for column, _, kind in (word.partition(":") for word in fields.split()))
+    return Schema(name, version, pairs, tuple(RENDERERS[kind] for _, kind in pairs), (name, str(version)))
+
+
+def render(schema: Schema, values: Iterable[Any]) -> Rendered:
+    """Each value once, as text: what the leaf hashes is also what is sent to the database."""
+    return [
+        value if value is None or renderer is None else renderer(value)
+        for renderer, value in zip(schema.renderers, values, strict=True)
+    ]
+
+
+def encode(schema: Schema, rendered: Sequence[str | None]) -> bytes:
+    return _encode_array((*schema.head, *rendered)).encode()
+
+
+def leaf(schema: Schema, rendered: Sequence[str | None]) -> bytes:
+    return leaf_hash(encode(schema, rendered))
+
+
+def json_text(value: Any) -> str:
+    """The one text of a JSON value: sorted keys, no spaces, no floats (numbers travel as strings)."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+
+
+_INSTRUMENT = "instrument_id:uuid isin symbol exchange"
+_SEALED = "detected_at:instant sync_batch_id:uuid"
+
+SYNC_BATCH = schema(
+    "sync_batches",
+    1,
+    "id:uuid broker_account_id:uuid sync_type trading_day:date status started_at:instant completed_at:instant "
+    "holdings_fetched:integer positions_fetched:integer orders_fetched:integer holdings_updated:integer "
+    "positions_updated:integer orders_created:integer quantity_changes_detected:integer errors_count:integer "
+    "error_details:json metadata:json",
+)
+RAW_REPLY = schema(
+    "raw_replies",
+    1,
+    "id:uuid broker_account_id:uuid request status:integer fetched_at:instant body_digest:digest "
+    f"ciphertext_digest:digest size:integer {_SEALED}",
+)
+ORDER = schema(
+    "order_history",
+    1,
+    "id:uuid broker_account_id:uuid groww_order_id order_date:date version:integer is_late:boolean "
+    f"{_INSTRUMENT} order_reference_id segment product order_type transaction_type quantity:quantity price:price "
+    "trigger_price:price validity order_status status_raw filled_quantity:quantity remaining_quantity:quantity "
+    "average_fill_price:price deliverable_quantity:quantity amo_status created_at:instant exchange_time:instant "
+    f"trade_date:instant remark {_SEALED}",
+)
+QUANTITY_CHANGE = schema(
+    "order_quantity_changes",
+    1,
+    "id:uuid broker_account_id:uuid order_history_id:uuid isin symbol exchange change_type "
+    "previous_quantity:quantity new_quantity:quantity quantity_delta:quantity price_at_change:price "
+    f"change_reason {_SEALED}",
+)
+TRANSACTION = schema(
+    "transactions",
+    1,
+    "id:uuid broker_account_id:uuid source source_id revision:integer supersedes_id:uuid void_reason "
+    f"transaction_type {_INSTRUMENT} segment product groww_order_id trade_date:date executed_at:instant "
+    "quantity:quantity price:price amount:money currency is_delivery:boolean is_synthesised:boolean "
+    f"settlement_number {_SEALED}",
+)
+HOLDING_VERSION = schema(
+    "holding_versions",
+    1,
+    f"id:uuid broker_account_id:uuid as_of:date {_INSTRUMENT} lot is_gone:boolean quantity:quantity "
+    "owned_quantity:quantity free_quantity:quantity t1_quantity:quantity pledge_quantity:quantity "
+    "repledge_quantity:quantity demat_locked_quantity:quantity groww_locked_quantity:quantity "
+    f"average_price:price doubt unconfirmed_since:date fetched_at:instant {_SEALED}",
+)
+POSITION_VERSION = schema(
+    "position_versions",
+    1,
+    f"id:uuid broker_account_id:uuid as_of:date {_INSTRUMENT} segment product is_gone:boolean quantity:quantity "
+    "credit_quantity:quantity credit_price:price debit_quantity:quantity debit_price:price "
+    "carry_forward_credit_quantity:quantity carry_forward_credit_price:price "
+    "carry_forward_debit_quantity:quantity carry_forward_debit_price:price average_price:price "
+    f"realised_pnl:money multiplier:quantity fetched_at:instant {_SEALED}",
+)
+FUNDS_VERSION = schema(
+    "funds_versions",
+    1,
+    "id:uuid broker_account_id:uuid as_of:date cash_balance:money margin_used:money margin_available:money "
+    f"collateral:money currency fetched_at:instant {_SEALED}",
+)
+HOLDING_CHANGE = schema(
+    "holding_changes",
+    1,
+    f"id:uuid broker_account_id:uuid as_of:date {_INSTRUMENT} lot new_version_id:uuid previous_quantity:quantity "
+    f"new_quantity:quantity quantity_delta:quantity unexplained_quantity:quantity question_number:integer {_SEALED}",
+)
+EXPLANATION = schema(
+    "change_explanations",
+    1,
+    f"id:uuid broker_account_id:uuid change_id:uuid supersedes_id:uuid {_INSTRUMENT} lot kind dated:date "
+    f"quantity:quantity cost_price:price {_SEALED}",
+)
+SNAPSHOT = schema(
+    "portfolio_snapshots",
+    1,
+    "id:uuid broker_account_id:uuid snapshot_date:date revision:integer total_holdings_value:money "
+    "total_positions_value:money total_portfolio_value:money cash_balance:money margin_used:money "
+    "margin_available:money day_change:money day_change_percent:percent net_purchases:money "
+    "holdings_count:integer positions_count:integer orders_count:integer trades_count:integer "
+    f"stale_prices:integer created_at:instant {_SEALED}",
+)
+PRICE = schema(
+    "prices",
+    1,
+    f"id:uuid {_INSTRUMENT} price_date:date source revision:integer price:price observed_at:instant "
+    f"is_close:boolean {_SEALED}",
+)
+
+# The tables whose rows have a leaf, by name. A batch enters its page as the header, not as a leaf.
+BOOK: dict[str, Schema] = {
+    schema.name: schema
+    for schema in (
+        RAW_REPLY, ORDER, QUANTITY_CHANGE, TRANSACTION, HOLDING_VERSION, POSITION_VERSION, FUNDS_VERSION,
+        HOLDING_CHANGE, EXPLANATION, SNAPSHOT, PRICE,
+    )
+}  # fmt: skip

@@ -1,0 +1,204 @@
+"""What changed between the book and a statement. Pure; decides, and writes nothing.
+
+A holding is known by (instrument id, lot), a position by (instrument id, segment, product), an order by
+(broker's order id, order date). The caller has resolved instruments and India's dates.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from itertools import count
+from typing import NamedTuple
+
+from .entries import CANCELLED, ZERO, Holding, Order, Position, Trade
+
+HoldingKey = tuple[str, str]
+PositionKey = tuple[str, str, str]
+
+
+class Held(NamedTuple):
+    """One holding as the book has it."""
+
+    holding: Holding
+    unconfirmed_since: date | None = None
+    value: Decimal = ZERO  # INR, at the last known price or the average
+
+
+class Evidence(NamedTuple):
+    """What trades and positions say of one instrument since its holding was last taken (units)."""
+
+    net_fills: Decimal = ZERO  # delivery fills that holdings do not show yet, today's sells included
+    bought: Decimal = ZERO  # the part of them that was bought: it speaks against a holding being gone
+
+
+class HoldingMove(NamedTuple):
+    """One holding's new state. `after` is None when it is gone; `unconfirmed_since` marks a doubted absence."""
+
+    key: HoldingKey
+    before: Holding | None
+    after: Holding | None
+    unconfirmed_since: date | None = None
+
+
+class HoldingsDiff(NamedTuple):
+    """`moves` are to be recorded. When `suspect` says why, they are marks alone and nothing else is taken."""
+
+    moves: list[HoldingMove]
+    suspect: str = ""
+
+
+NO_EVIDENCE = Evidence()
+
+
+def same_figures(one: Holding, other: Holding) -> bool:
+    """Equal in everything that a version keeps; the price has a table of its own, and the exchange shown flips."""
+    return one[3:13] == other[3:13] and one.doubt == other.doubt and one.symbol == other.symbol
+
+
+def holdings(
+    book: Mapping[HoldingKey, Held],
+    seen: Mapping[HoldingKey, Holding],
+    evidence: Mapping[str, Evidence],
+    day: date,
+) -> HoldingsDiff:
+    """What a holdings answer changes. Absence alone never erases: see `_absences`."""
+    present = {key: row for key, row in seen.items() if row.owned}
+    gone, doubted = _absences(book, present, evidence, day)
+    marks = [
+        HoldingMove(key, book[key].holding, book[key].holding, book[key].unconfirmed_since or day) for key in doubted
+    ]
+    if reason := _suspicion(book, present, doubted):
+        return HoldingsDiff([mark for mark in marks if not book[mark.key].unconfirmed_since], reason)
+    moves = [HoldingMove(key, book[key].holding, None) for key in gone]
+    moves += [mark for mark in marks if not book[mark.key].unconfirmed_since]
+    for key, row in present.items():
+        held = book.get(key)
+        if held is None:
+            moves.append(HoldingMove(key, None, row))
+        elif held.unconfirmed_since or not same_figures(held.holding, row):
+            moves.append(HoldingMove(key, held.holding, row))
+    return HoldingsDiff(moves)
+
+
+def _absences(
+    book: Mapping[HoldingKey, Held],
+    present: Mapping[HoldingKey, Holding],
+    evidence: Mapping[str, Evidence],
+    day: date,
+) -> tuple[list[HoldingKey], list[HoldingKey]]:
+    """Holdings that vanished or show 0: those that are believed gone, and those that are not."""
+    gone, doubted = [], []
+    newcomers = {row.symbol for key, row in present.items() if key not in book}
+    for key, held in book.items():
+        if key in present:
+            continue
+        found = evidence.get(key[0], NO_EVIDENCE)
+        is_sold = held.holding.owned + found.net_fills <= ZERO
+        is_replaced = held.holding.symbol in newcomers
+        is_agreed = held.unconfirmed_since is not None and held.unconfirmed_since < day and not found.bought
+        (gone if is_sold or is_replaced or is_agreed else doubted).append(key)
+    return gone, doubted
+
+
+def _suspicion(
+    book: Mapping[HoldingKey, Held], present: Mapping[HoldingKey, Holding], doubted: list[HoldingKey]
+) -> str:
+    """Why the whole answer is not believed, or nothing."""
+    if not doubted:
+        return ""
+    if not present:
+        return f"an empty answer, while {len(doubted)} holdings were not sold"
+    missing_value = sum((book[key].value for key in doubted), ZERO)
+    value = sum((held.value for held in book.values()), ZERO)
+    if 2 * len(doubted) > len(book) or 2 * missing_value > value:
+        return f"{len(doubted)} of {len(book)} holdings are missing and were not sold"
+    return ""
+
+
+class PositionMove(NamedTuple):
+    """One position's new state; `after` is None when it is gone."""
+
+    key: PositionKey
+    before: Position | None
+    after: Position | None
+
+
+def positions(book: Mapping[PositionKey, Position], seen: Mapping[PositionKey, Position]) -> list[PositionMove]:
+    """What a positions answer changes. A position that vanished is closed: brokers drop them overnight."""
+    moves = [PositionMove(key, row, None) for key, row in book.items() if key not in seen]
+    for key, row in seen.items():
+        before = book.get(key)
+        if before is None or before[5:18] != row[5:18]:
+            moves.append(PositionMove(key, before, row))
+    return moves
+
+
+class OrderChange(NamedTuple):
+    """One row of `order_quantity_changes`: quantities are filled units, `quantity_delta` their difference."""
+
+    change_type: str
+    previous_quantity: Decimal | None
+    new_quantity: Decimal
+    quantity_delta: Decimal
+    price_at_change: Decimal | None
+    change_reason: str
+
+
+_INSTRUCTION = ("quantity", "price", "trigger_price", "order_type", "validity")
+
+
+def is_same_order(one: Order, other: Order) -> bool:
+    """Equal in every kept field. The ISIN is learnt from elsewhere, so it makes no version."""
+    return one[:2] == other[:2] and one[3:] == other[3:]
+
+
+def order_changes(before: Order | None, after: Order) -> list[OrderChange]:
+    """What moved from one version to the next; `before` is None at first sight."""
+    was_filled = before.filled_quantity if before else ZERO
+    delta = after.filled_quantity - was_filled
+    changes = []
+    if before is None:
+        changes.append(OrderChange("ORDER_PLACED", None, ZERO, ZERO, after.price, "ORDER_PLACED"))
+    if delta:
+        kind = "QUANTITY_ADDED" if delta > 0 else "QUANTITY_REMOVED"
+        reason = "ORDER_EXECUTED" if delta > 0 else "FILL_REVISED"
+        changes.append(OrderChange(kind, was_filled, after.filled_quantity, delta, after.average_fill_price, reason))
+    changes += _without_quantity(before, after)
+    return changes
+
+
+def _without_quantity(before: Order | None, after: Order) -> Iterable[OrderChange]:
+    """State and instruction: they move no quantity, and are seen beside a change of quantity too."""
+    filled = after.filled_quantity
+    was = before.status if before else None
+    if after.status == CANCELLED and was != CANCELLED:
+        yield OrderChange("ORDER_CANCELLED", filled, filled, ZERO, None, "ORDER_CANCELLED")
+    elif was is not None and was != after.status:
+        yield OrderChange("STATUS_CHANGED", filled, filled, ZERO, None, f"STATUS_CHANGED_{was}_TO_{after.status}")
+    if before and any(getattr(before, name) != getattr(after, name) for name in _INSTRUCTION):
+        yield OrderChange("ORDER_MODIFIED", filled, filled, ZERO, after.price, "ORDER_MODIFIED")
+
+
+def source_ids(trades: Iterable[Trade]) -> dict[str, Trade]:
+    """A name for each fill that is the same whenever it is fetched again; identical rows count once.
+
+    The exchange's trade number, with day, instrument and side, since how far it is unique is not settled. Without a
+    number: the order, time, price, quantity and a running number, so that two real equal fills stay two.
+    """
+    named: dict[str, Trade] = {}
+    for trade in trades:
+        if trade.is_synthesised:
+            named[f"order:{trade.trade_date}:{trade.order_id}"] = trade
+        elif trade.trade_id:
+            instrument = trade.isin or trade.symbol
+            side = trade.transaction_type[:1]
+            named[f"{trade.exchange}:{trade.trade_date}:{trade.trade_id}:{instrument}:{side}"] = trade
+        else:
+            named[_unnumbered(named, trade)] = trade
+    return named
+
+
+def _unnumbered(named: Mapping[str, Trade], trade: Trade) -> str:
+    moment = trade.executed_at.isoformat() if trade.executed_at else trade.trade_date.isoformat()
+    base = f"fill:{trade.order_id}:{moment}:{trade.price:f}:{trade.quantity:f}"
+    return next(name for number in count(1) if (name := f"{base}:{number}") not in named)

@@ -1,0 +1,111 @@
+"""The totals of one account on one trading day. Pure; all money in the account's currency."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from .entries import CASH, ZERO, Funds, Position
+from .normalise import MONEY_SCALE, PERCENT_SCALE, at_scale
+from .reconcile import is_delivery
+
+
+class Quote(NamedTuple):
+    """A price per unit; stale when it is not of the day asked about."""
+
+    price: Decimal
+    is_stale: bool = False
+
+
+class Totals(NamedTuple):
+    """What a snapshot row says. `day_change` is None without the trading day before."""
+
+    total_holdings_value: Decimal
+    total_positions_value: Decimal
+    total_portfolio_value: Decimal
+    cash_balance: Decimal | None
+    margin_used: Decimal | None
+    margin_available: Decimal | None
+    day_change: Decimal | None
+    day_change_percent: Decimal | None
+    net_purchases: Decimal
+    holdings_count: int
+    positions_count: int
+    orders_count: int
+    trades_count: int
+    stale_prices: int
+
+
+def owned_quantities(
+    held: Mapping[str, Decimal], positions: Iterable[tuple[str, Position]], sells_lower_holdings: bool
+) -> dict[str, Decimal]:
+    """Units owned by instrument id: holdings in all their parts, plus today's delivery positions.
+
+    Today's sells are taken off unless this broker has lowered the holdings already.
+    """
+    owned = dict(held)
+    for instrument, position in positions:
+        if is_delivery(position.segment, position.product):
+            sold = ZERO if sells_lower_holdings else position.debit_quantity
+            owned[instrument] = owned.get(instrument, ZERO) + position.credit_quantity - sold
+    return {instrument: quantity for instrument, quantity in owned.items() if quantity > 0}
+
+
+def position_value(position: Position, quote: Quote | None) -> Decimal:
+    """At market; futures at their unrealised gain, since their price was never paid. 0 without a price."""
+    if quote is None or not position.quantity:
+        return ZERO
+    units = position.quantity * position.multiplier
+    if position.segment != CASH and not position.symbol.endswith(("CE", "PE")):
+        return units * (quote.price - (position.average_price or quote.price))
+    return units * quote.price
+
+
+class Day(NamedTuple):
+    """What the day's totals are made from; ids are instrument ids."""
+
+    owned: Mapping[str, Decimal]
+    positions: list[tuple[str, Position]]
+    quotes: Mapping[str, Quote]
+    funds: Funds | None
+    net_purchases: Decimal
+    orders_count: int
+    trades_count: int
+    previous_total: Decimal | None  # of the trading day before
+
+
+def totals(day: Day) -> Totals:
+    open_positions = [(i, p) for i, p in day.positions if p.quantity and not is_delivery(p.segment, p.product)]
+    priced = [day.quotes[i].price * quantity for i, quantity in day.owned.items() if i in day.quotes]
+    holdings_value = at_scale(sum(priced, ZERO), MONEY_SCALE)
+    position_values = (position_value(p, day.quotes.get(i)) for i, p in open_positions)
+    positions_value = at_scale(sum(position_values, ZERO), MONEY_SCALE)
+    total = holdings_value + positions_value
+    change, percent = _day_change(total, day.previous_total, day.net_purchases)
+    wanted = [*day.owned, *(i for i, _ in open_positions)]
+    funds = day.funds
+    return Totals(
+        holdings_value,
+        positions_value,
+        total,
+        funds.cash_balance if funds else None,
+        funds.margin_used if funds else None,
+        funds.margin_available if funds else None,
+        change,
+        percent,
+        at_scale(day.net_purchases, MONEY_SCALE),
+        len(day.owned),
+        len(open_positions),
+        day.orders_count,
+        day.trades_count,
+        sum(1 for i in wanted if i not in day.quotes or day.quotes[i].is_stale),
+    )
+
+
+def _day_change(
+    total: Decimal, previous: Decimal | None, net_purchases: Decimal
+) -> tuple[Decimal | None, Decimal | None]:
+    """Gain of the day, money put in taken off, and its percentage of the total of the trading day before."""
+    if previous is None:
+        return None, None
+    change = at_scale(total - previous - net_purchases, MONEY_SCALE)
+    return change, at_scale(100 * change / previous, PERCENT_SCALE) if previous else None

@@ -1,0 +1,15 @@
+"""Start-up of the one Django app."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class PortfolioConfig(AppConfig):
+    name = "portfolio"
+    verbose_name = "Khata"
+
+    def ready(self) -> None:
+        from . import seeds
+
+        # A migration may have rebuilt a table and dropped its guards without a word (SQLite does): put them back.
+        post_migrate.connect(seeds.after_migrate, sender=self)

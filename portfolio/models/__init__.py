@@ -1,0 +1,42 @@
+"""Every table, one noun a file. Write `from portfolio.models import RealHolding`."""
+
+from .account import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType
+from .batch import SyncBatch
+from .event import Event
+from .evidence import RawBody, RawReply
+from .holding import ChangeExplanation, HoldingChange, HoldingVersion, RealHolding
+from .instrument import Instrument, Listing
+from .order import OrderQuantityChange, OrderVersion, Transaction
+from .page import LedgerPage
+from .people import Portfolio, User
+from .position import FundsVersion, PositionVersion, RealPosition
+from .snapshot import PortfolioSnapshot, Price
+
+__all__ = [
+    "AccountHead",
+    "AccountKey",
+    "BrokerAccount",
+    "BrokerAccountCredential",
+    "BrokerType",
+    "ChangeExplanation",
+    "Event",
+    "FundsVersion",
+    "HoldingChange",
+    "HoldingVersion",
+    "Instrument",
+    "LedgerPage",
+    "Listing",
+    "OrderQuantityChange",
+    "OrderVersion",
+    "Portfolio",
+    "PortfolioSnapshot",
+    "PositionVersion",
+    "Price",
+    "RawBody",
+    "RawReply",
+    "RealHolding",
+    "RealPosition",
+    "SyncBatch",
+    "Transaction",
+    "User",
+]

@@ -1,0 +1,123 @@
+"""One client account at one broker, its head, and its keys."""
+
+
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .base import Keyed
+from .people import Portfolio, User
+
+
+class BrokerType(models.Model):
+    """A broker that Khata knows; `code` is what triggers register under."""
+
+    code = models.CharField(max_length=50, primary_key=True)
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        db_table = "broker_types"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BrokerAccountQuerySet(models.QuerySet["BrokerAccount"]):
+    def to_sync(self) -> "BrokerAccountQuerySet":
+        """Accounts that a sync may touch: enabled, and in an active portfolio."""
+        return self.filter(portfolio__active=True).exclude(state=BrokerAccount.State.DISABLED)
+
+
+class BrokerAccount(Keyed):
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        NEEDS_LOGIN = "needs_login", "Needs your login"
+        FAILING = "failing", "Failing"
+        DISABLED = "disabled", "Disabled"
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="broker_accounts")
+    portfolio = models.ForeignKey(Portfolio, models.PROTECT, related_name="broker_accounts")
+    broker = models.ForeignKey(BrokerType, models.PROTECT, db_column="broker_name", related_name="accounts")
+    account_id = models.CharField(max_length=100, help_text="The client id at the broker")
+    label = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=20, choices=State, default=State.ACTIVE)
+    state_since = models.DateTimeField()
+    state_reason = models.CharField(max_length=500, blank=True)
+    token_expires_at = models.DateTimeField(null=True, blank=True)
+    is_active = models.GeneratedField(
+        expression=~Q(state="disabled"), output_field=models.BooleanField(), db_persist=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = BrokerAccountQuerySet.as_manager()
+
+    class Meta:
+        db_table = "broker_accounts"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "broker", "account_id"], name="account_once_a_user"),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "needs_login", "failing", "disabled"]), name="account_state_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.broker_id} {self.label or self.account_id}"
+
+
+class AccountHead(Keyed):
+    """The one row of an account that every writer of its book takes. The row without an account is the
+    installation's own chain (shared prices), and its id names the installation.
+
+    `section_digests` is JSON: what each section looked like when last accepted, and on which trading day.
+    """
+
+    account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    token = models.BigIntegerField(default=0)
+    page_number = models.BigIntegerField(default=0)
+    page_hash = models.BinaryField(max_length=32, default=bytes(32))
+    event_number = models.BigIntegerField(default=0)
+    question_number = models.BigIntegerField(default=0)
+    opened_on = models.DateField(null=True)
+    holdings_day = models.DateField(null=True)
+    sells_lower_holdings = models.BooleanField(null=True)
+    section_digests = models.TextField(default="{}")
+
+    class Meta:
+        db_table = "account_heads"
+
+    @staticmethod
+    def lease_is_free() -> Q:
+        return Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+
+
+class BrokerAccountCredential(models.Model):
+    """Sealed under a key that is kept elsewhere; unreadable without it. The plain text is never a column."""
+
+    account = models.OneToOneField(BrokerAccount, models.PROTECT, primary_key=True, related_name="credential")
+    encrypted = models.GeneratedField(
+        expression=models.Value(True), output_field=models.BooleanField(), db_persist=True
+    )
+    login_method = models.CharField(max_length=30)
+    sealed = models.BinaryField()
+    sealed_token = models.BinaryField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "broker_account_credentials"
+
+
+class AccountKey(models.Model):
+    """The wrapped evidence key: raw replies are read and recognised with it. Destroying it erases the person."""
+
+    account = models.OneToOneField(BrokerAccount, models.PROTECT, primary_key=True, related_name="key")
+    wrapped = models.BinaryField()
+    destroyed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "account_keys"
+
+

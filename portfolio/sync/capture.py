@@ -1,0 +1,134 @@
+"""One attempt to sync one account, as it travels through the pipeline."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ledger.entries import SetAside
+from ledger.normalise import scrubbed
+
+from ..keys import EvidenceKey
+from ..models import BrokerAccountCredential
+from ..triggers.base import Answer, Reply
+
+HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES = "holdings", "positions", "orders", "trades", "funds", "prices"
+DAILY, ORDERS_ONLY, REALTIME = "DAILY_PORTFOLIO", "ORDER_HISTORY", "REALTIME_UPDATE"
+SECTIONS = {
+    DAILY: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
+    REALTIME: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
+    ORDERS_ONLY: (ORDERS, TRADES),
+}
+
+# How a section ends. UNCHANGED: the same answer as the one accepted before, on the same trading day.
+ACCEPTED, UNCHANGED, ABSENT, FAILED, SUSPECT = "accepted", "unchanged", "absent", "failed", "suspect"
+
+
+class Problem(NamedTuple):
+    """What went wrong, for a person: where, what kind, in words, and what happens or is to be done next."""
+
+    section: str
+    kind: str
+    message: str
+    next: str
+
+
+class ReplyNote(NamedTuple):
+    """A reply without its body: it stands in the batch's metadata, which the page's header covers."""
+
+    request: str
+    status: int
+    fetched_at: datetime
+    took_ms: int
+    digest: bytes
+
+
+class Section(NamedTuple):
+    """One part of a statement. `entries` are `ledger.entries` values; empty unless ACCEPTED or SUSPECT."""
+
+    state: str
+    entries: tuple[Any, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    digest: str = ""
+
+
+class Memory(msgspec.Struct):
+    """What the account head remembers of the last accepted sections, so that equal answers cost nothing.
+
+    A projection: lost, the next sync compares with the book instead. `counts` are those of the last capture.
+    """
+
+    digests: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    funds: list[str | None] | None = None
+    snapshot_day: date | None = None
+
+    def text(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @staticmethod
+    def read(text: str) -> "Memory":
+        return _memory.decode(text)
+
+
+_memory = msgspec.json.Decoder(Memory)
+
+
+@dataclass(slots=True)
+class Capture:
+    """Who is synced, in which batch, when; then what came, and how each section ended."""
+
+    account_id: str  # our id of the account, UUID text
+    client_id: str  # the broker's id of the account: scrubbed from every text
+    broker: str
+    head_id: str
+    token: int
+    batch_id: str
+    sync_type: str
+    trading_day: date
+    started_at: datetime
+    is_first: bool
+    takes_state: bool  # False outside the session's own day: what is seen is evidence only
+    is_closed: bool  # the trading day's session had ended when the capture began
+    writes_snapshot: bool
+    evidence_key: EvidenceKey
+    memory: Memory
+    credential: BrokerAccountCredential | None = None
+    token_expires_at: datetime | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    replies: list[ReplyNote] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    sections: dict[str, Section] = field(default_factory=dict)
+    known_fills: dict[str, Decimal] = field(default_factory=dict)  # units in the book, by order id
+
+    def note(self, reply: Reply) -> ReplyNote:
+        noted = ReplyNote(
+            reply.request, reply.status, reply.fetched_at, reply.took_ms, self.evidence_key.digest(reply.body)
+        )
+        self.replies.append(noted)
+        return noted
+
+    def blame(self, section: str, kind: str, message: str, next_step: str) -> None:
+        self.problems.append(Problem(section, kind, scrubbed(message, (self.client_id,)), next_step))
+
+    def digest_of(self, section: str) -> str:
+        """What the section's replies were, on this trading day; "" when nothing was asked."""
+        answer = self.answers.get(section)
+        if answer is None or not answer.replies:
+            return ""
+        latest = {note.request: note for note in self.replies}
+        marks = [latest[reply.request] for reply in answer.replies]
+        parts = [f"{self.trading_day} {self.takes_state}", *(f"{m.request} {m.status} {m.digest.hex()}" for m in marks)]
+        return sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing to write but that we looked: every section as it was, and the day's snapshot stands."""
+        if self.problems or not self.sections or (self.writes_snapshot and self.memory.snapshot_day != self.trading_day):
+            return False
+        return all(section.state in (UNCHANGED, ABSENT) for section in self.sections.values())

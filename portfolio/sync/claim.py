@@ -1,0 +1,103 @@
+"""Takes accounts for one run: the lease on the head, with a token that outdates every earlier holder.
+
+Only a sync takes the lease. It keeps a second run away during the slow fetch; what keeps the book whole is
+the token, checked again inside the record transaction. Leases run by the database's clock, never by ours.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from ledger import canonical
+
+from .. import keys
+from ..ids import new_ids
+from ..installation import key_ring
+from ..models import AccountHead, BrokerAccount
+from ..schedule import calendar
+from . import bulk
+from .capture import DAILY, REALTIME, Capture, Memory
+
+LEASE = timedelta(seconds=90)
+
+
+def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:
+    """Leases those accounts that nobody holds, and opens a batch for each, committed before the first request.
+
+    Accounts that another run holds are left out. Batches that an earlier run left STARTED are not touched
+    here: see `recover`.
+    """
+    with transaction.atomic(durable=True):
+        AccountHead.objects.filter(AccountHead.lease_is_free(), account__in=list(account_ids)).update(
+            lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1
+        )
+        heads = (
+            AccountHead.objects.filter(lease_owner=owner)
+            .select_related("account", "account__key", "account__credential")
+            .order_by("account_id")
+        )
+        captures = _captures(list(heads), sync_type, now)
+        open_batches(captures)
+    return captures
+
+
+def _captures(heads: Sequence[AccountHead], sync_type: str, now: datetime) -> list[Capture]:
+    day = calendar.trading_day(now)
+    is_own_day = calendar.is_own_day(now, day)
+    is_closed = calendar.is_after_close(now, day)
+    ring = key_ring()
+    captures = []
+    for head, batch_id in zip(heads, new_ids(len(heads)), strict=True):
+        account = head.account
+        assert account is not None
+        is_first = head.opened_on is None
+        captures.append(
+            Capture(
+                account_id=str(account.pk),
+                client_id=account.account_id,
+                broker=account.broker_id,
+                head_id=str(head.pk),
+                token=head.token,
+                batch_id=batch_id,
+                sync_type=sync_type,
+                trading_day=day,
+                started_at=now,
+                is_first=is_first,
+                takes_state=is_own_day or is_first,
+                is_closed=is_closed,
+                writes_snapshot=sync_type in (DAILY, REALTIME) and (is_first or is_own_day) and is_closed,
+                evidence_key=keys.evidence_key(ring, bytes(account.key.wrapped), str(account.pk)),
+                memory=Memory.read(head.section_digests),
+                credential=getattr(account, "credential", None),
+                token_expires_at=account.token_expires_at,
+            )
+        )
+    return captures
+
+
+def open_batches(captures: Sequence[Capture]) -> None:
+    bulk.insert(canonical.SYNC_BATCH, [canonical.render(canonical.SYNC_BATCH, _opened(c)) for c in captures])
+
+
+def _opened(c: Capture) -> tuple[object, ...]:
+    zeros = (0,) * 8
+    return (c.batch_id, c.account_id, c.sync_type, c.trading_day, "STARTED", c.started_at, None, *zeros, "[]", "{}")
+
+
+def renew(owner: UUID) -> None:
+    """Lengthens the leases that are still ours. One that was lost stays lost: its token is outdated."""
+    AccountHead.objects.filter(lease_owner=owner).update(lease_until=Now() + LEASE)
+
+
+def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[str] = ()) -> list[BrokerAccount]:
+    """Accounts by id or portfolio, or all; disabled ones and those of inactive portfolios are left out."""
+    accounts = BrokerAccount.objects.to_sync().order_by("created_at", "pk")
+    if wanted := list(account_ids):
+        accounts = accounts.filter(pk__in=wanted)
+    if portfolios := list(portfolio_ids):
+        accounts = accounts.filter(portfolio__in=portfolios)
+    return list(accounts)

@@ -1,0 +1,146 @@
+"""Runs many accounts side by side in one process: who asks, who writes, and when a group is full.
+
+One thread does all that touches the database, so that a transaction never waits for the network and
+the network never for a transaction. Leases are renewed while the fetch goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections
+
+from portfolio_project.settings import broker_url
+
+from .. import clock
+from ..accounts import StoredToken, open_credentials
+from ..ids import new_uuid
+from ..keys import CannotDecrypt
+from ..triggers.base import Account, BaseTrigger, Credential, Reply
+from ..triggers.client import Transport
+from ..triggers.registry import get_trigger_for_code
+from .capture import Capture
+from .claim import renew
+from .evidence import Keeper
+from .fetch import fetch
+from .state import known_fills
+
+RENEW_SECONDS = 30.0
+GROUP_WAIT_SECONDS = 0.5  # a finished account waits no longer for its group
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Crew:
+    """`async with Crew() as crew`: the connections, the database thread and the leases of one run."""
+
+    def __init__(self) -> None:
+        self.owner: UUID = new_uuid()
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._stack = AsyncExitStack()
+        self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY)
+        self._keeper = Keeper(self.in_database, clock.now)
+        self._places = asyncio.Semaphore(4 * settings.KHATA_CONCURRENCY)
+
+    async def __aenter__(self) -> "Crew":
+        await self._stack.enter_async_context(self._transport)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+        await self.in_database(connections.close_all)
+        self._database.shutdown()
+
+    async def in_database(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))
+
+    async def fetched(self, captures: Sequence[Capture]) -> AsyncIterator[list[Capture]]:
+        """Fetches these accounts and yields them in groups, as they finish."""
+        finished: asyncio.Queue[Capture] = asyncio.Queue()
+        tasks = [asyncio.create_task(self._fetch(capture, finished)) for capture in captures]
+        renewing = asyncio.create_task(self._renew())
+        try:
+            left = len(captures)
+            while left:
+                group = await _gather_group(finished, left)
+                left -= len(group)
+                yield group
+        finally:
+            renewing.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self.in_database(renew, self.owner)
+
+    async def _fetch(self, capture: Capture, finished: asyncio.Queue[Capture]) -> None:
+        """One account. Whatever goes wrong is that account's own."""
+        async with self._places:
+            try:
+                trigger = self._trigger(capture)
+                if trigger:
+                    await fetch(capture, trigger, self._keeper.keep, self._known_fills)
+            except Exception as error:
+                logger.exception("the fetch of account %s failed", capture.account_id)
+                capture.answers.clear()
+                capture.blame("account", "internal_error", f"{type(error).__name__}: {error}", "report it with the log")
+            finished.put_nowait(capture)
+
+    def _trigger(self, capture: Capture) -> BaseTrigger | None:
+        """The trigger of this account, or None with the reason why there is none."""
+        trigger = get_trigger_for_code(capture.broker)
+        if trigger is None:
+            capture.blame("account", "unknown_broker", f"no trigger is registered for {capture.broker}",
+                          "install the package that has it, or correct the account's broker")  # fmt: skip
+            return None
+        if capture.credential is None:
+            capture.blame("account", "no_credentials", "the account has no credentials",
+                          f"enter them: manage.py connect {capture.broker.lower()}")  # fmt: skip
+            return None
+        try:
+            return self._made(trigger, capture)
+        except CannotDecrypt as error:
+            capture.blame("account", "credential_error", str(error), "put the key back, or enter the credentials again")
+            return None
+
+    def _made(self, trigger: type[BaseTrigger], capture: Capture) -> BaseTrigger:
+        assert capture.credential is not None
+        credential = Credential(open_credentials(capture.credential))
+        account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
+        tokens = StoredToken(capture.credential, capture.token_expires_at, capture.started_at, self.in_database)
+        if not trigger.base_url:
+            return trigger(account)
+        client = self._transport.client(
+            trigger, broker_url(trigger.code), capture.account_id, partial(self._keep, capture),
+            broker_url(trigger.code, "INSTRUMENTS"),
+        )  # fmt: skip
+        return trigger(account, client, tokens)
+
+    async def _keep(self, capture: Capture, reply: Reply) -> None:
+        await self._keeper.keep(capture, reply)
+
+    async def _known_fills(self, capture: Capture, order_ids: Sequence[str]) -> dict[str, Decimal]:
+        return await self.in_database(known_fills, capture.account_id, order_ids)
+
+
+async def _gather_group(finished: asyncio.Queue[Capture], left: int) -> list[Capture]:
+    """The next finished account, and those that finish within half a second of it, up to a full group."""
+    group = [await finished.get()]
+    deadline = asyncio.get_running_loop().time() + GROUP_WAIT_SECONDS
+    while len(group) < min(left, settings.KHATA_SYNC_GROUP):
+        try:
+            async with asyncio.timeout_at(deadline):
+                group.append(await finished.get())
+        except TimeoutError:
+            break
+    return group

@@ -1,0 +1,59 @@
+"""Facts for downstream, written in the same transaction as what they tell of: one event of a kind a batch."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.canonical import Rendered, render
+from ledger.snapshot import Totals
+
+from ..ids import new_ids
+from .bulk import schema
+from .capture import Capture
+
+EVENT = schema(
+    "events", 1, "id:uuid broker_account_id:uuid number:integer kind payload:json created_at:instant sync_batch_id:uuid"
+)
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What one batch has to tell. Numbers run on from the account's last event."""
+
+    capture: Capture
+    last_number: int
+    now: datetime
+    orders: list[str] = field(default_factory=list)
+    holdings: list[str] = field(default_factory=list)
+    questions: list[int] = field(default_factory=list)
+    totals: Totals | None = None
+    account: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def rendered(self, status: str, counts: dict[str, int]) -> list[Rendered]:
+        """The rows of `events`. Advances `last_number`."""
+        facts = [(f"sync.{status.lower()}", self._summary(counts)), *self._details(), *self.account]
+        rows = []
+        for (kind, payload), row_id in zip(facts, new_ids(len(facts)), strict=True):
+            self.last_number += 1
+            values = (
+                row_id, self.capture.account_id, self.last_number, kind, _encode(payload).decode(), self.now,
+                self.capture.batch_id,
+            )  # fmt: skip
+            rows.append(render(EVENT, values))
+        return rows
+
+    def _summary(self, counts: dict[str, int]) -> dict[str, Any]:
+        summary: dict[str, Any] = {"batch": self.capture.batch_id, "trading_day": self.capture.trading_day, **counts}
+        if self.totals:
+            summary["total_portfolio_value"] = self.totals.total_portfolio_value
+        if self.capture.problems:
+            summary["problems"] = [problem._asdict() for problem in self.capture.problems]
+        return summary
+
+    def _details(self) -> list[tuple[str, dict[str, Any]]]:
+        kinds = (("orders.changed", self.orders), ("holdings.changed", self.holdings), ("question.opened", self.questions))
+        batch = self.capture.batch_id
+        return [(kind, {"batch": batch, "subjects": subjects}) for kind, subjects in kinds if subjects]

@@ -1,0 +1,97 @@
+"""Keeps what the brokers answered, before anybody reads it.
+
+New bodies are committed, compressed and encrypted under their account's key; a body that the account sent
+before writes no row. A batch that is no longer STARTED is closed for good: its late replies are dropped.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from django.db import transaction
+
+from ledger import canonical
+
+from .. import keys
+from ..ids import new_ids
+from ..installation import key_ring
+from ..models import RawBody, RawReply, SyncBatch
+from ..triggers.base import Reply
+from . import bulk
+from .capture import Capture
+
+GROUP_WAIT_SECONDS = 0.1
+RAW_BODY = bulk.schema("raw_bodies", 1, "reply_id:uuid ciphertext:digest")
+
+Kept = tuple[Capture, Reply, bytes]  # with the keyed digest of the body
+
+
+def note(capture: Capture, reply: Reply) -> Kept:
+    return capture, reply, capture.note(reply).digest
+
+
+def keep(replies: Sequence[Kept], now: datetime) -> None:
+    """Commits the new bodies among these, in one transaction that holds their batches open."""
+    fresh = _fresh(replies)
+    if not fresh:
+        return
+    with transaction.atomic(durable=True):
+        batches = {capture.batch_id for capture, _, _ in fresh}
+        locked = SyncBatch.objects.filter(pk__in=batches, status=SyncBatch.Status.STARTED).order_by("pk")
+        still_open = {str(pk) for pk in locked.select_for_update().values_list("pk", flat=True)}
+        _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
+
+
+def _fresh(replies: Sequence[Kept]) -> list[Kept]:
+    """Those whose body the account has not sent before, each body once."""
+    unique = {(capture.account_id, digest): (capture, reply, digest) for capture, reply, digest in replies}
+    known = RawReply.objects.filter(body_digest__in=[digest for _, digest in unique])
+    for account, digest in known.values_list("broker_account_id", "body_digest"):
+        unique.pop((str(account), bytes(digest)), None)
+    return list(unique.values())
+
+
+def _write(replies: Sequence[Kept], now: datetime) -> None:
+    rows, bodies = [], []
+    for (capture, reply, digest), row_id in zip(replies, new_ids(len(replies)), strict=True):
+        ciphertext = capture.evidence_key.encrypt(reply.body, digest)
+        values = (
+            row_id, capture.account_id, reply.request[:500], reply.status, reply.fetched_at, digest,
+            sha256(ciphertext).digest(), len(reply.body), now, capture.batch_id,
+        )  # fmt: skip
+        rendered = canonical.render(canonical.RAW_REPLY, values)
+        rows.append([*rendered, canonical.leaf(canonical.RAW_REPLY, rendered).hex()])
+        bodies.append([row_id, ciphertext.hex()])
+    bulk.insert(bulk.with_leaf(canonical.RAW_REPLY), rows)
+    bulk.insert(RAW_BODY, bodies)
+
+
+def read_body(reply: RawReply) -> bytes:
+    """The body of a kept reply, decrypted. CannotDecrypt when its account's key is gone."""
+    wrapped = bytes(reply.broker_account.key.wrapped)
+    key = keys.evidence_key(key_ring(), wrapped, str(reply.broker_account_id))
+    ciphertext = bytes(RawBody.objects.get(reply=reply).ciphertext)
+    return key.decrypt(ciphertext, bytes(reply.body_digest))
+
+
+class Keeper:
+    """Gathers replies of many accounts for a tenth of a second, so that one commit keeps them all."""
+
+    def __init__(self, in_database: Callable[..., Awaitable[object]], clock: Callable[[], datetime]) -> None:
+        self._in_database = in_database
+        self._clock = clock
+        self._waiting: list[Kept] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def keep(self, capture: Capture, reply: Reply) -> None:
+        """Returns when the reply is committed."""
+        self._waiting.append(note(capture, reply))
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._soon())
+        await asyncio.shield(self._flush)
+
+    async def _soon(self) -> None:
+        await asyncio.sleep(GROUP_WAIT_SECONDS)
+        waiting, self._waiting, self._flush = self._waiting, [], None
+        await self._in_database(keep, waiting, self._clock())

@@ -1,0 +1,149 @@
+"""Asks one broker for one account, all sections side by side. No transaction is open here.
+
+Every reply is committed before it is looked at: the client hands it to the keeper first. A section that
+fails leaves the others alone; only a refused login, or an answer for somebody else, ends the run.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ledger.entries import Holding, Listing, Order, Position
+
+from ..triggers.base import (
+    Answer,
+    BaseTrigger,
+    BrokerUnavailable,
+    ForbiddenRequest,
+    LoginRequired,
+    NotPermitted,
+    RateLimited,
+    Reply,
+    TriggerError,
+    UnexpectedReply,
+    WrongAccount,
+)
+from . import dicts
+from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, Capture
+
+SECTION_SECONDS = 180.0  # a plain trigger may hang; the client's own calls end long before
+
+NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
+    LoginRequired: ("login_required", "log in at the broker, then run the sync again"),
+    WrongAccount: ("wrong_account", "nothing was taken; connect the account again with its own credentials"),
+    RateLimited: ("rate_limited", "nothing to do: it is tried again later"),
+    BrokerUnavailable: ("broker_unavailable", "nothing to do: it is tried again later"),
+    UnexpectedReply: ("unexpected_reply", "the answer is kept; report it, and try again later"),
+    NotPermitted: ("not_permitted", "the plan or segment does not include this; nothing is missing otherwise"),
+    ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
+    TimeoutError: ("timed_out", "nothing to do: it is tried again later"),
+}
+
+Keep = Callable[[Capture, Reply], Awaitable[None]]
+KnownFills = Callable[[Capture, Sequence[str]], Awaitable[dict[str, Decimal]]]
+
+
+async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
+    """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
+    run = _Run(capture, trigger, keep, known_fills)
+    if not await run.is_the_right_account():
+        return
+    wanted = [section for section in SECTIONS[capture.sync_type] if trigger.offers(section)]
+    capture.absent.update(set(SECTIONS[capture.sync_type]) - set(wanted))
+    first = [section for section in (HOLDINGS, POSITIONS, ORDERS, FUNDS) if section in wanted]
+    await asyncio.gather(*(run.ask(section) for section in first))
+    later = [run.ask_trades()] if TRADES in wanted else []
+    await asyncio.gather(*later, *([run.ask_prices()] if PRICES in wanted else []))
+
+
+class _Run:
+    def __init__(self, capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
+        self.capture, self.trigger, self.keep, self.known_fills = capture, trigger, keep, known_fills
+        self.is_over = False  # the login is refused: no further section is asked with a dead token
+
+    async def is_the_right_account(self) -> bool:
+        """Compares the client id that the broker names with ours, before anything of its is taken."""
+        if not hasattr(self.trigger, "identify"):
+            return True
+        try:
+            named = await self._call(self.trigger.identify)
+            if named and named != self.capture.client_id:
+                raise WrongAccount("the broker answered for another client than this account's")
+        except Exception as error:
+            self._blame("account", error)
+            return False
+        return True
+
+    async def ask(self, section: str, *arguments: Any) -> None:
+        if self.is_over:
+            return
+        try:
+            answer = await self._call(getattr(self.trigger, f"fetch_{section}"), *arguments)
+            self.capture.answers[section] = await self._as_answer(section, answer)
+        except NotPermitted as error:
+            self.capture.absent.add(section)
+            self.capture.metadata[f"{section}_absent"] = str(error)
+        except Exception as error:
+            self._blame(section, error)
+
+    async def ask_trades(self) -> None:
+        """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
+        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order) and order.filled_quantity]
+        if ORDERS not in self.capture.answers:
+            self.capture.blame(TRADES, "not_asked", "the orders did not come, so their fills were not asked", _LATER)
+            return
+        known = await self.known_fills(self.capture, [order.order_id for order in orders]) if orders else {}
+        self.capture.known_fills = known
+        lacking = [order for order in orders if known.get(order.order_id) != order.filled_quantity]
+        await self.ask(TRADES, lacking)
+
+    async def ask_prices(self) -> None:
+        rows = [*self._entries(HOLDINGS), *self._entries(POSITIONS)]
+        listings = {_listing(row): None for row in rows if isinstance(row, Holding | Position)}
+        if listings:
+            await self.ask(PRICES, list(listings))
+
+    def _entries(self, section: str) -> Sequence[Any]:
+        """What a section says, so far as it can be read; whoever cannot read it says so in `normalise`."""
+        answer = self.capture.answers.get(section)
+        try:
+            return answer.entries if answer else ()
+        except TriggerError:
+            return ()
+
+    async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        async with asyncio.timeout(SECTION_SECONDS):
+            if inspect.iscoroutinefunction(method):
+                return await method(*arguments)
+            return await asyncio.to_thread(method, *arguments)
+
+    async def _as_answer(self, section: str, answer: Any) -> Answer:
+        """An Answer as it is; a plain list becomes one, with the list itself kept as the reply."""
+        if isinstance(answer, Answer):
+            return answer
+        body = msgspec.json.encode(answer, enc_hook=str)
+        reply = Reply(f"fetch_{section}()", 200, body, self.capture.started_at)
+        await self.keep(self.capture, reply)
+        return Answer([reply], lambda _: dicts.read(section, answer))
+
+    def _blame(self, section: str, error: Exception) -> None:
+        self.is_over = self.is_over or isinstance(error, LoginRequired | WrongAccount)
+        kind, next_step = next(
+            (step for known, step in NEXT_STEPS.items() if isinstance(error, known)),
+            ("trigger_failed", "a fault of the trigger; report it with this message"),
+        )
+        message = str(error) or type(error).__name__
+        if kind == "trigger_failed":
+            message = f"{type(error).__name__}: {message}"
+        self.capture.blame(section, kind, message, next_step)
+
+
+_LATER = "nothing to do: it is tried again later"
+
+
+def _listing(row: Holding | Position) -> Listing:
+    return Listing(row.isin, row.symbol, row.exchange, row.segment if isinstance(row, Position) else "CASH")

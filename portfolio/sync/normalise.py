@@ -1,0 +1,34 @@
+"""Turns what was fetched into sections: accepted, unchanged, absent or failed, rows that cannot be right set aside.
+
+Whether a readable answer is believed is decided later, against the book (`decide`).
+"""
+
+from ledger.entries import Holding, SetAside
+
+from ..triggers.base import TriggerError
+from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
+
+
+def normalise(capture: Capture) -> None:
+    """Fills `capture.sections`, one for each that this kind of sync wants."""
+    for name in SECTIONS[capture.sync_type]:
+        capture.sections[name] = _section(capture, name)
+        for row in capture.sections[name].set_aside:
+            capture.blame(name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it")
+
+
+def _section(capture: Capture, name: str) -> Section:
+    answer = capture.answers.get(name)
+    if answer is None:
+        return Section(ABSENT if name in capture.absent else FAILED)
+    digest = capture.digest_of(name)
+    if digest and digest == capture.memory.digests.get(name):
+        return Section(UNCHANGED, digest=digest)
+    try:
+        entries, set_aside = answer.rows
+    except TriggerError as error:
+        capture.blame(name, "unexpected_reply", str(error), "the answer is kept; report it, and try again later")
+        return Section(FAILED)
+    if name == TRADES and not answer.replies:
+        return Section(UNCHANGED)
+    return Section(ACCEPTED, tuple(entries), tuple(set_aside), digest)

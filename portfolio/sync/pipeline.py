@@ -1,0 +1,79 @@
+"""START HERE: what happens to an account, from top to bottom.
+
+    claim      one writer an account, anywhere: a lease and a token on its head
+      open     a batch, committed before the first request: a crash leaves a trace
+      fetch    ask the broker, all sections side by side; every reply is kept before it is read
+    normalise  strict parse; what cannot be right is set aside
+    decide     diff with the book, explain each change, work out the day's totals
+    record     ONE transaction for a group of accounts
+
+The network is never touched inside a transaction; one account's failure never reaches another's.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from .. import clock, startup
+from . import instruments, prices
+from .capture import Capture
+from .claim import claim
+from .crew import Crew
+from .decide import decide, wanted_listings
+from .normalise import normalise
+from .record import Result, record, seal
+from .recover import close_interrupted
+from .state import read
+
+Report = Callable[[Result], None]
+
+
+def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda result: None) -> list[Result]:
+    """Syncs these accounts, as many at once as the brokers allow. Accounts that another run holds are left out.
+
+    `report` hears of each account when it is recorded. Raises only for a fault of our own.
+    """
+    startup.require_guards()
+    clock.refresh()
+    ids = list(account_ids)
+    return asyncio.run(_sync(ids, sync_type, report))
+
+
+async def _sync(ids: Sequence[str], sync_type: str, report: Report) -> list[Result]:
+    results: list[Result] = []
+    async with Crew() as crew:
+        await crew.in_database(close_interrupted, ids, clock.now())
+        captures = await crew.in_database(claim, ids, sync_type, crew.owner, clock.now())
+        async for group in crew.fetched(captures):
+            for result in await crew.in_database(settle, group):
+                results.append(result)
+                report(result)
+    return results
+
+
+def settle(group: Sequence[Capture]) -> list[Result]:
+    """From answers to the book, for a group of accounts. Returns what was written.
+
+    An account whose book got a page meanwhile is decided again from the statement that was kept.
+    """
+    for capture in group:
+        normalise(capture)
+    written: list[Result] = []
+    waiting = list(group)
+    while waiting:
+        recorded = record(_decided(waiting))
+        written += recorded.written
+        waiting = [result.capture for result in recorded.moved]
+    return written
+
+
+def _decided(captures: Sequence[Capture]) -> list[Result]:
+    books = read(captures)
+    wanted = {capture.account_id: wanted_listings(capture) for capture in captures}
+    known = instruments.resolve((one for listings in wanted.values() for one in listings), captures[0].trading_day)
+    now = clock.now()
+    made = []
+    for capture in captures:
+        mine = {listing: known[listing] for listing in wanted[capture.account_id]}
+        made.append(decide(capture, books[capture.account_id], mine, now))
+    prices.write(made, now)
+    return [seal(one, now) for one in made]

@@ -1,0 +1,209 @@
+"""Writes a group of accounts in one transaction, with a number of statements that depends on nothing.
+
+Everything that can be worked out before is: rows, leaves, page, header. Inside, the heads are locked in id
+order; a result whose token is outdated is left out, and one whose account got another page meanwhile is
+handed back, to be decided again from its kept statement.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import transaction
+
+from ledger import canonical, page
+from ledger.canonical import Rendered, Schema, render
+from ledger.page import FIRST_PREVIOUS, Page
+
+from ..ids import new_id
+from ..models import AccountHead, BrokerAccount
+from . import bulk
+from .bulk import schema
+from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, UNCHANGED, Capture
+from .decide import Decision
+from .emit import EVENT
+
+PAGE_ROW = schema(
+    "ledger_pages",
+    1,
+    "id:uuid head_id:uuid sync_batch_id:uuid number:integer entries_count:integer root:digest header_digest:digest "
+    "previous_hash:digest hash:digest",
+)
+HEAD = schema(
+    "account_heads",
+    1,
+    "id:uuid page_number:integer page_hash:digest event_number:integer question_number:integer opened_on:date "
+    "holdings_day:date sells_lower_holdings:boolean section_digests:json lease_owner:uuid lease_until:instant",
+)
+CLOSED_BATCH = schema(
+    "sync_batches", 1, " ".join(f"{c}:{k}" for c, k in canonical.SYNC_BATCH.fields if c in {
+        "id", "status", "completed_at", "holdings_fetched", "positions_fetched", "orders_fetched", "holdings_updated",
+        "positions_updated", "orders_created", "quantity_changes_detected", "errors_count", "error_details", "metadata",
+    })
+)  # fmt: skip
+ACCOUNT_STATE = schema("broker_accounts", 1, "id:uuid state state_since:instant state_reason")
+_CLOSED_AT = [canonical.SYNC_BATCH.columns.index(column) for column in CLOSED_BATCH.columns]
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
+
+
+@dataclass(slots=True)
+class Result:
+    """One account's batch, sealed and ready: nothing of it is worked out inside the transaction."""
+
+    made: Decision
+    status: str
+    header: Rendered
+    page: Page
+    head: Rendered
+    events: list[Rendered]
+    account_state: Rendered | None
+
+    @property
+    def capture(self) -> Capture:
+        return self.made.capture
+
+
+class Recorded(NamedTuple):
+    """What became of a group: written; to be decided again; or outdated, and written by whoever came after."""
+
+    written: list[Result]
+    moved: list[Result]
+    outdated: list[Result]
+
+
+def seal(made: Decision, now: datetime) -> Result:
+    """Closes the batch in memory: its status, header, page, events, and the head's next state."""
+    capture, head = made.capture, made.book.head
+    status = _status(capture)
+    counts = _counts(made)
+    state = _account_state(made, status, now)
+    events = made.outbox.rendered(status, counts)
+    header = render(canonical.SYNC_BATCH, (
+        capture.batch_id, capture.account_id, capture.sync_type, capture.trading_day, status, capture.started_at, now,
+        *counts.values(), len(capture.problems), _encode([problem._asdict() for problem in capture.problems]).decode(),
+        _encode(_metadata(capture)).decode(),
+    ))  # fmt: skip
+    previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
+    entries = [*made.book.leaves, *made.pen.entries]
+    sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
+    next_head = render(HEAD, (
+        str(head.pk), sealed.number, sealed.hash, made.outbox.last_number, made.question_number, made.opened_on,
+        made.holdings_day, made.sells_lower_holdings, made.memory.text(), None, None,
+    ))  # fmt: skip
+    return Result(made, status, header, sealed, next_head, events, state)
+
+
+def _status(capture: Capture) -> str:
+    if not capture.problems:
+        return "COMPLETED"
+    believed = any(section.state in (ACCEPTED, UNCHANGED) for section in capture.sections.values())
+    return "PARTIAL" if believed else "FAILED"
+
+
+def _counts(made: Decision) -> dict[str, int]:
+    """The document's counters, in the batch's column order."""
+    fetched = {}
+    for name in (HOLDINGS, POSITIONS, ORDERS):
+        section = made.section(name)
+        known = made.memory.counts.get(name, 0) if section.state == UNCHANGED else 0
+        fetched[f"{name}_fetched"] = len(section.entries) + len(section.set_aside) or known
+    wrote = ("holdings_updated", "positions_updated", "orders_created", "quantity_changes_detected")
+    return fetched | {name: made.counts.get(name, 0) for name in wrote}
+
+
+def _metadata(capture: Capture) -> dict[str, Any]:
+    """What was asked and how it ended; the bodies are in `raw_replies`, under these digests."""
+    replies = [(n.request, n.status, n.fetched_at, n.took_ms, n.digest.hex()) for n in capture.replies]
+    sections = {name: section.state for name, section in capture.sections.items()}
+    return {"replies": replies, "sections": sections, **capture.metadata}
+
+
+def _account_state(made: Decision, status: str, now: datetime) -> Rendered | None:
+    """The account's live state when it changes, with one event a change, not one a try."""
+    kinds = {problem.kind: problem.message for problem in made.capture.problems}
+    if "login_required" in kinds:
+        state, reason, event = BrokerAccount.State.NEEDS_LOGIN, kinds["login_required"], "account.login_required"
+    elif status == "FAILED":
+        state, reason, event = BrokerAccount.State.FAILING, next(iter(kinds.values())), "account.failing"
+    else:
+        state, reason, event = BrokerAccount.State.ACTIVE, "", "account.recovered"
+    if "wrong_account" in kinds:
+        made.outbox.account.append(("security.wrong_account", {"account": made.capture.account_id}))
+    if state == made.book.account_state:
+        return None
+    made.outbox.account.append((event, {"account": made.capture.account_id, "reason": reason}))
+    return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500]))
+
+
+def record(results: Sequence[Result]) -> Recorded:
+    """One transaction for the group. If it fails, its accounts are recorded one by one."""
+    try:
+        return _record_group(results)
+    except Exception:
+        if len(results) == 1:
+            raise
+        parts = [record([result]) for result in results]
+        return Recorded(*([result for part in parts for result in part[i]] for i in range(3)))
+
+
+def _record_group(results: Sequence[Result]) -> Recorded:
+    with transaction.atomic(durable=True):
+        recorded = _sorted_out(results, _lock(results))
+        if recorded.written:
+            _write(recorded.written)
+    return recorded
+
+
+def _lock(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
+    """Takes the heads in id order; token and page number of each, as they stand under the lock."""
+    heads = AccountHead.objects.filter(pk__in=[result.capture.head_id for result in results])
+    locked = heads.select_for_update().order_by("pk").values_list("pk", "token", "page_number")
+    return {str(pk): (token, number) for pk, token, number in locked}
+
+
+def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, int]]) -> Recorded:
+    recorded = Recorded([], [], [])
+    for result in results:
+        token, number = heads[result.capture.head_id]
+        if token != result.capture.token:
+            recorded.outdated.append(result)
+        elif number + 1 != result.page.number:
+            recorded.moved.append(result)
+        else:
+            recorded.written.append(result)
+    return recorded
+
+
+def _write(results: Sequence[Result]) -> None:
+    pens = [result.made.pen for result in results]
+    for table, ids in _gathered(pen.deletes for pen in pens).items():
+        bulk.delete(table, ids)
+    for table, rows in _gathered(pen.rows for pen in pens).items():
+        bulk.insert(bulk.with_leaf(table), rows)
+    for table, rows in _gathered(pen.inserts for pen in pens).items():
+        bulk.insert(table, rows)
+    for table, rows in _gathered(pen.updates for pen in pens).items():
+        bulk.update(table, rows)
+    bulk.update(ACCOUNT_STATE, [result.account_state for result in results if result.account_state])
+    bulk.insert(EVENT, [event for result in results for event in result.events])
+    bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
+    bulk.update(HEAD, [result.head for result in results])
+    bulk.update(CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'")
+
+
+def _gathered(parts: Iterable[dict[Schema, list[Any]]]) -> dict[Schema, list[Any]]:
+    gathered: dict[Schema, list[Any]] = defaultdict(list)
+    for part in parts:
+        for table, rows in part.items():
+            gathered[table] += rows
+    return gathered
+
+
+def page_row(sealed: Page, batch_id: str) -> Rendered:
+    return render(PAGE_ROW, (
+        new_id(), sealed.head_id, batch_id, sealed.number, sealed.entries_count, sealed.root, sealed.header_digest,
+        sealed.previous_hash, sealed.hash,
+    ))  # fmt: skip

@@ -28,6 +28,7 @@ from .stage import Refusal, Served, Stage
 BASE = "/v1"
 TOKEN_PATH = "/token/api/access"
 MASTER_PATH = "/instruments/instrument.csv"
+REPEAT_PAGE = web.RequestKey("repeat_page", bool)
 Render = Callable[[Call], Row]
 
 
@@ -78,13 +79,13 @@ class GrowwServer:
         response = await self._answer(request, handler, fault)
         self._log(request, path, ucc, response.status, fault.kind if fault else "")
         if fault and fault.kind in BADLY_SENT and isinstance(response, web.Response):
-            return await strike(request, fault, self.stage.now, response)
+            return await strike(request, fault, response)
         return response
 
     async def _answer(self, request: web.Request, handler: Any, fault: Fault | None) -> web.StreamResponse:
-        request["repeat_page"] = fault is not None and fault.kind == REPEATED_PAGE
+        request[REPEAT_PAGE] = fault is not None and fault.kind == REPEATED_PAGE
         if fault and fault.kind in IN_PLACE:
-            return await strike(request, fault, self.stage.now, None)
+            return await strike(request, fault, None)
         try:
             response: web.StreamResponse = await handler(request)
         except Refusal as refusal:
@@ -92,9 +93,9 @@ class GrowwServer:
         except web.HTTPException:
             return self._failure(Refusal(404, "GA004", "Requested entity does not exist"))
         if self.latency and isinstance(response, web.Response):
-            response = await strike(request, self.latency, self.stage.now, response)
+            response = await strike(request, self.latency, response)
         if fault and fault.kind not in BADLY_SENT and isinstance(response, web.Response):
-            return await strike(request, fault, self.stage.now, response)
+            return await strike(request, fault, response)
         return response
 
     def _failure(self, refusal: Refusal, is_token: bool = False) -> web.Response:
@@ -137,7 +138,7 @@ class GrowwServer:
             request.query,
             lambda name: list(request.query.getall(name, [])),
             request.match_info,
-            request["repeat_page"],
+            request[REPEAT_PAGE],
         )
 
     def _check_version(self, request: web.Request) -> None:

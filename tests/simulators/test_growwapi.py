@@ -1,0 +1,146 @@
+"""The official Groww client understands every answer of the simulated Groww.
+
+It lives in an environment of its own, made on first use from requirements/growwapi.txt. Where the packages cannot be
+had the tests are skipped; with CI=true they must run.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.groww import groww_simulator
+from simulators.groww_login import totp
+from simulators.investor import Investor
+from simulators.market import IST, Market
+from simulators.orders import CARRY, INTRADAY
+from tests.simulators.asking import UCC
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = ROOT / "requirements" / "growwapi.txt"
+ENVIRONMENT = ROOT / ".venv-growwapi"
+INSTALL_SECONDS = 600
+
+
+def make_environment() -> None:
+    """Made anew when the requirements have changed; one process at a time."""
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    made = ENVIRONMENT / "made-from.sha256"
+    with REQUIREMENTS.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists() and made.read_text() == wanted:
+            return
+        for command in commands():
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        made.write_text(wanted)
+
+
+def commands() -> list[list[str]]:
+    python = str(ENVIRONMENT / "bin" / "python")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv:
+        install = [uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(REQUIREMENTS)]
+        return [[uv, "venv", "--clear", "--python", sys.executable, str(ENVIRONMENT)], install]
+    install = [python, "-m", "pip", "install", "--require-hashes", "-r", str(REQUIREMENTS)]
+    return [[sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], install]
+
+
+@pytest.fixture(scope="module")
+def growwapi_python() -> str:
+    try:
+        make_environment()
+    except (subprocess.SubprocessError, OSError) as error:
+        reason = f"the official Groww client cannot be installed: {error} {getattr(error, 'stderr', '')}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return str(ENVIRONMENT / "bin" / "python")
+
+
+def an_investor() -> Investor:
+    """Thirty cash orders, so that the client needs two pages, and one of each other kind."""
+    investor = Investor(Market(), UCC)
+    investor.start_with("TCS", 10, "3000.50")
+    investor.play_until(datetime(2026, 10, 5, 11, 0, tzinfo=IST))
+    for _ in range(28):
+        investor.buy("SBIN", 2)
+    investor.sell("TCS", 4)
+    investor.buy("ITC", 5, product=INTRADAY)
+    investor.buy("NIFTY26NOV25000CE", 65, product=CARRY)
+    return investor
+
+
+@pytest.fixture(scope="module")
+def understood(growwapi_python: str) -> dict[str, Any]:
+    with groww_simulator([an_investor()], limits=False) as sim:
+        told = sim.credentials(UCC) | {"url": sim.url, "instruments_url": sim.instruments_url}
+        told |= {"now": sim.now.timestamp(), "totp": totp(told["totp_seed"], sim.now)}
+        script = Path(__file__).with_name("growwapi_session.py")
+        run = subprocess.run(
+            [growwapi_python, str(script)], input=json.dumps(told), capture_output=True, text=True, timeout=120
+        )
+    assert run.returncode == 0, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return found | {"cash": sim.investors[UCC].cash}
+
+
+def test_both_ways_to_log_in_give_a_token_of_the_same_client(understood: dict[str, Any]) -> None:
+    assert understood["user"]["ucc"] == UCC
+    assert understood["user_by_approval"] == understood["user"]
+
+
+def test_the_client_reads_holdings_and_positions(understood: dict[str, Any]) -> None:
+    assert [(row["trading_symbol"], row["quantity"]) for row in understood["holdings"]["holdings"]] == [("TCS", 10)]
+    net = {row["trading_symbol"]: row["quantity"] for row in understood["positions"]["positions"]}
+    assert net == {"SBIN": 56, "TCS": -4, "ITC": 0, "NIFTY26NOV25000CE": 65}
+    assert [row["segment"] for row in understood["fno_positions"]["positions"]] == ["FNO"]
+    assert [row["quantity"] for row in understood["position_of_symbol"]["positions"]] == [56]
+
+
+def test_the_client_reads_all_pages_of_orders_and_the_trades_of_each(understood: dict[str, Any]) -> None:
+    assert len({order["groww_order_id"] for order in understood["orders"]}) == 31  # 30, and the broker's square off
+    assert len(understood["fno_orders"]) == 1
+    assert len(understood["orders_without_segment"]["order_list"]) == 25
+    filled = [order["filled_quantity"] for order in understood["orders"] + understood["fno_orders"]]
+    assert [sum(trade["quantity"] for trade in trades) for trades in understood["trades"]] == filled
+
+
+def test_detail_and_status_agree_with_the_list(understood: dict[str, Any]) -> None:
+    order = understood["orders"][0]
+    assert understood["detail"] == order
+    assert understood["status"] == {name: order[name] for name in understood["status"]}
+    assert understood["status_by_reference"] == understood["status"]
+
+
+def test_the_client_reads_cash_prices_and_instruments(understood: dict[str, Any]) -> None:
+    market = Market()
+    close = float(market.price("TCS", datetime(2026, 10, 5, 16, 5, tzinfo=IST)))
+    assert understood["margins"]["clear_cash"] == float(understood["cash"])
+    assert understood["ltp"]["NSE_TCS"] == understood["ltp_of_text"]["NSE_TCS"] == close
+    assert set(understood["ohlc"]) == {"NSE_TCS", "NSE_SBIN"}
+    assert understood["quote"]["last_price"] == close
+    assert [row[0] for row in understood["candles"]["candles"]] == ["2026-10-01T00:00:00", "2026-10-05T00:00:00"]
+    assert understood["candles"]["candles"][-1][4] == close
+    assert understood["smart_orders"] == {"orders": []}
+    assert understood["instrument"]["isin"] == "INE002A01018"
+    assert understood["instrument_count"] > 140
+
+
+def test_the_client_recognises_refusals(understood: dict[str, Any]) -> None:
+    kinds = {name: told[0] for name, told in understood["refusals"].items()}
+    assert kinds == {
+        "bad totp": "GrowwAPIAuthenticationException",
+        "short totp": "GrowwAPIException",
+        "bad token": "GrowwAPIException",
+        "bad symbol": "GrowwAPIException",
+        "a trade": "GrowwAPIException",
+    }
+    assert "totp must be a text of six digits" in understood["refusals"]["short totp"][1]

@@ -169,6 +169,12 @@ class HttpClient(Protocol):
         keep: bool = True,
     ) -> Reply: ...
 
+    async def get_instruments(self) -> Reply:
+        """The public file at the trigger's `instruments_url`, or at the setting that replaces it."""
+
+    def clock(self) -> datetime:
+        """The present instant of the book, UTC."""
+
 
 class BaseTrigger(ABC):
     """One broker account, as seen by the adapter of its broker.
@@ -183,6 +189,8 @@ class BaseTrigger(ABC):
     base_url: ClassVar[str] = ""  # the default; the setting <CODE>_API_URL replaces it
     allowed: ClassVar[tuple[Endpoint, ...]] = ()
     limits: ClassVar[Mapping[str, tuple[Rate, ...]]] = {}  # by family, an account
+    broker_limits: ClassVar[tuple[Rate, ...]] = ()  # over all accounts and families
+    instruments_url: ClassVar[str] = ""  # a public file on another host; <CODE>_INSTRUMENTS_URL replaces it
     login_methods: ClassVar[tuple[LoginMethod, ...]] = ()
 
     def __init__(
@@ -205,6 +213,14 @@ class BaseTrigger(ABC):
     #   fetch_funds()                          [Funds]
     #   fetch_prices(listings: Sequence[Listing])
     #   fetch_instruments()                    the broker's instrument file, as [Listing]
+
+    @classmethod
+    def classify(cls, reply: Reply) -> TriggerError | None:
+        """What a reply means that is neither 429, 5xx nor a web page; None when it is to be read. After it is kept."""
+        if reply.status < 400:
+            return None
+        kinds = {401: LoginRequired, 403: NotPermitted}
+        return kinds.get(reply.status, UnexpectedReply)(f"{cls.name or cls.code} answered {reply.status}")
 
     @classmethod
     def offers(cls, section: str) -> bool:

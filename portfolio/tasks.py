@@ -1,0 +1,18 @@
+"""Celery's way in: a task is a name and one call. Arguments are ids alone, never a secret."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import shared_task
+from django.core.management import call_command
+
+
+@shared_task(bind=True)
+def sync_holdings_task(self: Any, account_ids: Sequence[str] = (), sync_type: str = "daily") -> None:
+    """Runs `manage.py sync_holdings`. Accounts that did not complete are told by their batches, not by this task."""
+    arguments = [f"--account={account_id}" for account_id in account_ids]
+    try:
+        call_command("sync_holdings", *arguments, f"--type={sync_type}")
+    except SystemExit as exit_:
+        if exit_.code not in (0, 1):
+            raise

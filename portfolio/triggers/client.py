@@ -1,0 +1,332 @@
+"""The one HTTP client. It cannot trade: what is not on a trigger's allow-list raises before a socket opens.
+
+One `Transport` a process or run, made inside a running loop; one `Client` an account and run. Every
+reply is handed to `keep` before anybody looks at it. Never here: what a broker's own error codes mean
+(the trigger's `classify`), tokens, settings, the database.
+"""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from .base import (
+    BaseTrigger,
+    BrokerUnavailable,
+    Endpoint,
+    ForbiddenRequest,
+    RateLimited,
+    Reply,
+    TriggerError,
+    UnexpectedReply,
+)
+from .decode import is_deeper_than
+from .limits import Breaker, Limiter, Sleep, Timer
+
+Keep = Callable[[Reply], Awaitable[None]]
+MEBIBYTE: Final = 1024 * 1024
+DEPTH_LIMIT: Final = 64
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0  # seconds between attempts: the first is anything up to 1, then 2, 4, 8
+PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
+USER_AGENT: Final = "Khata/0.1"
+
+
+class Permits:
+    """The allow-list of one trigger, ready to be asked. Knows the rate-limit family of each request."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        endpoints = tuple(endpoints)
+        self._plain = {(e.method, e.path): e.family for e in endpoints if "{" not in e.path}
+        self._templates = [(e.method, _pattern(e.path), e.family) for e in endpoints if "{" in e.path]
+
+    def family(self, method: str, path: str) -> str:
+        family = self._plain.get((method, path))
+        if family is not None:
+            return family
+        for permitted, pattern, family in self._templates:
+            if permitted == method and pattern.fullmatch(path):
+                return family
+        raise ForbiddenRequest(f"{method} {path[:100]} is not on the allow-list of this broker")
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """`{name}` stands for one plain segment: no slash, no percent sign, and neither `.` nor `..`."""
+    parts = re.split(r"\{\w+\}", template)
+    return re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+".join(map(re.escape, parts)))
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, checked against the allow-list."""
+
+    method: str
+    url: str
+    request: str  # what is kept of it
+    family: str
+    headers: Mapping[str, str] | None = None
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    is_kept: bool = True
+    byte_limit: int = 8 * MEBIBYTE
+
+
+@dataclass(slots=True)
+class Transport:
+    """What all accounts share: connections, limits, breakers. `async with Transport(clock) as transport: ...`.
+
+    `clock` gives the instant that is recorded; `timer`, `sleep` and `random` are real time and chance,
+    handed in for tests. Seconds: `deadline` for one attempt, connect and body together; `patience` for
+    a call with all its attempts.
+    """
+
+    clock: Callable[[], datetime]
+    concurrency: int = 64
+    deadline: float = 20.0
+    patience: float = 60.0
+    attempts: int = 3
+    byte_limit: int = 8 * MEBIBYTE
+    instruments_byte_limit: int = 64 * MEBIBYTE
+    timer: Timer = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    random: Callable[[], float] = random.random
+    _limiters: dict[tuple[str, ...], Limiter] = field(default_factory=dict, repr=False)
+    _breakers: dict[str, Breaker] = field(default_factory=dict, repr=False)
+    _permits: dict[type[BaseTrigger], Permits] = field(default_factory=dict, repr=False)
+    _session: aiohttp.ClientSession = field(init=False, repr=False)
+    _in_flight: asyncio.Semaphore = field(init=False, repr=False)
+
+    async def __aenter__(self) -> "Transport":
+        self._in_flight = asyncio.Semaphore(self.concurrency)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),  # the semaphore is the limit
+            cookie_jar=aiohttp.DummyCookieJar(),  # nothing of one account may reach another
+            timeout=aiohttp.ClientTimeout(total=self.deadline, ceil_threshold=3600),
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._session.close()
+
+    def client(
+        self,
+        trigger: type[BaseTrigger],
+        base_url: str,
+        account_key: str,
+        keep: Keep,
+        instruments_url: str | None = None,
+    ) -> "Client":
+        """The client of one account's run. An empty `base_url` means the trigger's own."""
+        return Client(self, trigger, base_url or trigger.base_url, account_key, keep, instruments_url)
+
+    def permits(self, trigger: type[BaseTrigger]) -> Permits:
+        if trigger not in self._permits:
+            self._permits[trigger] = Permits(trigger.allowed)
+        return self._permits[trigger]
+
+    def limiter(self, trigger: type[BaseTrigger], account_key: str, family: str) -> Limiter:
+        key = (trigger.code, account_key, family)
+        if key not in self._limiters:
+            rates = trigger.limits.get(family, ()) if account_key else trigger.broker_limits
+            self._limiters[key] = Limiter(rates, self.timer, self.sleep)
+        return self._limiters[key]
+
+    def breaker(self, trigger: type[BaseTrigger]) -> Breaker:
+        return self._breakers.setdefault(trigger.code, Breaker(timer=self.timer))
+
+    async def send(self, call: Call) -> tuple[Reply, Mapping[str, str]]:
+        """One attempt on the wire: the reply with its headers, or BrokerUnavailable."""
+        async with self._in_flight:
+            fetched_at = self.clock()
+            started = time.perf_counter()
+            try:
+                async with self._session.request(
+                    call.method,
+                    URL(call.url, encoded=True),
+                    headers=call.headers,
+                    json=call.json,
+                    data=call.form,
+                    allow_redirects=False,
+                ) as response:
+                    body = await _body(response, call.byte_limit)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                # From None: an aiohttp error may carry the request's headers, and with them the token.
+                raise BrokerUnavailable(f"{call.request.split('?')[0]}: {_what_failed(error, self.deadline)}") from None
+        took_ms = round((time.perf_counter() - started) * 1000)
+        return Reply(call.request, response.status, body, fetched_at, took_ms), response.headers
+
+
+class Client:
+    """What a trigger asks its broker with: `HttpClient` for one account."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        trigger: type[BaseTrigger],
+        base_url: str,
+        account_key: str,
+        keep: Keep,
+        instruments_url: str | None = None,
+    ) -> None:
+        self._transport, self._trigger, self._keep = transport, trigger, keep
+        self._base = _checked(base_url)
+        self._account_key = account_key
+        self._instruments_url = instruments_url or trigger.instruments_url
+
+    def clock(self) -> datetime:
+        return self._transport.clock()
+
+    async def get(
+        self, path: str, *, params: Iterable[tuple[str, str]] = (), headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        return await self._ask(self._call("GET", path, urlencode(tuple(params), safe=","), headers=headers))
+
+    async def post(
+        self,
+        path: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        keep: bool = True,
+    ) -> Reply:
+        return await self._ask(self._call("POST", path, headers=headers, json=json, form=form, is_kept=keep))
+
+    async def get_instruments(self) -> Reply:
+        """The broker's public instrument file, from the one address that the trigger declares."""
+        if not self._instruments_url:
+            raise ForbiddenRequest("this broker declares no instrument file")
+        request = f"GET {urlsplit(_checked(self._instruments_url)).path}"
+        limit, headers = self._transport.instruments_byte_limit, {"Accept": "*/*"}
+        return await self._ask(Call("GET", self._instruments_url, request, "instruments", headers, byte_limit=limit))
+
+    def _call(self, method: str, path: str, query: str = "", **rest: Any) -> Call:
+        family = self._transport.permits(self._trigger).family(method, path)
+        request = f"{path}?{query}" if query else path
+        limit = self._transport.byte_limit
+        return Call(method, self._base + request, f"{method} {request}", family, byte_limit=limit, **rest)
+
+    async def _ask(self, call: Call) -> Reply:
+        """The reply, after as many attempts as make sense. Only a GET is asked twice: a POST may have counted."""
+        transport, limiter = self._transport, self._limiter(call)
+        ends = transport.timer() + transport.patience
+        attempts_left = transport.attempts if call.method == "GET" else 1
+        longest = FIRST_PAUSE
+        while True:
+            if transport.timer() + limiter.held() > ends:
+                raise RateLimited("the broker asked for a pause that is not over", limiter.held())
+            try:
+                return await self._attempt(call)
+            except TriggerError as error:
+                attempts_left -= 1
+                pause = self._pause(error, longest)
+                if isinstance(error, RateLimited):
+                    limiter.hold(pause)
+                if not error.is_retryable or not attempts_left or transport.timer() + pause > ends:
+                    raise
+            longest = min(longest * 2, LONGEST_PAUSE)
+            await transport.sleep(pause)
+
+    def _limiter(self, call: Call) -> Limiter:
+        return self._transport.limiter(self._trigger, self._account_key, call.family)
+
+    async def _attempt(self, call: Call) -> Reply:
+        transport, trigger = self._transport, self._trigger
+        breaker = transport.breaker(trigger)
+        breaker.check()
+        await self._limiter(call).wait()
+        await transport.limiter(trigger, "", "").wait()
+        try:
+            reply, headers = await transport.send(call)
+            if call.is_kept:
+                await self._keep(reply)
+            self._judge(reply, headers)
+        except TriggerError as error:
+            breaker.saw(is_down=isinstance(error, BrokerUnavailable))
+            raise
+        breaker.saw(is_down=False)
+        return reply
+
+    def _judge(self, reply: Reply, headers: Mapping[str, str]) -> None:
+        """Raise what every broker's reply can be wrong in; the rest is the trigger's to say."""
+        where = f"{reply.request.split('?')[0]}: the broker answered {reply.status}"
+        if reply.status == 429:
+            raise RateLimited(f"{where}, too many requests", self._retry_after(headers))
+        if reply.status >= 500:
+            raise BrokerUnavailable(f"{where}, it is down or under maintenance")
+        if 300 <= reply.status < 400:
+            raise UnexpectedReply(f"{where}, a redirect, which is never followed")
+        if _is_a_page(reply.body, headers):
+            unusable = UnexpectedReply if reply.status < 400 else BrokerUnavailable
+            raise unusable(f"{where} with a web page where data was expected")
+        if is_deeper_than(DEPTH_LIMIT, reply.body):
+            raise UnexpectedReply(f"{where}, nested deeper than {DEPTH_LIMIT} levels")
+        error = self._trigger.classify(reply)
+        if error:
+            raise error
+
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds that the broker asks for, given as seconds or as a date; None when it does not say."""
+        value = headers.get("Retry-After", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value)
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - self.clock()).total_seconds())
+
+    def _pause(self, error: TriggerError, longest: float) -> float:
+        """Chance spreads the attempts of many accounts; what the broker asked for is kept to in full."""
+        spread = self._transport.random() * longest
+        told = error.retry_after if isinstance(error, RateLimited) else None
+        return spread if told is None else told + spread
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
+        raise ForbiddenRequest(f"not the address of a broker: {parts.scheme}://{parts.hostname}")
+    return url.rstrip("/")
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The whole body after decompression; UnexpectedReply as soon as it is larger than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise UnexpectedReply(f"{response.method} {response.url.path}: more than {limit} bytes; not read further")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _is_a_page(body: bytes, headers: Mapping[str, str]) -> bool:
+    content_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    return content_type in PAGE_TYPES or body[:64].lstrip().startswith(b"<")
+
+
+def _what_failed(error: Exception, deadline: float) -> str:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "the broker's TLS certificate was not accepted; nothing was sent"
+    if isinstance(error, TimeoutError):
+        return f"no whole answer within {deadline:g} s"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection to {error.host}"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    return f"the connection failed ({type(error).__name__})"
+
+
+__all__ = ["Client", "Keep", "Transport"]

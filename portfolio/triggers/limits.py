@@ -1,0 +1,75 @@
+"""How often a broker may be asked, and when it is left in peace for a while.
+
+Real time only (never the clock of the book): a limit is between us and the broker's servers. Used
+inside one event loop; nothing here opens a socket.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from .base import BrokerUnavailable, Rate
+
+Timer = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Limiter:
+    """At most `calls` in any `seconds`, for each of its rates. Callers go in the order they came.
+
+    Each caller books the first moment that every rate allows and sleeps until then. A booking is
+    never given back: a cancelled caller costs its place, and no lock is needed.
+    """
+
+    def __init__(self, rates: Sequence[Rate], timer: Timer = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+        self._rates = tuple(rates)
+        self._timer, self._sleep = timer, sleep
+        self._booked: deque[float] = deque(maxlen=max((rate.calls for rate in self._rates), default=1))
+        self._not_before = 0.0
+
+    async def wait(self) -> None:
+        delay = self._book()
+        if delay > 0:
+            await self._sleep(delay)
+
+    def hold(self, seconds: float) -> None:
+        """The broker said to wait: nobody behind this limiter goes earlier."""
+        self._not_before = max(self._not_before, self._timer() + seconds)
+
+    def held(self) -> float:
+        """Seconds that are left of what the broker asked for."""
+        return max(0.0, self._not_before - self._timer())
+
+    def _book(self) -> float:
+        now = self._timer()
+        booked = self._booked
+        moment = max(now, self._not_before, booked[-1] if booked else now)
+        for calls, seconds in self._rates:
+            if len(booked) >= calls:
+                moment = max(moment, booked[-calls] + seconds)
+        booked.append(moment)
+        return moment - now
+
+
+class Breaker:
+    """One a broker: after `failures` in a row, from whatever account, nobody asks for `pause` seconds; then one tries."""
+
+    def __init__(self, failures: int = 20, pause: float = 15.0, timer: Timer = time.monotonic) -> None:
+        self._limit, self._pause, self._timer = failures, pause, timer
+        self._failed = 0
+        self._closed_until = 0.0
+
+    def check(self) -> None:
+        if self._failed < self._limit:
+            return
+        now = self._timer()
+        if now < self._closed_until:
+            raise BrokerUnavailable(f"the broker failed {self._failed} times in a row and is left alone for a moment")
+        self._closed_until = now + self._pause  # this caller tries; the others wait for what it finds
+
+    def saw(self, *, is_down: bool) -> None:
+        """How an attempt ended. Any answer of the broker, a refusal too, shows that it is up."""
+        self._failed = self._failed + 1 if is_down else 0
+        if self._failed >= self._limit:
+            self._closed_until = self._timer() + self._pause

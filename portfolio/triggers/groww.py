@@ -40,6 +40,7 @@ from .login import DayToken, next_ist, totp
 from .registry import register
 
 KEYS_PAGE = "https://groww.in/trade-api/api-keys"
+PRICES_AT_ONCE = 50
 SEGMENTS = (CASH, FNO, COMMODITY)
 OTHER_EXCHANGE = {"NSE": "BSE", "BSE": "NSE"}
 ASKABLE_ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -181,13 +182,12 @@ class GrowwTrigger(BaseTrigger):
         )
 
     async def _prices(self, wanted: Iterable[tuple[str, str, str]]) -> list[Reply]:
-        by_segment: dict[str, list[str]] = {}
+        keys: dict[str, list[str]] = {}
         for segment, exchange, symbol in wanted:
-            by_segment.setdefault(segment, []).append(f"{exchange}_{symbol}")
-        asks = (
-            self._batch(segment, keys) for segment, all_keys in by_segment.items() for keys in in_batches(all_keys, 50)
-        )
-        return [reply for each in await side_by_side(asks) for reply in each]
+            keys.setdefault(segment, []).append(f"{exchange}_{symbol}")
+        batches = [(segment, batch) for segment in keys for batch in in_batches(keys[segment], PRICES_AT_ONCE)]
+        pages = await side_by_side(self._batch(segment, batch) for segment, batch in batches)
+        return [reply for each in pages for reply in each]
 
     async def _batch(self, segment: str, keys: Sequence[str]) -> list[Reply]:
         async def ask(some: Sequence[str]) -> Reply:

@@ -137,12 +137,14 @@ def holding(row: Any, reply: Reply) -> Holding:
     """Owned is `quantity`; the T+1 shares are added where the other parts alone make it up."""
     given = (row.demat_free_quantity, row.t1_quantity, row.pledge_quantity, row.repledge_quantity)
     parts = [quantity(part or ZERO) for part in (*given, row.demat_locked_quantity, row.groww_locked_quantity)]
-    held, t1, total = quantity(row.quantity), parts[1], sum(parts, ZERO)
+    free, t1, pledged, repledged, locked, groww_locked = parts
+    held, total = quantity(row.quantity), sum(parts, ZERO)
     owned = quantity(held + t1) if held == total - t1 else held
     doubt = "" if held in (total, total - t1) else f"quantity {held:f} is neither its parts {total - t1:f} nor with T+1"
     exchange = name(row.tradable_exchanges[0]) if row.tradable_exchanges else "NSE"
-    cost = known_price(row.average_price)
-    return Holding(isin(row.isin), name(row.trading_symbol), exchange, held, owned, cost, *parts, doubt=doubt)
+    names = (isin(row.isin), name(row.trading_symbol), exchange)
+    settled = (pledged, repledged, locked, groww_locked)
+    return Holding(*names, held, owned, known_price(row.average_price), free, t1, *settled, doubt=doubt)
 
 
 def instrument(row: Any, reply: Reply) -> tuple[str, str, str, str]:
@@ -210,6 +212,11 @@ def trade(row: Any, reply: Reply) -> Trade:
     return Trade(*names, *terms, when, ist_date(when or reply.fetched_at), text(row.settlement_number))
 
 
+def fill_identity(row: Trade, number: int) -> Hashable:
+    """Without a number of the exchange, its place in the reply tells two like fills apart."""
+    return row.order_id, row.exchange, row.segment, row.trade_id or (row, number)
+
+
 def fill_of(order: Order) -> Trade:
     """The whole fill of a derivatives order whose fills are not listed, from what the order itself says."""
     when, cost = order.exchange_time or order.created_at, order.average_fill_price
@@ -244,7 +251,7 @@ TRADES = Section(
     ListReader("trades", ("payload", "trade_list"), TRADE_ROW, "groww_order_id", SUCCESS),
     trade,
     normalise.wrong_trade,
-    lambda row, number: (row.order_id, row.exchange, row.segment, row.trade_id or (row, number)),
+    fill_identity,
 )
 
 
@@ -305,7 +312,7 @@ def granted(reply: Reply, secrets: Iterable[str]) -> tuple[str, datetime | None]
     """The access token and the end that Groww gives it. ValueError, in Groww's words, when it gave none."""
     if reply.status != 200 or failure(reply):
         raise ValueError(normalise.scrubbed(reason(reply), tuple(secrets)))
-    grant = one(exact(reply.body), GRANT_ROW)
+    grant: Any = one(exact(reply.body), GRANT_ROW)
     if grant.isActive is False:
         raise ValueError("the token it gave is not active")
     try:
@@ -318,9 +325,9 @@ def parse_funds(replies: Sequence[Reply]) -> Rows:
     told = payload(replies[-1])
     equity = told.get("equity_margin_details")
     try:
-        row = one({**(equity if isinstance(equity, dict) else {}), **told}, MARGINS_ROW)
-        amounts = (row.clear_cash, row.net_margin_used, row.cnc_balance_available, row.collateral_available)
-        return [Funds(*map(money, amounts))], []
+        row: Any = one({**(equity if isinstance(equity, dict) else {}), **told}, MARGINS_ROW)
+        used, free = money(row.net_margin_used), money(row.cnc_balance_available)
+        return [Funds(money(row.clear_cash), used, free, money(row.collateral_available))], []
     except (BadValue, ArithmeticError, ValueError) as error:
         return [], [SetAside("funds", "", str(error))]
 

@@ -8,11 +8,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from .base import BrokerUnavailable, Rate
 
 Timer = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
+
+SLACK: Final = 0.25  # seconds added to every window: what is sent apart may arrive closer together
 
 
 class Limiter:
@@ -47,13 +50,13 @@ class Limiter:
         moment = max(now, self._not_before, booked[-1] if booked else now)
         for calls, seconds in self._rates:
             if len(booked) >= calls:
-                moment = max(moment, booked[-calls] + seconds)
+                moment = max(moment, booked[-calls] + seconds + SLACK)
         booked.append(moment)
         return moment - now
 
 
 class Breaker:
-    """One a broker: after `failures` in a row, from whatever account, nobody asks for `pause` seconds; then one tries."""
+    """One a broker: after `failures` in a row, whatever the account, nobody asks for `pause` s; then one tries."""
 
     def __init__(self, failures: int = 20, pause: float = 15.0, timer: Timer = time.monotonic) -> None:
         self._limit, self._pause, self._timer = failures, pause, timer

@@ -21,7 +21,6 @@ from ..triggers.base import Reply
 from . import bulk
 from .capture import Capture
 
-GROUP_WAIT_SECONDS = 0.1
 RAW_BODY = bulk.schema("raw_bodies", 1, "reply_id:uuid ciphertext:digest")
 
 Kept = tuple[Capture, Reply, bytes]  # with the keyed digest of the body
@@ -76,22 +75,19 @@ def read_body(reply: RawReply) -> bytes:
 
 
 class Keeper:
-    """Gathers replies of many accounts for a tenth of a second, so that one commit keeps them all."""
+    """Commits replies of many accounts together: those that come while one commit runs share the next one."""
 
     def __init__(self, in_database: Callable[..., Awaitable[object]], clock: Callable[[], datetime]) -> None:
         self._in_database = in_database
         self._clock = clock
         self._waiting: list[Kept] = []
-        self._flush: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     async def keep(self, capture: Capture, reply: Reply) -> None:
-        """Returns when the reply is committed."""
-        self._waiting.append(note(capture, reply))
-        if self._flush is None:
-            self._flush = asyncio.create_task(self._soon())
-        await asyncio.shield(self._flush)
-
-    async def _soon(self) -> None:
-        await asyncio.sleep(GROUP_WAIT_SECONDS)
-        waiting, self._waiting, self._flush = self._waiting, [], None
-        await self._in_database(keep, waiting, self._clock())
+        """Returns when the reply is committed: by this call, or by whoever committed while it waited its turn."""
+        kept = note(capture, reply)
+        self._waiting.append(kept)
+        async with self._turn:
+            if any(waiting is kept for waiting in self._waiting):
+                group, self._waiting = self._waiting, []
+                await self._in_database(keep, group, self._clock())

@@ -1,0 +1,100 @@
+"""One fresh database a worker, emptied after each test that used it; the network off; the clock fixed.
+
+Tests that touch the database carry the mark `database`; with `--database=postgresql` the same tests run there.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import databases
+
+LOOPBACK = ("127.", "::1", "localhost")
+NOW = "2026-10-05T16:05:00+05:30"  # a Monday, after the close
+
+_folder = Path()
+_server = ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="where database tests run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything imports Django: a folder, a database and keys of our own."""
+    global _folder, _server
+    _folder = Path(tempfile.mkdtemp(prefix="khata-test-"))
+    try:
+        url, _server = databases.make(config.getoption("--database"), _folder)
+    except databases.NoPostgres as error:
+        pytest.exit(f"PostgreSQL tests cannot run: {error}", returncode=5)
+    os.environ.update(
+        DATABASE_URL=url,
+        KHATA_VAR=str(_folder / "var"),
+        KHATA_KEYS=str(_folder / "keys"),
+        KHATA_CLOCK=NOW,
+        DJANGO_SETTINGS_MODULE="portfolio_project.settings",
+        SECRET_KEY="only for tests",
+    )
+    import django
+
+    django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    from django.db import connections
+
+    connections.close_all()
+    databases.drop(os.environ.get("DATABASE_URL", ""), _server)
+    shutil.rmtree(_folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _migrated() -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The project's own tables, guards and all; emptied afterwards. Only for tests with the mark."""
+    if request.node.get_closest_marker("database") is None:
+        yield
+        return
+    request.getfixturevalue("_migrated")
+    yield
+    from tests import emptying
+
+    emptying.empty()
+
+
+@pytest.fixture(autouse=True)
+def network_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine can be reached: anything else fails as if the cable were out."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise OSError(f"the network is off in tests: {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime | str], None]:
+    """Sets Khata's clock: an instant, or the address of a simulator's clock."""
+    from django.conf import settings
+
+    def to(moment: datetime | str) -> None:
+        monkeypatch.setattr(settings, "KHATA_CLOCK", moment if isinstance(moment, str) else moment.isoformat())
+
+    return to

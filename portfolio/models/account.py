@@ -1,7 +1,5 @@
 """One client account at one broker, its head, and its keys."""
 
-
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -119,5 +117,3 @@ class AccountKey(models.Model):
 
     class Meta:
         db_table = "account_keys"
-
-

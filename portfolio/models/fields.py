@@ -114,10 +114,15 @@ class _SameScale(Lookup):
     """Columns of two scales are different integers on SQLite: such a comparison is refused on both databases."""
 
     def get_prep_lookup(self) -> Any:
-        scale = getattr(self.lhs.output_field, "scale", None)
-        if isinstance(self.rhs, BaseExpression) and getattr(self.rhs.output_field, "scale", None) != scale:
+        scale = _scale_of(self.lhs)
+        if isinstance(self.rhs, BaseExpression) and _scale_of(self.rhs) != scale:
             raise FieldError(f"a decimal of scale {scale} is compared with {self.rhs}, which has another scale")
         return super().get_prep_lookup()
+
+
+def _scale_of(expression: Any) -> int | None:
+    field = expression.output_field
+    return getattr(getattr(field, "output_field", field), "scale", None)  # a generated column wraps its field
 
 
 for _lookup in (Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual):

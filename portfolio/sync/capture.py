@@ -1,5 +1,6 @@
 """One attempt to sync one account, as it travels through the pipeline."""
 
+import logging
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,8 @@ from ledger.normalise import scrubbed
 from ..keys import EvidenceKey
 from ..models import BrokerAccountCredential
 from ..triggers.base import Answer, Reply
+
+logger = logging.getLogger(__name__)
 
 HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES = "holdings", "positions", "orders", "trades", "funds", "prices"
 DAILY, ORDERS_ONLY, REALTIME = "DAILY_PORTFOLIO", "ORDER_HISTORY", "REALTIME_UPDATE"
@@ -104,6 +107,7 @@ class Capture:
     metadata: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     sections: dict[str, Section] = field(default_factory=dict)
+    is_broken: bool = False  # a fault of ours: nothing of it is taken
     known_fills: dict[str, Decimal] = field(default_factory=dict)  # units in the book, by order id
 
     def note(self, reply: Reply) -> ReplyNote:
@@ -129,6 +133,22 @@ class Capture:
     @property
     def is_quiet(self) -> bool:
         """Nothing to write but that we looked: every section as it was, and the day's snapshot stands."""
-        if self.problems or not self.sections or (self.writes_snapshot and self.memory.snapshot_day != self.trading_day):
+        if (
+            self.problems
+            or self.is_broken
+            or not self.sections
+            or (self.writes_snapshot and self.memory.snapshot_day != self.trading_day)
+        ):
             return False
         return all(section.state in (UNCHANGED, ABSENT) for section in self.sections.values())
+
+
+def failed(capture: Capture, error: Exception) -> Capture:
+    """A capture that a fault of ours, or the database, broke: nothing of it is taken, and its batch says why."""
+    logger.error("account %s could not be recorded", capture.account_id, exc_info=error)
+    capture.is_broken = True
+    capture.sections = {name: Section(FAILED) for name in SECTIONS.get(capture.sync_type, ())}
+    capture.blame(
+        "account", "internal_error", f"{type(error).__name__}: {error}", "report it with the log of that time"
+    )
+    return capture

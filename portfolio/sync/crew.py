@@ -5,7 +5,6 @@ the network never for a transaction. Leases are renewed while the fetch goes on.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -26,7 +25,7 @@ from ..keys import CannotDecrypt
 from ..triggers.base import Account, BaseTrigger, Credential, Reply
 from ..triggers.client import Transport
 from ..triggers.registry import get_trigger_for_code
-from .capture import Capture
+from .capture import Capture, failed
 from .claim import renew
 from .evidence import Keeper
 from .fetch import fetch
@@ -35,7 +34,6 @@ from .state import known_fills
 RENEW_SECONDS = 30.0
 GROUP_WAIT_SECONDS = 0.5  # a finished account waits no longer for its group
 
-logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -91,9 +89,8 @@ class Crew:
                 if trigger:
                     await fetch(capture, trigger, self._keeper.keep, self._known_fills)
             except Exception as error:
-                logger.exception("the fetch of account %s failed", capture.account_id)
                 capture.answers.clear()
-                capture.blame("account", "internal_error", f"{type(error).__name__}: {error}", "report it with the log")
+                failed(capture, error)
             finished.put_nowait(capture)
 
     def _trigger(self, capture: Capture) -> BaseTrigger | None:

@@ -58,6 +58,7 @@ class Decision:
     opened_on: date | None = None
     holdings_day: date | None = None
     sells_lower_holdings: bool | None = None
+    has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
 
     def section(self, name: str) -> Section:
         return self.capture.sections.get(name) or Section(ABSENT)
@@ -82,7 +83,9 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
         book,
         Pen(capture.account_id, capture.batch_id, now),
         Outbox(capture, head.event_number, now),
-        Memory(dict(capture.memory.digests), dict(capture.memory.counts), capture.memory.funds, capture.memory.snapshot_day),
+        Memory(
+            dict(capture.memory.digests), dict(capture.memory.counts), capture.memory.funds, capture.memory.snapshot_day
+        ),
         instruments,
         question_number=head.question_number,
         opened_on=head.opened_on,
@@ -92,6 +95,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
     if not capture.is_quiet:
         _orders(made)
         _trades(made)
+        _missing_fills(made)
         _quotes(made)
         holdings = _holdings(made)
         positions = _positions(made)
@@ -136,12 +140,33 @@ def _trades(made: Decision) -> None:
         except BadValue as error:
             made.capture.blame(TRADES, "set_aside", f"{trade.symbol}: {error}", "the fill is kept in the raw reply")
             continue
+        if known:  # a correction: only the difference is new
+            amount -= known.quantity * known.price
         units = trade.quantity - (known.quantity if known else ZERO)
         delivered = is_delivery(trade.segment, trade.product)
         add_fill(
             made.book, instrument, trade.trade_date, trade.transaction_type == BUY, delivered, units, amount,
             0 if known else 1,
         )  # fmt: skip
+
+
+def _missing_fills(made: Decision) -> None:
+    """An order that says it filled more than its fills add up to: they are asked again the next time."""
+    if made.section(TRADES).state not in (ACCEPTED, UNCHANGED):
+        return
+    listed: dict[str, Decimal] = dict(made.capture.known_fills)
+    asked: dict[str, Decimal] = {}
+    for trade in diff.source_ids(made.section(TRADES).entries).values():
+        asked[trade.order_id] = asked.get(trade.order_id, ZERO) + trade.quantity
+    listed.update(asked)
+    for order in made.section(ORDERS).entries:
+        if listed.get(order.order_id, ZERO) < order.filled_quantity:
+            made.capture.blame(
+                TRADES, "fills_missing",
+                f"{order.symbol}: order {order.order_id} filled {order.filled_quantity.normalize():f}, "
+                f"its fills add up to {listed.get(order.order_id, ZERO).normalize():f}",
+                "nothing to do: they are asked again the next time",
+            )  # fmt: skip
 
 
 def _quotes(made: Decision) -> None:
@@ -177,12 +202,15 @@ def _holdings(made: Decision) -> dict[HoldingKey, OpenHolding]:
         capture.metadata["holdings_differ"] = str(len(found.moves))
         return held
     if found.suspect:
-        capture.blame(HOLDINGS, "suspect", found.suspect, "nothing was taken; it is asked again on the next trading day")
+        capture.blame(
+            HOLDINGS, "suspect", found.suspect, "nothing was taken; it is asked again on the next trading day"
+        )
         capture.sections[HOLDINGS] = section._replace(state=SUSPECT)
     else:
         made.holdings_day = day
     for move in found.moves:
         _take_holding(made, held, move)
+    made.has_marks = any(since for _, _, since in held.values())
     return held
 
 
@@ -198,7 +226,10 @@ def _unique(made: Decision, section: str, seen: dict[Any, Any], key_of: Any) -> 
         key = key_of(row)
         if key in seen and seen[key] != row:
             made.capture.blame(
-                section, "set_aside", f"{row.symbol}: a second row for one instrument", "the row is kept in the raw reply"
+                section,
+                "set_aside",
+                f"{row.symbol}: a second row for one instrument",
+                "the row is kept in the raw reply",
             )
         else:
             seen[key] = row
@@ -217,7 +248,9 @@ def _take_holding(made: Decision, held: dict[HoldingKey, OpenHolding], move: Hol
         del held[move.key]
         return
     book_row = made.book.holdings.get(move.key)
-    price, price_day = _price_now(made, move.key[0], book_row.current_price if book_row else None, book_row.price_day if book_row else None)
+    price, price_day = _price_now(
+        made, move.key[0], book_row.current_price if book_row else None, book_row.price_day if book_row else None
+    )
     figures = rows.holding_figures(move.after, move.unconfirmed_since)
     state = (*figures, version_id, price, rows.priced(move.after.owned, price), price_day, pen.now)
     if row_id:
@@ -259,7 +292,7 @@ def _explain(made: Decision, move: HoldingMove, version_id: str) -> None:
 
 
 def _positions(made: Decision) -> dict[PositionKey, Position]:
-    capture, pen = made.capture, made.pen
+    capture = made.capture
     known = {key: row.position for key, row in made.book.positions.items()}
     if made.section(POSITIONS).state != ACCEPTED or not capture.takes_state:
         return known
@@ -287,9 +320,7 @@ def _take_position(made: Decision, move: PositionMove) -> None:
         pen.insert(rows.REAL_POSITION, pen.new_id(), *state, capture.account_id, *move.key, pen.now)
 
 
-def _opening(
-    made: Decision, held: Mapping[HoldingKey, OpenHolding], positions: Mapping[PositionKey, Position]
-) -> None:
+def _opening(made: Decision, held: Mapping[HoldingKey, OpenHolding], positions: Mapping[PositionKey, Position]) -> None:
     """The first capture whose holdings, positions and trades are whole says what was owned the day before."""
     whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
     if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
@@ -325,15 +356,29 @@ def _funds(made: Decision) -> None:
 def _prices(made: Decision, held: Mapping[HoldingKey, OpenHolding], positions: Mapping[PositionKey, Position]) -> None:
     """Brings the last price of rows up to date that did not move otherwise."""
     day, pen = made.capture.trading_day, made.pen
-    done = {values[0] for table in (rows.REAL_HOLDING_STATE, rows.REAL_HOLDING, rows.REAL_POSITION_STATE) for values in (*pen.updates[table], *pen.inserts[table])}
+    done = {
+        values[0]
+        for table in (rows.REAL_HOLDING_STATE, rows.REAL_HOLDING, rows.REAL_POSITION_STATE)
+        for values in (*pen.updates[table], *pen.inserts[table])
+    }
     for key, row in made.book.holdings.items():
         quote = made.quotes.get(key[0])
-        if quote and key in held and row.row_id not in done and (quote.price, day) != (row.current_price, row.price_day):
+        if (
+            quote
+            and key in held
+            and row.row_id not in done
+            and (quote.price, day) != (row.current_price, row.price_day)
+        ):
             value = rows.priced(held[key][1].owned, quote.price)
             pen.update(rows.REAL_HOLDING_PRICE, row.row_id, quote.price, value, day, pen.now)
     for position_key, position in made.book.positions.items():
         quote = made.quotes.get(position_key[0])
-        if quote and position_key in positions and position.row_id not in done and (quote.price, day) != (position.current_price, position.price_day):
+        if (
+            quote
+            and position_key in positions
+            and position.row_id not in done
+            and (quote.price, day) != (position.current_price, position.price_day)
+        ):
             pen.update(rows.REAL_POSITION_PRICE, position.row_id, quote.price, day, pen.now)
 
 
@@ -355,7 +400,7 @@ def _snapshot(
 def _totals(
     made: Decision, held: Mapping[HoldingKey, OpenHolding], positions: Mapping[PositionKey, Position]
 ) -> Totals:
-    capture, book, day = made.capture, made.book, made.capture.trading_day
+    book, day = made.book, made.capture.trading_day
     quantities: dict[str, Decimal] = {}
     for (instrument, _), (_, holding, _) in held.items():
         quantities[instrument] = quantities.get(instrument, ZERO) + holding.owned
@@ -403,14 +448,13 @@ def _orders_count(made: Decision) -> int:
 def _remember(made: Decision) -> None:
     """Keeps what each believed section looked like; anything in doubt is compared afresh the next time."""
     doubted = {problem.section for problem in made.capture.problems}
-    has_marks = any(row.unconfirmed_since for row in made.book.holdings.values()) or any(
-        HOLDINGS == name for name in doubted
-    )
+    if made.has_marks:
+        doubted.add(HOLDINGS)
     for name, section in made.capture.sections.items():
         if section.state == ACCEPTED:
             made.memory.counts[name] = len(section.entries)
             made.memory.digests.pop(name, None)
-            if section.digest and name not in doubted and not (name == HOLDINGS and has_marks):
+            if section.digest and name not in doubted:
                 made.memory.digests[name] = section.digest
 
 

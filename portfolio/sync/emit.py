@@ -54,6 +54,10 @@ class Outbox:
         return summary
 
     def _details(self) -> list[tuple[str, dict[str, Any]]]:
-        kinds = (("orders.changed", self.orders), ("holdings.changed", self.holdings), ("question.opened", self.questions))
+        kinds = (
+            ("orders.changed", self.orders),
+            ("holdings.changed", self.holdings),
+            ("question.opened", self.questions),
+        )
         batch = self.capture.batch_id
         return [(kind, {"batch": batch, "subjects": subjects}) for kind, subjects in kinds if subjects]

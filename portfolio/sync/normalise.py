@@ -3,18 +3,19 @@
 Whether a readable answer is believed is decided later, against the book (`decide`).
 """
 
-from ledger.entries import Holding, SetAside
-
 from ..triggers.base import TriggerError
 from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
 
 
-def normalise(capture: Capture) -> None:
+def normalise(capture: Capture) -> Capture:
     """Fills `capture.sections`, one for each that this kind of sync wants."""
     for name in SECTIONS[capture.sync_type]:
         capture.sections[name] = _section(capture, name)
         for row in capture.sections[name].set_aside:
-            capture.blame(name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it")
+            capture.blame(
+                name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it"
+            )
+    return capture
 
 
 def _section(capture: Capture, name: str) -> Section:

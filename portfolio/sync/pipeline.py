@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .. import clock, startup
 from . import instruments, prices
-from .capture import Capture
+from .capture import Capture, failed
 from .claim import claim
 from .crew import Crew
 from .decide import decide, wanted_listings
@@ -53,20 +53,21 @@ async def _sync(ids: Sequence[str], sync_type: str, report: Report) -> list[Resu
 def settle(group: Sequence[Capture]) -> list[Result]:
     """From answers to the book, for a group of accounts. Returns what was written.
 
-    An account whose book got a page meanwhile is decided again from the statement that was kept.
+    An account whose book got a page meanwhile is decided again from the statement that was kept; one that
+    the database refuses, or that a fault of ours breaks, is closed as FAILED, and the others go on.
     """
-    for capture in group:
-        normalise(capture)
     written: list[Result] = []
-    waiting = list(group)
+    waiting = [normalise(capture) for capture in group]
     while waiting:
         recorded = record(_decided(waiting))
         written += recorded.written
         waiting = [result.capture for result in recorded.moved]
+        waiting += [failed(result.capture, error) for result, error in recorded.refused if not result.capture.is_broken]
     return written
 
 
 def _decided(captures: Sequence[Capture]) -> list[Result]:
+    """Reads the book, decides each account for itself, and writes the shared prices first."""
     books = read(captures)
     wanted = {capture.account_id: wanted_listings(capture) for capture in captures}
     known = instruments.resolve((one for listings in wanted.values() for one in listings), captures[0].trading_day)
@@ -74,6 +75,9 @@ def _decided(captures: Sequence[Capture]) -> list[Result]:
     made = []
     for capture in captures:
         mine = {listing: known[listing] for listing in wanted[capture.account_id]}
-        made.append(decide(capture, books[capture.account_id], mine, now))
+        try:
+            made.append(decide(capture, books[capture.account_id], mine, now))
+        except Exception as error:
+            made.append(decide(failed(capture, error), books[capture.account_id], {}, now))
     prices.write(made, now)
     return [seal(one, now) for one in made]

@@ -79,10 +79,15 @@ def _seen(decisions: Iterable[Decision]) -> dict[_Key, Seen]:
 def _known(keys: Iterable[_Key]) -> dict[_Key, tuple[int, Decimal, datetime]]:
     keys = list(keys)
     rows = Price.objects.filter(
-        instrument__in={key[0] for key in keys}, price_date__in={key[1] for key in keys}, source__in={key[2] for key in keys}
+        instrument__in={key[0] for key in keys},
+        price_date__in={key[1] for key in keys},
+        source__in={key[2] for key in keys},
     ).order_by("revision")
     columns = ("instrument_id", "price_date", "source", "revision", "price", "observed_at")
-    return {(str(i), day, source): (revision, price, at) for i, day, source, revision, price, at in rows.values_list(*columns)}
+    return {
+        (str(i), day, source): (revision, price, at)
+        for i, day, source, revision, price, at in rows.values_list(*columns)
+    }
 
 
 def _write_batch(
@@ -105,7 +110,8 @@ def _write_batch(
         entries.append(Entry(canonical.PRICE.name, row_id, leaf))
     day = max(key[1] for key in changed)
     header = render(canonical.SYNC_BATCH, (
-        batch_id, None, "SHARED", day, "COMPLETED", now, now, *(0,) * 8, "[]", canonical.json_text({"prices": str(len(rows))}),
+        batch_id, None, "SHARED", day, "COMPLETED", now, now, *(0,) * 8, "[]",
+        canonical.json_text({"prices": str(len(rows))}),
     ))  # fmt: skip
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
     sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)

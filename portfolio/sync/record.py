@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from ledger import canonical, page
 from ledger.canonical import Rendered, Schema, render
@@ -67,11 +68,13 @@ class Result:
 
 
 class Recorded(NamedTuple):
-    """What became of a group: written; to be decided again; or outdated, and written by whoever came after."""
+    """What became of a group: written; to be decided again; outdated, since somebody came after; or refused by
+    the database, with its error."""
 
     written: list[Result]
     moved: list[Result]
     outdated: list[Result]
+    refused: list[tuple[Result, Exception]]
 
 
 def seal(made: Decision, now: datetime) -> Result:
@@ -139,14 +142,15 @@ def _account_state(made: Decision, status: str, now: datetime) -> Rendered | Non
 
 
 def record(results: Sequence[Result]) -> Recorded:
-    """One transaction for the group. If it fails, its accounts are recorded one by one."""
+    """One transaction for the group. If it fails, its accounts are recorded one by one, so that one account's
+    trouble never reaches another."""
     try:
         return _record_group(results)
-    except Exception:
+    except DatabaseError as error:
         if len(results) == 1:
-            raise
-        parts = [record([result]) for result in results]
-        return Recorded(*([result for part in parts for result in part[i]] for i in range(3)))
+            return Recorded([], [], [], [(results[0], error)])
+    parts = [record([result]) for result in results]
+    return Recorded(*(list(chain.from_iterable(kind)) for kind in zip(*parts, strict=True)))
 
 
 def _record_group(results: Sequence[Result]) -> Recorded:
@@ -165,7 +169,7 @@ def _lock(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
 
 
 def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, int]]) -> Recorded:
-    recorded = Recorded([], [], [])
+    recorded = Recorded([], [], [], [])
     for result in results:
         token, number = heads[result.capture.head_id]
         if token != result.capture.token:
@@ -191,7 +195,9 @@ def _write(results: Sequence[Result]) -> None:
     bulk.insert(EVENT, [event for result in results for event in result.events])
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
     bulk.update(HEAD, [result.head for result in results])
-    bulk.update(CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'")
+    bulk.update(
+        CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'"
+    )
 
 
 def _gathered(parts: Iterable[dict[Schema, list[Any]]]) -> dict[Schema, list[Any]]:

@@ -28,7 +28,9 @@ def close_interrupted(account_ids: Iterable[UUID | str], now: datetime) -> int:
     stale = SyncBatch.objects.filter(status=SyncBatch.Status.STARTED, broker_account__in=list(account_ids))
     held = Q(broker_account__head__lease_until__gte=Now())
     closed = 0
-    for batch in stale.exclude(held).select_related("broker_account__head", "broker_account__key").order_by("started_at"):
+    for batch in (
+        stale.exclude(held).select_related("broker_account__head", "broker_account__key").order_by("started_at")
+    ):
         closed += _close(batch, now)
     return closed
 
@@ -56,6 +58,8 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         evidence_key=keys.evidence_key(key_ring(), bytes(account.key.wrapped), str(account.pk)),
         memory=Memory.read(head.section_digests),
     )
-    capture.blame("account", "interrupted", "the run ended before it was done", "nothing to do: the account is synced again")
+    capture.blame(
+        "account", "interrupted", "the run ended before it was done", "nothing to do: the account is synced again"
+    )
     result = seal(decide(capture, read([capture])[capture.account_id], {}, now), now)
     return bool(record([result]).written)

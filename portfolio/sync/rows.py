@@ -177,5 +177,3 @@ def position_figures(row: Position) -> tuple[Any, ...]:
 def priced(owned: Decimal, price: Decimal | None) -> Decimal | None:
     """What the holding is worth, INR; None without a price or beyond what the column can hold."""
     return None if price is None else at_scale(owned * price, MONEY_SCALE)
-
-

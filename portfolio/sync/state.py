@@ -218,14 +218,21 @@ def _read_fills(ids: Sequence[str], books: dict[str, Book]) -> None:
     ):
         add_fill(books[str(account)], str(instrument), day, kind == BUY, is_delivery, units, amount, count)
     used = ChangeExplanation.objects.filter(broker_account__in=ids, dated__gte=since, kind="FILLS")
-    for account, instrument, day, units in used.values_list(
-        "broker_account_id", "instrument_id", "dated"
-    ).annotate(Sum("quantity")):
+    for account, instrument, day, units in used.values_list("broker_account_id", "instrument_id", "dated").annotate(
+        Sum("quantity")
+    ):
         books[str(account)].used[str(instrument)][day] = units
 
 
 def add_fill(
-    book: Book, instrument: str, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal, count: int
+    book: Book,
+    instrument: str,
+    day: date,
+    is_bought: bool,
+    is_delivery: bool,
+    units: Decimal,
+    amount: Decimal,
+    count: int,
 ) -> None:
     """Counts fills among those of their day; only delivery moves units and money that holdings will show."""
     before = book.fills[instrument].get(day, DayFills())

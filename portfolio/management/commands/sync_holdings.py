@@ -25,8 +25,12 @@ class Command(BaseCommand):
     help = "Sync accounts now. Exit code 0: all completed; 1: some did not; 2: bad input or not ready."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--account", action="append", default=[], metavar="ID", help="this account; may be repeated")
-        parser.add_argument("--portfolio", action="append", default=[], metavar="ID", help="all accounts of a portfolio")
+        parser.add_argument(
+            "--account", action="append", default=[], metavar="ID", help="this account; may be repeated"
+        )
+        parser.add_argument(
+            "--portfolio", action="append", default=[], metavar="ID", help="all accounts of a portfolio"
+        )
         parser.add_argument("--type", choices=TYPES, default="daily", help="what to ask for (default: daily)")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
@@ -59,7 +63,8 @@ class Command(BaseCommand):
         missing = set(account_ids) - {str(account.pk) for account in accounts}
         if missing:
             raise CommandError(
-                f"no account to sync with the id {', '.join(sorted(missing))}: unknown, disabled, or in an inactive portfolio",
+                f"no account to sync with the id {', '.join(sorted(missing))}: "
+                "unknown, disabled, or in an inactive portfolio",
                 returncode=2,
             )
         if not accounts:

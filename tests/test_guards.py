@@ -2,8 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,23 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from portfolio import guards
 from portfolio.guards import protected_models
 from portfolio.models import Event, SyncBatch
+from tests.rows import NOW, new_row, value_of
 
 pytestmark = pytest.mark.database
-
-NOW = datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
-VALUES: dict[str, Callable[[], Any]] = {
-    "UUIDField": uuid.uuid4,
-    "DateTimeField": lambda: NOW,
-    "DateField": lambda: date(2026, 11, 20),
-    "BinaryField": lambda: uuid.uuid4().bytes * 2,
-    "CharField": lambda: uuid.uuid4().hex[:3],
-    "BrokerText": lambda: uuid.uuid4().hex[:12],
-    "TextField": lambda: "{}",
-    "IntegerField": lambda: uuid.uuid4().int % 1_000_000,
-    "BigIntegerField": lambda: uuid.uuid4().int % 1_000_000,
-    "BooleanField": lambda: False,
-    "ExactDecimalField": lambda: Decimal("1.5"),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -41,22 +25,6 @@ def _undone() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
-
-
-def value_of(field: Any) -> Any:
-    """Something that fits the column; for a foreign key the id of nobody, which is checked only at a commit."""
-    if field.choices:
-        return field.choices[0][0]
-    target = field.target_field if field.remote_field else field
-    return VALUES[target.get_internal_type()]()
-
-
-def new_row(model: type[models.Model], **values: Any) -> Any:
-    for field in model._meta.concrete_fields:
-        is_needed = field.is_relation or field.unique or not (field.has_default() or field.null)
-        if is_needed and not field.generated and field.attname not in values:
-            values[field.attname] = value_of(field)
-    return model(**values)
 
 
 def saved(model: type[models.Model], **values: Any) -> Any:

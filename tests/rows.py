@@ -1,0 +1,39 @@
+"""Rows that fit any table, made from the model alone. Their parents do not exist: undo them, never commit them."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+
+NOW = datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
+VALUES: dict[str, Callable[[], Any]] = {
+    "UUIDField": uuid.uuid4,
+    "DateTimeField": lambda: NOW,
+    "DateField": lambda: date(2026, 11, 20),
+    "BinaryField": lambda: uuid.uuid4().bytes * 2,
+    "CharField": lambda: uuid.uuid4().hex[:3],
+    "TextField": lambda: "{}",
+    "IntegerField": lambda: uuid.uuid4().int % 1_000_000,
+    "BigIntegerField": lambda: uuid.uuid4().int % 10**15,
+    "BooleanField": lambda: False,
+    "ExactDecimalField": lambda: Decimal("1.5"),
+}
+
+
+def value_of(field: Any) -> Any:
+    """Something that fits the column; for a foreign key the id of nobody, which is checked only at a commit."""
+    if field.choices:
+        return field.choices[0][0]
+    target = field.target_field if field.remote_field else field
+    return VALUES[target.get_internal_type()]()
+
+
+def new_row(model: type[models.Model], **values: Any) -> Any:
+    for field in model._meta.concrete_fields:
+        is_needed = field.is_relation or field.unique or not (field.has_default() or field.null)
+        if is_needed and not field.generated and field.attname not in values:
+            values[field.attname] = value_of(field)
+    return model(**values)

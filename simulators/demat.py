@@ -82,19 +82,13 @@ class Delivery:
     symbol: str
     bought: int = 0
     bought_value: Decimal = ZERO
-    sold_locked: int = 0  # out of shares that were free this morning
-    sold_unsettled: int = 0
-    sold_today: int = 0  # out of today's own buys
-    lowered: int = 0  # sales that have already left the holding
+    sold_again: int = 0  # out of what was bought today
+    leaving_locked: int = 0  # sold, and still shown in the holding until the night
+    leaving_unsettled: int = 0
 
     @property
     def kept(self) -> int:
-        return self.bought - self.sold_today
-
-    @property
-    def leaving(self) -> int:
-        """Sold out of the holding, and still shown in it."""
-        return self.sold_locked + self.sold_unsettled - self.lowered
+        return self.bought - self.sold_again
 
 
 class Demat:
@@ -109,7 +103,7 @@ class Demat:
         """Units by ISIN: holdings in all their parts, and today's delivery trades that are not in them yet."""
         units = {isin: holding.total for isin, holding in self.holdings.items()}
         for isin, delivery in self.today.items():
-            units[isin] = units.get(isin, 0) + delivery.kept - delivery.leaving
+            units[isin] = units.get(isin, 0) + delivery.kept - delivery.leaving_locked - delivery.leaving_unsettled
         return {isin: quantity for isin, quantity in units.items() if quantity}
 
     def shown(self) -> Iterator[Holding]:
@@ -123,11 +117,7 @@ class Demat:
         """What could be sold now, without shares set aside; unsettled ones may be promised to other orders."""
         holding, delivery = self.holdings.get(isin), self.today.get(isin)
         units = holding.free + holding.unsettled if holding else 0
-        if delivery:
-            units += delivery.kept
-            if not self.sales_lower_holdings_at_once:
-                units -= delivery.sold_unsettled
-        return units
+        return units + delivery.kept - delivery.leaving_unsettled if delivery else units
 
     def set_aside(self, isin: str, quantity: int) -> int:
         """Locks up to `quantity` free units for a sale; returns how many."""
@@ -151,26 +141,22 @@ class Demat:
     def sell(self, isin: str, symbol: str, quantity: int, locked: int) -> None:
         """Sells `quantity`, `locked` of them out of shares that were set aside."""
         delivery = self.today.setdefault(isin, Delivery(symbol))
-        holding = self.holdings.get(isin)
-        unsettled = holding.unsettled if holding else 0
-        if not self.sales_lower_holdings_at_once:
-            unsettled -= delivery.sold_unsettled
-        from_unsettled = min(quantity - locked, unsettled)
-        delivery.sold_locked += locked
-        delivery.sold_unsettled += from_unsettled
-        delivery.sold_today += quantity - locked - from_unsettled
-        if self.sales_lower_holdings_at_once and holding:
+        holding = self.holding(isin, symbol)
+        unsettled = min(quantity - locked, holding.unsettled - delivery.leaving_unsettled)
+        delivery.sold_again += quantity - locked - unsettled
+        if self.sales_lower_holdings_at_once:
             holding.broker_locked -= locked
-            holding.take_unsettled(from_unsettled)
-            delivery.lowered += locked + from_unsettled
+            holding.take_unsettled(unsettled)
+        else:
+            delivery.leaving_locked += locked
+            delivery.leaving_unsettled += unsettled
 
     def close_day(self, day: date) -> None:
         """The night after `day`: what was sold is gone, what was bought is here but not settled."""
         for isin, delivery in self.today.items():
             holding = self.holding(isin, delivery.symbol)
-            if not self.sales_lower_holdings_at_once:
-                holding.broker_locked -= delivery.sold_locked
-                holding.take_unsettled(delivery.sold_unsettled)
+            holding.broker_locked -= delivery.leaving_locked
+            holding.take_unsettled(delivery.leaving_unsettled)
             if delivery.kept:
                 holding.add_cost(delivery.kept, delivery.bought_value / delivery.bought)
                 holding.lots.append(Unsettled(delivery.kept, settlement_day(day)))

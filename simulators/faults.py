@@ -182,6 +182,7 @@ BADLY_SENT: dict[str, Callable[[web.Request, web.Response, Fault], Any]] = {
 
 # A page asked for again and again answers with the first: the endpoint's own code looks at this one.
 REPEATED_PAGE = "repeated_page"
+OTHER_CLIENT = "other_client"  # likewise: it shows another client's account
 KINDS = {*IN_PLACE, *SPOILT_KINDS, *BADLY_SENT, REPEATED_PAGE}
 
 

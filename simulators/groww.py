@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from .control import Control
-from .faults import BADLY_SENT, IN_PLACE, REPEATED_PAGE, Fault, strike
+from .faults import BADLY_SENT, IN_PLACE, OTHER_CLIENT, REPEATED_PAGE, Fault, strike
 from .groww_api import ACCOUNT_ENDPOINTS, FAMILIES, SWITCHES, Call
 from .groww_login import Logins
 from .groww_prices import PRICE_ENDPOINTS, instrument_master
@@ -28,7 +28,7 @@ from .stage import Refusal, Served, Stage
 BASE = "/v1"
 TOKEN_PATH = "/token/api/access"
 MASTER_PATH = "/instruments/instrument.csv"
-REPEAT_PAGE = web.RequestKey("repeat_page", bool)
+FAULT = web.RequestKey("fault", str)
 Render = Callable[[Call], Row]
 
 
@@ -83,7 +83,7 @@ class GrowwServer:
         return response
 
     async def _answer(self, request: web.Request, handler: Any, fault: Fault | None) -> web.StreamResponse:
-        request[REPEAT_PAGE] = fault is not None and fault.kind == REPEATED_PAGE
+        request[FAULT] = fault.kind if fault else ""
         if fault and fault.kind in IN_PLACE:
             return await strike(request, fault, None)
         try:
@@ -130,7 +130,8 @@ class GrowwServer:
             raise Refusal(403, "GA005", "User not authorised to perform this operation")
         if self.stage.switch("limits", ucc) and not self.limits.allow(ucc, family):
             raise Refusal(429, "GA003", "Rate limit exceeded")
-        view = GrowwView(self.stage.investors[ucc], lambda name: self.stage.switch(name, ucc))
+        shown = self._somebody_else(ucc) if request[FAULT] == OTHER_CLIENT else ucc
+        view = GrowwView(self.stage.investors[shown], lambda name: self.stage.switch(name, ucc))
         return Call(
             self.stage,
             ucc,
@@ -138,8 +139,12 @@ class GrowwServer:
             request.query,
             lambda name: list(request.query.getall(name, [])),
             request.match_info,
-            request[REPEAT_PAGE],
+            request[FAULT] == REPEATED_PAGE,
         )
+
+    def _somebody_else(self, ucc: str) -> str:
+        """Whose data a mixed-up answer holds: another investor's, where there is one."""
+        return next((other for other in self.stage.investors if other != ucc), ucc)
 
     def _check_version(self, request: web.Request) -> None:
         if self.stage.switch("version_required") and request.headers.get("X-API-VERSION") != "1.0":

@@ -71,6 +71,7 @@ class Logins:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.keys = {ucc: keys_of(ucc) for ucc in stage.investors}
+        self._owners = {key: ucc for ucc, keys in self.keys.items() for key in (keys.totp_token, keys.api_key)}
         self._tokens: dict[str, tuple[str, datetime]] = {}
         self._used_codes: set[tuple[str, str, int]] = set()
         self._issued = 0
@@ -81,7 +82,7 @@ class Logins:
         return ucc if self.stage.now < end else ""
 
     def whose_key(self, key: str) -> str:
-        return next((ucc for ucc, keys in self.keys.items() if key in (keys.totp_token, keys.api_key)), "")
+        return self._owners.get(key, "")
 
     def issue(self, ucc: str) -> tuple[str, datetime]:
         """A new access token and its end."""

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from . import orders as words
@@ -30,6 +31,7 @@ def reference_of(ucc: str, order: Order) -> str:
     return order.reference or _letters(f"{ucc} {order.number} reference", 12)
 
 
+@lru_cache(100_000)
 def _letters(seed: str, count: int) -> str:
     digest = hashlib.sha256(seed.encode()).digest()
     return "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:count])
@@ -41,28 +43,29 @@ class GrowwView:
     def __init__(self, investor: Investor, switch: Callable[[str], Any]) -> None:
         self.investor = investor
         self.switch = switch
+        self.numbers, self.times = switch("numbers"), switch("times")
 
     # Forms of numbers and times
 
     def number(self, value: Decimal | int) -> Any:
         """A JSON number: whole ones as integers and the others as floats, unless `numbers` says otherwise."""
-        form = self.switch("numbers")
+        form = self.numbers
+        if form == "mixed" and isinstance(value, int):
+            return value
         value = round(Decimal(value), 4)
+        whole = int(value)
         if form == "strings":
-            return str(value.normalize()) if value != value.to_integral() else str(int(value))
-        if form == "floats" or value != value.to_integral():
-            return float(value)
-        return int(value)
+            return str(whole if whole == value else value.normalize())
+        return float(value) if form == "floats" or whole != value else whole
 
     def time(self, at: datetime | None) -> str | None:
         """The samples show both naive times and a Z; nobody knows whether the Z is meant."""
         if at is None:
             return None
-        form = self.switch("times")
-        if form == "z_utc":
-            return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
-        text = f"{at:%Y-%m-%dT%H:%M:%S}"
-        return {"naive": text, "z_literal": f"{text}Z", "offset": f"{text}+05:30"}[form]
+        if self.times == "z_utc":
+            return at.astimezone(UTC).isoformat("T", "seconds").replace("+00:00", "Z")
+        text = at.replace(tzinfo=None).isoformat("T", "seconds")
+        return text + {"naive": "", "z_literal": "Z", "offset": "+05:30"}[self.times]
 
     # Holdings and positions
 

@@ -118,9 +118,10 @@ def day_trades(symbol: str, minutes: int) -> Action:
 
     def act(investor: Investor) -> None:
         order = investor.buy(symbol, a_quantity(investor, symbol), product=INTRADAY)
+        squared_off = investor.now.replace(hour=15, minute=20)
 
         def back(investor: Investor) -> None:
-            if investor.now.time() < time(15, 15):
+            if investor.now < squared_off:
                 investor.sell(symbol, order.filled, product=INTRADAY)
 
         if order.filled:

@@ -105,6 +105,7 @@ def _far_future(document: Any, options: Options) -> None:
 
 
 def _other_client(document: Any, options: Options) -> None:
+    """The name on the account; the server shows another client's rows where it has one."""
     row = _row(document, options)
     for name in ("ucc", "vendor_user_id", "user_id"):
         if name in row:

@@ -7,7 +7,6 @@ reply is handed to `keep` before anybody looks at it. Never here: what a broker'
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from yarl import URL
 from .base import (
     BaseTrigger,
     BrokerUnavailable,
-    Endpoint,
     ForbiddenRequest,
     RateLimited,
     Reply,
@@ -31,6 +29,7 @@ from .base import (
 )
 from .decode import is_deeper_than
 from .limits import Breaker, Limiter, Sleep, Timer
+from .permits import Permits, checked_address
 
 Keep = Callable[[Reply], Awaitable[None]]
 MEBIBYTE: Final = 1024 * 1024
@@ -38,30 +37,6 @@ DEPTH_LIMIT: Final = 64
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0  # seconds between attempts: the first is anything up to 1, then 2, 4, 8
 PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
 USER_AGENT: Final = "Khata/0.1"
-
-
-class Permits:
-    """The allow-list of one trigger, ready to be asked. Knows the rate-limit family of each request."""
-
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        endpoints = tuple(endpoints)
-        self._plain = {(e.method, e.path): e.family for e in endpoints if "{" not in e.path}
-        self._templates = [(e.method, _pattern(e.path), e.family) for e in endpoints if "{" in e.path]
-
-    def family(self, method: str, path: str) -> str:
-        family = self._plain.get((method, path))
-        if family is not None:
-            return family
-        for permitted, pattern, family in self._templates:
-            if permitted == method and pattern.fullmatch(path):
-                return family
-        raise ForbiddenRequest(f"{method} {path[:100]} is not on the allow-list of this broker")
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """`{name}` stands for one plain segment: no slash, no percent sign, and neither `.` nor `..`."""
-    parts = re.split(r"\{\w+\}", template)
-    return re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+".join(map(re.escape, parts)))
 
 
 @dataclass(slots=True)
@@ -178,7 +153,7 @@ class Client:
         instruments_url: str | None = None,
     ) -> None:
         self._transport, self._trigger, self._keep = transport, trigger, keep
-        self._base = _checked(base_url)
+        self._base = checked_address(base_url)
         self._account_key = account_key
         self._instruments_url = instruments_url or trigger.instruments_url
 
@@ -205,7 +180,7 @@ class Client:
         """The broker's public instrument file, from the one address that the trigger declares."""
         if not self._instruments_url:
             raise ForbiddenRequest("this broker declares no instrument file")
-        request = f"GET {urlsplit(_checked(self._instruments_url)).path}"
+        request = f"GET {urlsplit(checked_address(self._instruments_url)).path}"
         limit, headers = self._transport.instruments_byte_limit, {"Accept": "*/*"}
         return await self._ask(Call("GET", self._instruments_url, request, "instruments", headers, byte_limit=limit))
 
@@ -287,17 +262,11 @@ class Client:
         return max(0.0, (moment - self.clock()).total_seconds())
 
     def _pause(self, error: TriggerError, longest: float) -> float:
-        """Chance spreads the attempts of many accounts; what the broker asked for is kept to in full."""
+        """Chance spreads the attempts of many accounts. After "too often" it only comes on top of the pause."""
         spread = self._transport.random() * longest
-        told = error.retry_after if isinstance(error, RateLimited) else None
-        return spread if told is None else told + spread
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
-        raise ForbiddenRequest(f"not the address of a broker: {parts.scheme}://{parts.hostname}")
-    return url.rstrip("/")
+        if not isinstance(error, RateLimited):
+            return spread
+        return spread + (longest if error.retry_after is None else error.retry_after)
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -30,7 +30,7 @@ Read = tuple[list[Row], list[SetAside]]
 
 REASON_LIMIT: Final = 200
 MARKET_OPENS, MARKET_CLOSES = time(9), time(16)  # India's pre-open to its post-close session
-CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCKS_DIFFER, ONE_DAY, IST_OFFSET = timedelta(minutes=5), timedelta(days=1), timedelta(hours=5, minutes=30)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -132,7 +132,9 @@ def _short(message: object) -> str:
     return str(message).encode("utf-8", "replace").decode()[:REASON_LIMIT]
 
 
-def row_type(*, texts: str, numbers: str, more_texts: str = "", more_numbers: str = "", lists: str = "") -> Any:
+def row_type(
+    *, texts: str = "", numbers: str = "", more_texts: str = "", more_numbers: str = "", lists: str = ""
+) -> Any:
     """A typed row from the names of its fields. `texts` and `numbers` must be there; the rest is None if not."""
     fields: list[Any] = [(key, str) for key in texts.split()] + [(key, Decimal) for key in numbers.split()]
     fields += [(key, str | None, None) for key in more_texts.split()]
@@ -217,9 +219,10 @@ class Section(Generic[Row, Entry]):
 
 
 def _twice(first: tuple[Any, ...], second: tuple[Any, ...]) -> str | None:
-    return None if first == second else "given twice with different content; the first one stands"
+    return None if first is second or first == second else "given twice with different content; the first one stands"
 
 
+@lru_cache(maxsize=8192)
 def isin(value: str | None) -> str | None:
     """An ISIN in its form, None where none is given; BadValue for anything else."""
     if value and not _ISIN.fullmatch(value):
@@ -235,10 +238,25 @@ def instant(value: str | None, fetched_at: datetime) -> datetime | None:
     """
     if not value:
         return None
-    written = datetime.fromisoformat(value)
-    if written.tzinfo is None or value[-1] != "Z":
-        return as_ist(written)
-    as_given, as_indian = as_ist(written), as_ist(written.replace(tzinfo=None))
+    try:
+        moment = _instant(value, fetched_at)
+    except ValueError:
+        raise BadValue(f"not a time: {value[:40]!r}") from None
+    except OverflowError:  # the year 1, with which some programs say "never"
+        return None
+    if moment > fetched_at and moment - fetched_at > ONE_DAY:
+        raise BadValue(f"a time in the future: {value[:40]}")
+    return moment
+
+
+def _instant(value: str, fetched_at: datetime) -> datetime:
+    if value[-1] != "Z":
+        try:
+            return datetime.fromisoformat(value + "Z") - IST_OFFSET  # twice as fast as giving it a zone afterwards
+        except ValueError:
+            return as_ist(datetime.fromisoformat(value))
+    as_given = datetime.fromisoformat(value)
+    as_indian = as_given - IST_OFFSET
     return as_indian if _likelihood(as_indian, fetched_at) > _likelihood(as_given, fetched_at) else as_given
 
 

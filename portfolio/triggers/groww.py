@@ -9,13 +9,10 @@ shares differs by row. Pages may be shorter than asked for. One bad symbol spoil
 How replies read stands in `groww_replies.py`, pure; what is asked, and with which login, stands here.
 """
 
-import hashlib
 import re
 from asyncio import Lock
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 from ledger.entries import CASH, COMMODITY, FNO, Listing, Order
 
@@ -25,44 +22,25 @@ from .base import (
     Account,
     Answer,
     BaseTrigger,
-    CredentialField,
     Endpoint,
     HttpClient,
-    LoginMethod,
-    LoginRequired,
     NotPermitted,
     Rate,
     Reply,
     TokenStore,
     TriggerError,
 )
-from .login import DayToken, next_ist, totp
+from .groww_failures import failure, refusal
+from .groww_login import LOGIN_METHODS, GrowwLogin, headers
+from .login import DayToken
 from .registry import register
 
-KEYS_PAGE = "https://groww.in/trade-api/api-keys"
+Ask = Callable[[str], Awaitable[list[Reply]]]  # of one segment
+
 PRICES_AT_ONCE = 50
 SEGMENTS = (CASH, FNO, COMMODITY)
 OTHER_EXCHANGE = {"NSE": "BSE", "BSE": "NSE"}
 ASKABLE_ID = re.compile(r"[A-Za-z0-9_-]+")
-LOGIN_METHODS = (
-    LoginMethod(
-        "totp",
-        "TOTP token: renews itself every day (recommended)",
-        (CredentialField("totp_token", "TOTP token"), CredentialField("totp_secret", "TOTP secret (base32)")),
-    ),
-    LoginMethod(
-        "approval",
-        "API key and secret: you approve the key every day",
-        (CredentialField("api_key", "API key"), CredentialField("api_secret", "API secret")),
-    ),
-    LoginMethod("token", "an access token that you paste every day", (CredentialField("access_token", "Token"),)),
-)
-ADVICE = {
-    "totp": f"Check the TOTP token and the subscription at {KEYS_PAGE}, and this machine's clock",
-    "approval": f"Approve today's key at {KEYS_PAGE}, check the subscription there, then sync again",
-    "token": "Paste a new access token (each ends at 06:00): groww.in, profile, settings, Trading APIs",
-    "": "No Groww login is stored: run manage.py connect groww",
-}
 
 
 @register("GROWW")
@@ -100,10 +78,8 @@ class GrowwTrigger(BaseTrigger):
         self, broker_account: Account, client: HttpClient | None = None, tokens: TokenStore | None = None
     ) -> None:
         super().__init__(broker_account, client, tokens)
-        self._secrets = broker_account.credential.credentials
-        has = [each.name for each in LOGIN_METHODS if all(self._secrets.get(f.name) for f in each.fields)]
-        self._method = has[0] if has else ""
-        self._token = DayToken(tokens, self._log_in, ADVICE[self._method])
+        login = GrowwLogin(broker_account.credential.credentials, self.client)
+        self._token = DayToken(tokens, login.log_in, login.advice)
         self._segments: Sequence[str] = ()
         self._segments_lock = Lock()
 
@@ -149,17 +125,17 @@ class GrowwTrigger(BaseTrigger):
         query = [(key, str(value)) for key, value in params.items()]
         return await self._token.use(lambda token: self.client.get(path, params=query, headers=headers(token)))
 
-    async def _of_each_segment(self, ask: Callable[[str], Any]) -> list[Reply]:
+    async def _of_each_segment(self, ask: Ask) -> list[Reply]:
         async with self._segments_lock:
             if not self._segments:
                 await self.identify()
         pages = await side_by_side(self._where_enabled(ask, segment) for segment in self._segments)
         return [reply for each in pages for reply in each]
 
-    async def _where_enabled(self, ask: Callable[[str], Any], segment: str) -> list[Reply]:
+    async def _where_enabled(self, ask: Ask, segment: str) -> list[Reply]:
         """A derivatives segment that the account may not use holds nothing; for shares a refusal is a refusal."""
         try:
-            return list(await ask(segment))
+            return await ask(segment)
         except NotPermitted:
             if segment == CASH:
                 raise
@@ -193,47 +169,8 @@ class GrowwTrigger(BaseTrigger):
         async def ask(some: Sequence[str]) -> Reply:
             return await self._get("/live-data/ltp", segment=segment, exchange_symbols=",".join(some))
 
-        return await in_halves(keys, ask, replies.failure)
-
-    async def _log_in(self) -> tuple[str, datetime]:
-        """A new access token and its end: the next 06:00 IST, or earlier when Groww says so."""
-        now = self.client.clock()
-        if self._method == "totp":
-            reply = await self._by_totp(now)
-        elif self._method == "approval":
-            reply = await self._by_approval(str(int(now.timestamp())))
-        elif self._method == "token":
-            return self._secrets["access_token"], next_ist(now, 6)
-        else:
-            raise LoginRequired(ADVICE[""])
-        try:
-            token, told_end = replies.granted(reply, self._secrets.values())
-        except ValueError as refused:
-            raise LoginRequired(f"Groww refused the login: {refused}. {ADVICE[self._method]}") from None
-        end = next_ist(now, 6)
-        return token, min(end, told_end or end)
-
-    async def _by_totp(self, now: datetime) -> Reply:
-        """A code counts once, so a refused one is followed by that of the next 30 s, and by no third."""
-        secret = self._secrets["totp_secret"]
-        reply = await self._ask_token("totp_token", key_type="totp", totp=totp(secret, now))
-        if reply.status in (400, 401):
-            later = now + timedelta(seconds=30)
-            reply = await self._ask_token("totp_token", key_type="totp", totp=totp(secret, later))
-        return reply
-
-    async def _by_approval(self, timestamp: str) -> Reply:
-        checksum = hashlib.sha256((self._secrets["api_secret"] + timestamp).encode()).hexdigest()
-        return await self._ask_token("api_key", key_type="approval", checksum=checksum, timestamp=timestamp)
-
-    async def _ask_token(self, key: str, **body: str) -> Reply:
-        """Never kept: the answer is the token."""
-        return await self.client.post("/token/api/access", json=body, headers=headers(self._secrets[key]), keep=False)
+        return await in_halves(keys, ask, failure)
 
     @classmethod
     def classify(cls, reply: Reply) -> TriggerError | None:
-        return replies.refusal(reply)
-
-
-def headers(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}", "X-API-VERSION": "1.0"}
+        return refusal(reply)

@@ -1,0 +1,109 @@
+"""How one logs in to Groww: with TOTP, with a key that is approved every day, or with a pasted token.
+
+All end at 06:00 IST. A refused login is not repeated: hammering the token endpoint locks the account out.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ledger.normalise import as_ist
+
+from .base import CredentialField, HttpClient, LoginMethod, LoginRequired, Reply
+from .decode import exact, one
+from .groww_failures import failure, reason
+from .login import next_ist, totp
+
+KEYS_PAGE = "https://groww.in/trade-api/api-keys"
+LOGIN_METHODS = (
+    LoginMethod(
+        "totp",
+        "TOTP token: renews itself every day (recommended)",
+        (CredentialField("totp_token", "TOTP token"), CredentialField("totp_secret", "TOTP secret (base32)")),
+    ),
+    LoginMethod(
+        "approval",
+        "API key and secret: you approve the key every day",
+        (CredentialField("api_key", "API key"), CredentialField("api_secret", "API secret")),
+    ),
+    LoginMethod("token", "an access token that you paste every day", (CredentialField("access_token", "Token"),)),
+)
+ADVICE = {
+    "totp": f"Check the TOTP token and the subscription at {KEYS_PAGE}, and this machine's clock",
+    "approval": f"Approve today's key at {KEYS_PAGE}, check the subscription there, then sync again",
+    "token": "Paste a new access token (each ends at 06:00): groww.in, profile, settings, Trading APIs",
+    "": "No Groww login is stored: run manage.py connect groww",
+}
+
+
+class Grant(msgspec.Struct):
+    """Not in an envelope."""
+
+    token: str
+    expiry: str | None = None
+    isActive: bool = True
+
+
+class GrowwLogin:
+    """The login that an account's credentials allow, the one that needs a person least first."""
+
+    def __init__(self, secrets: Mapping[str, Any], client: HttpClient) -> None:
+        self._secrets, self._client = secrets, client
+        possible = (each.name for each in LOGIN_METHODS if all(secrets.get(field.name) for field in each.fields))
+        self.method = next(possible, "")
+        self.advice = ADVICE[self.method]
+
+    async def log_in(self) -> tuple[str, datetime]:
+        """A new access token and its end: the next 06:00 IST, or earlier when Groww says so."""
+        now = self._client.clock()
+        if self.method == "totp":
+            reply = await self._by_totp(now)
+        elif self.method == "approval":
+            reply = await self._by_approval(str(int(now.timestamp())))
+        elif self.method == "token":
+            return self._secrets["access_token"], next_ist(now, 6)
+        else:
+            raise LoginRequired(self.advice)
+        try:
+            token, told_end = granted(reply, self._secrets.values())
+        except ValueError as refused:
+            raise LoginRequired(f"Groww refused the login: {refused}. {self.advice}") from None
+        end = next_ist(now, 6)
+        return token, min(end, told_end or end)
+
+    async def _by_totp(self, now: datetime) -> Reply:
+        """A code counts once, so a refused one is followed by that of the next 30 s, and by no third."""
+        secret = self._secrets["totp_secret"]
+        reply = await self._ask_token("totp_token", key_type="totp", totp=totp(secret, now))
+        if reply.status in (400, 401):
+            later = now + timedelta(seconds=30)
+            reply = await self._ask_token("totp_token", key_type="totp", totp=totp(secret, later))
+        return reply
+
+    async def _by_approval(self, timestamp: str) -> Reply:
+        checksum = hashlib.sha256((self._secrets["api_secret"] + timestamp).encode()).hexdigest()
+        return await self._ask_token("api_key", key_type="approval", checksum=checksum, timestamp=timestamp)
+
+    async def _ask_token(self, key: str, **body: str) -> Reply:
+        """Never kept: the answer is the token."""
+        return await self._client.post("/token/api/access", json=body, headers=headers(self._secrets[key]), keep=False)
+
+
+def headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "X-API-VERSION": "1.0"}
+
+
+def granted(reply: Reply, secrets: Iterable[str]) -> tuple[str, datetime | None]:
+    """The access token and the end that Groww gives it. ValueError, in Groww's words, when it gave none."""
+    if reply.status != 200 or failure(reply):
+        raise ValueError(scrubbed(reason(reply), tuple(map(str, secrets))))
+    grant: Any = one(exact(reply.body), Grant)
+    if not grant.isActive:
+        raise ValueError("the token it gave is not active")
+    try:
+        return grant.token, as_ist(datetime.fromisoformat(grant.expiry)) if grant.expiry else None
+    except ValueError:
+        return grant.token, None

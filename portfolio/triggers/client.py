@@ -254,12 +254,10 @@ class Client:
         value = headers.get("Retry-After", "").strip()
         if value.isascii() and value.isdigit():
             return float(value)
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - self.clock()).total_seconds())
+        moment = _http_date(value)
+        # Measured on the broker's own clock, where it shows it: ours may be set, or wrong.
+        present = _http_date(headers.get("Date", "")) or self.clock()
+        return max(0.0, (moment - present).total_seconds()) if moment else None
 
     def _pause(self, error: TriggerError, longest: float) -> float:
         """Chance spreads the attempts of many accounts. After "too often" it only comes on top of the pause."""
@@ -279,6 +277,14 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise UnexpectedReply(f"{response.method} {response.url.path}: more than {limit} bytes; not read further")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_a_page(body: bytes, headers: Mapping[str, str]) -> bool:

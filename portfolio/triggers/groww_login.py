@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.normalise import as_ist
+from ledger.normalise import as_ist, scrubbed
 
 from .base import CredentialField, HttpClient, LoginMethod, LoginRequired, Reply
 from .decode import exact, one

@@ -121,8 +121,7 @@ class _SameScale(Lookup):
 
 
 def _scale_of(expression: Any) -> int | None:
-    field = expression.output_field
-    return getattr(getattr(field, "output_field", field), "scale", None)  # a generated column wraps its field
+    return getattr(expression.output_field, "scale", None)
 
 
 for _lookup in (Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual):

@@ -21,6 +21,7 @@ class TriggerError(Exception):
     """What went wrong at a broker. The class says what happens next; the message says what a person can do."""
 
     is_retryable: ClassVar[bool] = False
+    retry_after: float | None = None  # seconds that the broker asked for; None when it did not say
 
 
 class LoginRequired(TriggerError):

@@ -237,7 +237,9 @@ class Client:
         if reply.status == 429:
             raise RateLimited(f"{where}, too many requests", self._retry_after(headers))
         if reply.status >= 500:
-            raise BrokerUnavailable(f"{where}, it is down or under maintenance")
+            down = BrokerUnavailable(f"{where}, it is down or under maintenance")
+            down.retry_after = self._retry_after(headers)
+            raise down
         if 300 <= reply.status < 400:
             raise UnexpectedReply(f"{where}, a redirect, which is never followed")
         if _is_a_page(reply.body, headers):
@@ -260,11 +262,10 @@ class Client:
         return max(0.0, (moment - present).total_seconds()) if moment else None
 
     def _pause(self, error: TriggerError, longest: float) -> float:
-        """Chance spreads the attempts of many accounts. After "too often" it only comes on top of the pause."""
-        spread = self._transport.random() * longest
-        if not isinstance(error, RateLimited):
-            return spread
-        return spread + (longest if error.retry_after is None else error.retry_after)
+        """Chance spreads the attempts of many accounts. It comes on top of what the broker asked for."""
+        unsaid = longest if isinstance(error, RateLimited) else 0.0
+        least = unsaid if error.retry_after is None else error.retry_after
+        return least + self._transport.random() * longest
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:

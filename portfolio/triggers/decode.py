@@ -29,6 +29,7 @@ Entry = TypeVar("Entry", bound=tuple[Any, ...])
 Read = tuple[list[Row], list[SetAside]]
 
 REASON_LIMIT: Final = 200
+UNFIT = (BadValue, ArithmeticError, ValueError)  # what building an entry raises of a row that cannot stand
 MARKET_OPENS, MARKET_CLOSES = time(9), time(16)  # India's pre-open to its post-close session
 CLOCKS_DIFFER, ONE_DAY, IST_OFFSET = timedelta(minutes=5), timedelta(days=1), timedelta(hours=5, minutes=30)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
@@ -57,7 +58,7 @@ def exact(body: bytes) -> Any:
     except RecursionError:
         raise UnexpectedReply("the broker's answer is nested too deeply to be read") from None
     except ValueError as error:
-        raise UnexpectedReply(f"the broker's answer is not JSON ({_short(error)})") from None
+        raise UnexpectedReply(f"the broker's answer is not JSON ({short(error)})") from None
 
 
 def _number(text: str) -> Decimal:
@@ -123,13 +124,20 @@ _FIELD = re.compile(r"`\$\.(\w+)|required field `(\w+)`")
 def _reason(message: str, given: dict[str, Any]) -> str:
     found = _FIELD.search(message)
     if found is None:
-        return _short(message)
+        return short(message)
     name = found[1] or found[2]
     return f"{name} is missing" if found[2] else f"{name} cannot be read: {str(given.get(name))[:40]!r}"
 
 
-def _short(message: object) -> str:
-    return str(message).encode("utf-8", "replace").decode()[:REASON_LIMIT]
+def why(error: Exception) -> str:
+    """For a person: why a row was set aside."""
+    return "not a number" if isinstance(error, ArithmeticError) else short(error)
+
+
+def short(message: object) -> str:
+    """The beginning and the end, when it is long: a number of 5,000 digits is no reason."""
+    text = str(message).encode("utf-8", "replace").decode()
+    return text if len(text) <= REASON_LIMIT else f"{text[:60]}...{text[63 - REASON_LIMIT :]}"
 
 
 def row_type(
@@ -183,7 +191,7 @@ class ListReader(Generic[Row]):
                 rows.append(one(raw, self.row))
             except ValueError as error:
                 subject = raw.get(self.subject) if isinstance(raw, dict) else ""
-                aside.append(SetAside(self.section, _short(subject or "")[:64], str(error)))
+                aside.append(SetAside(self.section, short(subject or "")[:64], str(error)))
         if aside and not rows and all(each.reason.endswith(" is missing") for each in aside):
             raise UnexpectedReply(f"the broker's format has changed: {aside[0].reason} in every row")
         return rows, aside
@@ -208,14 +216,14 @@ class Section(Generic[Row, Entry]):
                 try:
                     entry = self.build(row, reply)
                     reason = self.wrong(entry) or _twice(kept.setdefault(self.identity(entry, number), entry), entry)
-                except (BadValue, ArithmeticError, ValueError) as error:
-                    reason = _short(error)
+                except UNFIT as error:
+                    reason = why(error)
                 if reason:
                     aside.append(SetAside(self.reader.section, self._subject(row), reason))
         return list(kept.values()), aside
 
     def _subject(self, row: Row) -> str:
-        return _short(getattr(row, self.reader.subject))[:64]
+        return short(getattr(row, self.reader.subject))[:64]
 
 
 def _twice(first: tuple[Any, ...], second: tuple[Any, ...]) -> str | None:

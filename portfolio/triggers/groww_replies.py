@@ -15,7 +15,7 @@ from ledger.errors import BadValue
 from ledger.normalise import ist_date, known_price, money, name, price, quantity, text
 
 from .base import Reply, Rows, UnexpectedReply
-from .decode import ListReader, Section, csv_rows, instant, isin, number, one, row_type
+from .decode import UNFIT, ListReader, Section, csv_rows, instant, isin, number, one, row_type, why
 from .groww_failures import SUCCESS, asked, failure, payload, reason, with_rows
 
 STATUSES = {
@@ -238,7 +238,7 @@ def parse_funds(replies: Sequence[Reply]) -> Rows:
         used, free = money(row.net_margin_used), money(row.cnc_balance_available)
         return [Funds(money(row.clear_cash), used, free, money(row.collateral_available))], []
     except (BadValue, ArithmeticError) as error:
-        return [], [SetAside("funds", "", str(error)[:200])]
+        return [], [SetAside("funds", "", why(error))]
     except ValueError as error:
         raise UnexpectedReply(f"Groww's margins cannot be read: {error}") from None
 
@@ -259,8 +259,8 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
                 known = known_price(number(value))
                 if known is not None:
                     prices.setdefault(symbol, Price(word(symbol), word(exchange), segment, known))
-            except (BadValue, ArithmeticError, ValueError) as error:
-                refused[symbol] = SetAside("prices", key[:64], str(error)[:200])
+            except UNFIT as error:
+                refused[symbol] = SetAside("prices", key[:64], why(error))
     return list(prices.values()), [row for symbol, row in refused.items() if symbol not in prices]
 
 

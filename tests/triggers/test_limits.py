@@ -1,0 +1,76 @@
+"""How often a broker may be asked, with time that passes only when somebody sleeps."""
+
+import asyncio
+
+import pytest
+
+from portfolio.triggers.base import BrokerUnavailable, Rate
+from portfolio.triggers.limits import SLACK, Breaker, Limiter
+
+from .broker import FakeTime
+
+
+def moments(rates: list[Rate], calls: int) -> list[float]:
+    """When each of so many calls, all made at once, may go."""
+    time = FakeTime()
+    limiter = Limiter(rates, time.timer, time.sleep)
+    return [round(limiter._book(), 6) for _ in range(calls)]
+
+
+def test_calls_within_the_rate_go_at_once_and_the_next_waits_for_the_window() -> None:
+    assert moments([Rate(3, 1)], 7) == [0, 0, 0, 1 + SLACK, 1 + SLACK, 1 + SLACK, 2 * (1 + SLACK)]
+
+
+def test_the_slower_of_two_rates_decides() -> None:
+    assert moments([Rate(2, 1), Rate(3, 60)], 5) == [0, 0, 1 + SLACK, 60 + SLACK, 60 + SLACK]
+
+
+def test_no_rate_is_no_limit() -> None:
+    assert moments([], 1000) == [0] * 1000
+
+
+@pytest.mark.parametrize("rates", [[Rate(20, 1), Rate(500, 60)], [Rate(10, 1), Rate(300, 60)], [Rate(1, 1)]])
+def test_no_window_ever_holds_more_calls_than_its_rate_allows(rates: list[Rate]) -> None:
+    times = moments(rates, 1200)
+    for calls, seconds in rates:
+        assert all(later - earlier >= seconds for earlier, later in zip(times, times[calls:], strict=False))
+
+
+def test_callers_go_in_the_order_they_came() -> None:
+    time = FakeTime()
+    limiter = Limiter([Rate(1, 1)], time.timer, time.sleep)
+    went: list[int] = []
+
+    async def call(number: int) -> None:
+        await limiter.wait()
+        went.append(number)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(call(number) for number in range(5)))
+
+    asyncio.run(all_at_once())
+    assert went == [0, 1, 2, 3, 4]
+
+
+def test_what_the_broker_asked_for_holds_everybody_behind_the_limiter() -> None:
+    time = FakeTime()
+    limiter = Limiter([], time.timer, time.sleep)
+    limiter.hold(30)
+    asyncio.run(limiter.wait())
+    assert (time.slept, limiter.held()) == ([30], 0)
+
+
+def test_a_broker_that_failed_often_is_left_alone_and_then_tried_by_one_caller() -> None:
+    time = FakeTime()
+    breaker = Breaker(failures=3, pause=10, timer=time.timer)
+    for _ in range(3):
+        breaker.check()
+        breaker.saw(is_down=True)
+    with pytest.raises(BrokerUnavailable, match="3 times in a row"):
+        breaker.check()
+    time.now += 10
+    breaker.check()
+    with pytest.raises(BrokerUnavailable):
+        breaker.check()
+    breaker.saw(is_down=False)
+    breaker.check()

@@ -10,7 +10,7 @@ class RawReply(BookRow):
     """One reply whose body the account had not sent before. Its leaf covers the digest of the ciphertext."""
 
     broker_account = models.ForeignKey(BrokerAccount, models.PROTECT, db_index=False, related_name="+")
-    request = models.CharField(max_length=500)
+    request = models.TextField()
     status = models.IntegerField()
     fetched_at = models.DateTimeField()
     body_digest = models.BinaryField(max_length=32)

@@ -48,22 +48,27 @@ def update(table: Schema, rows: Sequence[Rendered], condition: str = "") -> None
     """Sets every column of the rows with these ids (the first column). `condition` is further SQL on the table."""
     if not rows:
         return
-    key, *columns = table.columns
-    more = f" AND {condition}" if condition else ""
+    statement = _update_statement(table, condition)
     if connection.vendor == "postgresql":
-        places = ", ".join(f"%s::{_POSTGRES_TYPES[kind]}[]" for _, kind in table.fields)
-        sets = ", ".join(f'"{column}" = new."{column}"' for column in columns)
-        names = ", ".join(f'"{column}"' for column in table.columns)
-        statement = (
-            f"UPDATE {table.name} SET {sets} FROM unnest({places}) AS new({names}) "
-            f'WHERE {table.name}."{key}" = new."{key}"{more}'
-        )
         with connection.cursor() as cursor:
             cursor.execute(statement, _postgres_arrays(table, rows))
     else:
+        _executemany(statement, [(*row[1:], row[0]) for row in _sqlite_rows(table, rows)])
+
+
+def _update_statement(table: Schema, condition: str) -> str:
+    key, *columns = table.columns
+    more = f" AND {condition}" if condition else ""
+    if connection.vendor == "sqlite":
         sets = ", ".join(f'"{column}" = ?' for column in columns)
-        values = [(*row[1:], row[0]) for row in _sqlite_rows(table, rows)]
-        _executemany(f'UPDATE {table.name} SET {sets} WHERE "{key}" = ?{more}', values)
+        return f'UPDATE {table.name} SET {sets} WHERE "{key}" = ?{more}'
+    places = ", ".join(f"%s::{_POSTGRES_TYPES[kind]}[]" for _, kind in table.fields)
+    sets = ", ".join(f'"{column}" = new."{column}"' for column in columns)
+    names = ", ".join(f'"{column}"' for column in table.columns)
+    return (
+        f"UPDATE {table.name} SET {sets} FROM unnest({places}) AS new({names}) "
+        f'WHERE {table.name}."{key}" = new."{key}"{more}'
+    )
 
 
 def delete(table: Schema, ids: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ def _write(replies: Sequence[Kept], now: datetime) -> None:
     for (capture, reply, digest), row_id in zip(replies, new_ids(len(replies)), strict=True):
         ciphertext = capture.evidence_key.encrypt(reply.body, digest)
         values = (
-            row_id, capture.account_id, reply.request[:500], reply.status, reply.fetched_at, digest,
+            row_id, capture.account_id, reply.request, reply.status, reply.fetched_at, digest,
             sha256(ciphertext).digest(), len(reply.body), now, capture.batch_id,
         )  # fmt: skip
         rendered = canonical.render(canonical.RAW_REPLY, values)

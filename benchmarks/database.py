@@ -1,0 +1,41 @@
+"""A throw-away database for a benchmark: `DATABASE_URL` says of which kind; its own folder, keys and clock."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests import databases
+
+
+@contextmanager
+def fresh(kind: str) -> Iterator[None]:
+    """Sets the environment, migrates, and drops everything afterwards. Before anything imports the settings."""
+    folder = Path(tempfile.mkdtemp(prefix="khata-bench-"))
+    url, server = databases.make(kind, folder)
+    os.environ.update(
+        DATABASE_URL=url, KHATA_VAR=str(folder / "var"), KHATA_KEYS=str(folder / "keys"),
+        DJANGO_SETTINGS_MODULE="portfolio_project.settings", SECRET_KEY=secrets.token_hex(), LOG_LEVEL="ERROR",
+        KHATA_CLOCK="2026-10-05T16:05:00+05:30",
+    )  # fmt: skip
+    import django
+    from django.core.management import call_command
+    from django.db import connections
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    try:
+        yield
+    finally:
+        names = [settings["NAME"] for settings in connections.databases.values()]
+        connections.close_all()
+        if server:
+            with psycopg.connect(server, autocommit=True) as connection:
+                for name in names:
+                    connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        shutil.rmtree(folder, ignore_errors=True)

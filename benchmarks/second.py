@@ -1,0 +1,111 @@
+"""A second database of the same kind with the same tables and guards: where the raw limit is measured."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection, connections
+
+from ledger.canonical import Rendered, Schema
+from portfolio import models
+from portfolio.sync import bulk
+
+ALIAS = "limit"
+PARENTS = (
+    models.User, models.Portfolio, models.BrokerType, models.BrokerAccount, models.AccountHead, models.Instrument,
+)  # fmt: skip
+
+
+class Database:
+    """Made beside the default one; dropped with it by the caller."""
+
+    def __init__(self) -> None:
+        known = connections.databases["default"]
+        name = f"{known['NAME']}_limit"
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f'CREATE DATABASE "{name}"')
+        connections.databases[ALIAS] = {**known, "NAME": name}
+        call_command("migrate", database=ALIAS, verbosity=0)
+
+    def copy_parents(self) -> None:
+        """The rows that the book's foreign keys lead to."""
+        for model in PARENTS:
+            known = set(model._base_manager.using(ALIAS).values_list("pk", flat=True))
+            fresh = [row for row in model._base_manager.using("default").all() if row.pk not in known]
+            model._base_manager.using(ALIAS).bulk_create(fresh, ignore_conflicts=True)
+
+    def prepared(self, calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> Callable[[], None]:
+        """A function that writes these rows in one transaction, everything rendered beforehand."""
+        self.copy_parents()
+        tables = _final_rows(calls)
+        if connection.vendor == "postgresql":
+            return _postgresql(tables)
+        return _sqlite(tables)
+
+
+def _final_rows(calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> list[tuple[str, Schema, list[Rendered], str]]:
+    """Inserts joined by table. A batch is inserted as it was closed, so that its update is no work for the limit."""
+    closed = {row[0]: row for kind, table, rows, _ in calls if kind == "update" and table.name == "sync_batches" for row in rows}
+    joined: dict[tuple[str, Schema, str], list[Rendered]] = {}
+    for kind, table, rows, condition in calls:
+        if not rows or kind == "delete" or (kind == "update" and table.name == "sync_batches"):
+            continue
+        if table.name == "sync_batches":
+            rows = [_closed(table, row, closed.get(row[0])) for row in rows]
+        joined.setdefault((kind, table, condition), []).extend(rows)
+    return [(kind, table, rows, condition) for (kind, table, condition), rows in joined.items()]
+
+
+def _closed(table: Schema, opened: Rendered, closing: Rendered | None) -> Rendered:
+    from portfolio.sync.record import CLOSED_BATCH
+
+    row = list(opened)
+    for column, value in zip(CLOSED_BATCH.columns, closing or (), strict=False):
+        row[table.columns.index(column)] = value
+    return row
+
+
+def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callable[[], None]:
+    work = []
+    for kind, table, rows, condition in tables:
+        if kind == "insert":
+            columns = ", ".join(f'"{column}"' for column in table.columns)
+            work.append((f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')", bulk._copy_text(table, rows).encode()))
+        else:
+            work.append((bulk._update_statement(table, condition), bulk._postgres_arrays(table, rows)))
+    raw = connections[ALIAS]
+    raw.ensure_connection()
+
+    def write() -> None:
+        with raw.connection.transaction(), raw.connection.cursor() as cursor:
+            for statement, data in work:
+                if isinstance(data, bytes):
+                    with cursor.copy(statement) as copy:
+                        copy.write(data)
+                else:
+                    cursor.execute(statement, data)
+
+    return write
+
+
+def _sqlite(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callable[[], None]:
+    work = []
+    for kind, table, rows, condition in tables:
+        values = bulk._sqlite_rows(table, rows)
+        if kind == "insert":
+            columns = ", ".join(f'"{column}"' for column in table.columns)
+            places = ", ".join("?" * len(table.columns))
+            work.append((f"INSERT INTO {table.name} ({columns}) VALUES ({places})", values))
+        else:
+            work.append((bulk._update_statement(table, condition), [(*row[1:], row[0]) for row in values]))
+    raw = connections[ALIAS]
+    raw.ensure_connection()
+
+    def write() -> None:
+        raw.connection.execute("BEGIN IMMEDIATE")
+        for statement, values in work:
+            raw.connection.executemany(statement, values)
+        raw.connection.execute("COMMIT")
+
+    return write

@@ -1,0 +1,176 @@
+"""Ours, the documents' own algorithm, and the raw limit, side by side in one run: `python -m benchmarks.sync`.
+
+Timed from reply bytes in memory to commit: opening the batch, raw replies, leaves and page included. The limit
+is one raw COPY a table (executemany on SQLite) of the very rows that ours wrote, rendered beforehand, into the
+same tables of a second database. The three take turns within each repetition; medians are printed.
+"""
+
+import argparse
+import gc
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from ledger.canonical import Rendered, Schema
+from portfolio import accounts, models
+from portfolio.ids import new_uuid
+from portfolio.sync import bulk, evidence, pipeline
+from portfolio.sync.capture import DAILY, Capture
+from portfolio.sync.claim import claim
+
+from . import second
+from .naive import Naive
+from .workload import Day, Fetched, evening, fetched, known_after, next_day
+
+FIRST = date(2026, 10, 5)
+STAGES = ("first sync", "nothing changed", "5 % changed", "next trading day")
+
+
+class Watched:
+    """Remembers what `bulk` was asked to write, so that the limit can write the same."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Schema, Sequence[Any], str]] = []
+        self._insert, self._update, self._delete = bulk.insert, bulk.update, bulk.delete
+
+    def __enter__(self) -> "Watched":
+        bulk.insert, bulk.update, bulk.delete = self.insert, self.update, self.delete  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        bulk.insert, bulk.update, bulk.delete = self._insert, self._update, self._delete
+
+    def insert(self, table: Schema, rows: Sequence[Rendered]) -> None:
+        self.calls.append(("insert", table, rows, ""))
+        self._insert(table, rows)
+
+    def update(self, table: Schema, rows: Sequence[Rendered], condition: str = "") -> None:
+        self.calls.append(("update", table, rows, condition))
+        self._update(table, rows, condition)
+
+    def delete(self, table: Schema, ids: Sequence[str]) -> None:
+        self.calls.append(("delete", table, ids, ""))
+        self._delete(table, ids)
+
+    def rows(self) -> int:
+        return sum(len(rows) for kind, _, rows, _ in self.calls if kind != "delete")
+
+
+def make_accounts(count: int) -> list[models.BrokerAccount]:
+    portfolio = models.Portfolio.objects.create(user=models.User.objects.create(username=str(new_uuid())), name="bench")
+    return [
+        accounts.connect(
+            portfolio=portfolio, broker="GROWW", account_id=str(number), login_method="token", credentials={"a": "b"}
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def stage_replies(stage: str, number: int) -> tuple[Fetched, datetime]:
+    """What the broker answers this account in a stage."""
+    day = next_day(FIRST) if stage == "next trading day" else FIRST
+    asked = Day(number, day, 0.05 if stage == "5 % changed" else 0.0)
+    known = known_after(asked) if stage in ("nothing changed", "5 % changed") else None
+    return fetched(asked, evening(day), known), evening(day)
+
+
+def ours(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
+    """The pipeline from the claim to the commit, for groups as it forms them; only the network is left out."""
+    size = settings.KHATA_SYNC_GROUP
+    for start in range(0, len(batch), size):
+        group = {str(account.pk): one for account, one in batch[start : start + size]}
+        captures = claim(group, DAILY, new_uuid(), now)
+        kept = [evidence.note(capture, reply) for capture in captures for reply in group[capture.account_id].replies]
+        evidence.keep(kept, now)
+        for capture in captures:
+            _take(capture, group[capture.account_id])
+        done = pipeline.settle(captures)
+        assert [result.status for result in done] == ["COMPLETED"] * len(captures), done[0].capture.problems
+
+
+def _take(capture: Capture, one: Fetched) -> None:
+    capture.answers = one.answers_unread()
+    capture.known_fills = one.known_fills
+
+
+def naive(batch: Iterable[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
+    for account, one in batch:
+        Naive(account, one, now).run()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def statements_of(work: Callable[[], Any]) -> int:
+    count = 0
+
+    def counting(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal count
+        count += 1
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(counting):
+        work()
+    return count
+
+
+def main() -> None:
+    options = _options()
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    notes: dict[str, tuple[float, int]] = {}
+    limit = second.Database()
+    for _ in range(options.repeat + 1):  # the first round warms up and is not counted
+        ours_accounts, naive_accounts = make_accounts(options.accounts), make_accounts(options.naive)
+        limit.copy_parents()
+        for stage in STAGES:
+            prepared = [stage_replies(stage, number) for number in range(options.accounts)]
+            now = prepared[0][1]
+            mine = list(zip(ours_accounts, (one for one, _ in prepared), strict=True))
+            theirs = list(zip(naive_accounts, (one for one, _ in prepared), strict=False))
+            with Watched() as watched:
+                times[stage, "ours"].append(timed(lambda: ours(mine, now)) / len(mine))
+            work = limit.prepared(watched.calls)
+            times[stage, "limit"].append(timed(work) / len(mine))
+            counted: list[int] = []
+            times[stage, "naive"].append(
+                timed(lambda: counted.append(statements_of(lambda: naive(theirs, now)))) / len(theirs)
+            )
+            notes[stage] = (watched.rows() / len(mine), counted[0] // len(theirs))
+    _report(times, notes)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accounts", type=int, default=100)
+    parser.add_argument("--naive", type=int, default=4, help="accounts for the naive algorithm, which is slow")
+    parser.add_argument("--repeat", type=int, default=5)
+    return parser.parse_args()
+
+
+def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]]) -> None:
+    print(f"\n{connection.vendor}: ms an account, medians of {len(times[STAGES[0], 'ours']) - 1} interleaved rounds")
+    print(f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>10}{'% of limit':>12}{'rows':>7}{'naive stmts':>13}")
+    for stage in STAGES:
+        rounds = {who: times[stage, who][1:] for who in ("naive", "ours", "limit")}
+        ms = {who: statistics.median(values) * 1000 for who, values in rounds.items()}
+        ratio = statistics.median(n / o for n, o in zip(rounds["naive"], rounds["ours"], strict=True))
+        share = statistics.median(li / o for li, o in zip(rounds["limit"], rounds["ours"], strict=True))
+        rows, statements = notes[stage]
+        print(
+            f"{stage:18}{ms['naive']:9.2f}{ms['ours']:9.3f}{ms['limit']:9.3f}{ratio:10.0f}{100 * share:11.0f}%"
+            f"{rows:7.0f}{statements:13}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,8 @@ from typing import NamedTuple, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from .secret import Secret as Secret
+
 VERSION = b"\x01"
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 _KEY_FILES = "[0-9][0-9][0-9][0-9]-*.key"  # other files may live beside them, such as the signing key
@@ -32,47 +34,6 @@ class KeyTrouble(Exception):
 
 class CannotDecrypt(Exception):
     """A sealed value cannot be read; the message says why and what to do. Nothing was changed."""
-
-
-class Secret:
-    """Text that shows itself only to `reveal()`: print, log, format, json and pickle never see it."""
-
-    __slots__ = ("__hidden",)
-
-    def __init__(self, value: str) -> None:
-        self.__hidden = value
-
-    def reveal(self) -> str:
-        return self.__hidden
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def __bool__(self) -> bool:
-        return bool(self.__hidden)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self.__hidden.encode(), other.reveal().encode())
-
-    def __hash__(self) -> int:
-        return hash(self.__hidden)
-
-    def __copy__(self) -> "Secret":
-        return self
-
-    def __deepcopy__(self, memo: object) -> "Secret":
-        return self
-
-    def __getstate__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled; pass the id of the account instead")
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        self.__getstate__()
 
 
 def key_directory(installation_id: str) -> Path:

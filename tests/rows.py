@@ -1,4 +1,4 @@
-"""Rows that fit any table, made from the model alone. Their parents do not exist: undo them, never commit them."""
+"""Rows that fit any table, made from the model alone, and plain SQL. Their parents do not exist: undo, never commit."""
 
 import uuid
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import models
+import pytest
+from django.db import connection, models
 
 NOW = datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
 VALUES: dict[str, Callable[[], Any]] = {
@@ -37,3 +38,14 @@ def new_row(model: type[models.Model], **values: Any) -> Any:
         if is_needed and not field.generated and field.attname not in values:
             values[field.attname] = value_of(field)
     return model(**values)
+
+
+def run(sql: str, *parameters: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
+
+
+def only_on(vendor: str) -> None:
+    if connection.vendor != vendor:
+        pytest.skip(f"only for {vendor}")

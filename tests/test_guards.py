@@ -3,18 +3,15 @@
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
-from django.db.utils import ConnectionHandler
-from django.test.utils import CaptureQueriesContext
 
 from portfolio import guards
 from portfolio.guards import protected_models
 from portfolio.models import Event, SyncBatch
-from tests.rows import NOW, new_row, value_of
+from tests.rows import NOW, new_row, only_on, run, value_of
 
 pytestmark = pytest.mark.database
 
@@ -25,6 +22,8 @@ def _undone() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
+    if connection.vendor == "sqlite":
+        run("PRAGMA recursive_triggers = ON")
 
 
 def saved(model: type[models.Model], **values: Any) -> Any:
@@ -34,12 +33,6 @@ def saved(model: type[models.Model], **values: Any) -> Any:
     row = new_row(model, **values)
     row.save(force_insert=True)
     return row
-
-
-def run(sql: str, *parameters: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
 
 
 def is_refused(attack: Callable[[], Any]) -> bool:
@@ -56,11 +49,6 @@ def is_ever_allowed(attack: Callable[[Any], Any]) -> list[str]:
     """The protected tables where an attack on a finished row is not refused."""
     rows = [saved(model) for model in protected_models()]
     return [type(row).__name__ for row in rows if not is_refused(partial(attack, row))]
-
-
-def only_on(vendor: str) -> None:
-    if connection.vendor != vendor:
-        pytest.skip(f"an attack of {vendor}")
 
 
 def table(row: Any) -> str:
@@ -152,7 +140,7 @@ def test_a_refusal_names_the_table_and_what_was_tried() -> None:
 def test_a_row_is_still_there_after_an_attack() -> None:
     for model in protected_models():
         row = saved(model)
-        assert is_refused(lambda row=row: delete(row))
+        assert is_refused(partial(delete, row))
         assert type(row)._base_manager.filter(pk=row.pk).count() == 1
 
 
@@ -182,7 +170,7 @@ def test_sqlite_replaces_no_row_under_another_unique_key(recursive: str) -> None
             for field in model._meta.concrete_fields:
                 if field.column in shared:
                     setattr(other, field.attname, getattr(row, field.attname))
-            if not is_refused(lambda other=other: insert(other, "INSERT OR REPLACE")):
+            if not is_refused(partial(insert, other, "INSERT OR REPLACE")):
                 allowed.append((model.__name__, shared))
 
     assert allowed == []
@@ -213,7 +201,7 @@ def test_postgresql_truncates_no_protected_table() -> None:
     only_on("postgresql")
     tables = [model._meta.db_table for model in protected_models()]
 
-    refused = [is_refused(lambda name=name: run(f'TRUNCATE "{name}" CASCADE')) for name in tables]
+    refused = [is_refused(partial(run, f'TRUNCATE "{name}" CASCADE')) for name in tables]
 
     assert refused == [True] * len(tables)
 
@@ -291,9 +279,9 @@ def test_nothing_else_of_an_event_changes_with_its_position() -> None:
         if field.name == "position":
             continue
         events = Event.objects.filter(pk=event.pk)
-        if not is_refused(lambda events=events, change=change: events.update(**change)):
+        if not is_refused(partial(events.update, **change)):
             allowed.append(field.name)
-        if not is_refused(lambda events=events, change=change: events.update(position=7, **change)):
+        if not is_refused(partial(events.update, position=7, **change)):
             allowed.append(f"{field.name} and position")
 
     assert allowed == []
@@ -320,154 +308,3 @@ def test_sqlite_lets_no_open_row_push_out_a_finished_one() -> None:
     assert is_refused(lambda: update(waiting, '"position" = 5', "UPDATE OR REPLACE"))
     assert is_refused(lambda: update(waiting, '"position" = 6, rowid = rowid + 100', "UPDATE OR REPLACE"))
     assert [SyncBatch.objects.count(), Event.objects.get(position=5).pk] == [2, placed.pk]
-
-
-def guard_names() -> list[tuple[str, str]]:
-    return [(guard.table, guard.name) for guard in guards._wanted(connection) if guard.table]
-
-
-def drop(guarded: str, name: str) -> None:
-    run(f'DROP TRIGGER "{name}"' if connection.vendor == "sqlite" else f'DROP TRIGGER "{name}" ON "{guarded}"')
-
-
-def test_after_a_migration_every_guard_is_in_its_place() -> None:
-    assert guards.problems(connection) == []
-
-
-def test_every_guard_that_is_dropped_is_named_and_put_back() -> None:
-    for guarded, name in guard_names():
-        drop(guarded, name)
-
-        assert guards.problems(connection) == [f"The guard {name} of {guarded} is missing. {guards.REMEDY}"]
-        guards.install(connection)
-        assert guards.problems(connection) == []
-
-
-def test_installing_again_costs_two_queries() -> None:
-    with CaptureQueriesContext(connection) as asked:
-        guards.install(connection)
-
-    statements = [query["sql"].split()[0] for query in asked.captured_queries]
-    assert [each for each in statements if each not in ("SAVEPOINT", "RELEASE")] == ["SELECT", "SELECT"]
-
-
-def test_sqlite_a_table_that_a_migration_rebuilds_loses_its_guards_until_they_are_installed(tmp_path: Path) -> None:
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": tmp_path / "book.sqlite3"}
-    scratch = ConnectionHandler({"default": database})["default"]
-    with scratch.schema_editor() as editor:
-        for model in protected_models():
-            editor.create_model(model)
-    guards.install(scratch)
-    with scratch.schema_editor() as editor:
-        old = SyncBatch._meta.get_field("metadata")
-        new = models.TextField(default="[]", null=True)
-        new.set_attributes_from_name("metadata")
-        editor.alter_field(SyncBatch, old, new)
-
-    lost = [line.partition(" is missing")[0] for line in guards.problems(scratch)]
-    guards.install(scratch)
-
-    assert lost == [
-        f"The guard khata_guard_sync_batches_{event} of sync_batches" for event in ("update", "delete", "insert")
-    ]
-    assert guards.problems(scratch) == []
-    scratch.close()
-
-
-@pytest.mark.parametrize("how", ["DISABLE", "ENABLE", "ENABLE REPLICA"])
-def test_a_guard_that_is_switched_off_or_not_always_on_is_named(how: str) -> None:
-    only_on("postgresql")
-    for guarded, name in guard_names():
-        run(f'ALTER TABLE "{guarded}" {how} TRIGGER "{name}"')
-        assert guards.problems(connection) == [
-            f"The guard {name} of {guarded} is switched off, or not enabled always. {guards.REMEDY}"
-        ]
-        guards.install(connection)
-
-    assert guards.problems(connection) == []
-
-
-def test_all_guards_of_a_table_switched_off_are_named() -> None:
-    only_on("postgresql")
-    run("ALTER TABLE order_history DISABLE TRIGGER ALL")
-
-    named = [line.partition(" is ")[0] for line in guards.problems(connection)]
-
-    assert named == [
-        "The guard khata_guard_rows of order_history",
-        "The guard khata_guard_truncate of order_history",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("when", "function"),
-    [
-        ("BEFORE UPDATE ON order_history FOR EACH ROW", "khata_guard('append_only')"),
-        ("AFTER UPDATE OR DELETE ON order_history FOR EACH ROW", "khata_guard('append_only')"),
-        ("BEFORE UPDATE OR DELETE ON order_history FOR EACH STATEMENT", "khata_guard('append_only')"),
-        ("BEFORE UPDATE OR DELETE ON order_history FOR EACH ROW", "khata_guard('while_started')"),
-        ("BEFORE UPDATE OF symbol OR DELETE ON order_history FOR EACH ROW", "khata_guard('append_only')"),
-        ("BEFORE UPDATE OR DELETE ON order_history FOR EACH ROW WHEN (false)", "khata_guard('append_only')"),
-        ("BEFORE UPDATE OR DELETE ON order_history FOR EACH ROW", "elsewhere.khata_guard('append_only')"),
-    ],
-)
-def test_postgresql_a_guard_that_only_looks_like_ours_is_named(when: str, function: str) -> None:
-    only_on("postgresql")
-    run("CREATE SCHEMA elsewhere")
-    run("CREATE FUNCTION elsewhere.khata_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
-    run("DROP TRIGGER khata_guard_rows ON order_history")
-    run(f"CREATE TRIGGER khata_guard_rows {when} EXECUTE FUNCTION {function}")
-    run("ALTER TABLE order_history ENABLE ALWAYS TRIGGER khata_guard_rows")
-
-    assert guards.problems(connection) == [
-        f"The guard khata_guard_rows of order_history is not the one that must be there. {guards.REMEDY}"
-    ]
-    guards.install(connection)
-    assert guards.problems(connection) == []
-
-
-def test_postgresql_a_function_that_lets_everything_pass_is_named() -> None:
-    only_on("postgresql")
-    run("CREATE OR REPLACE FUNCTION khata_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
-
-    assert guards.problems(connection) == [
-        f"The function khata_guard is not the one that must be there. {guards.REMEDY}"
-    ]
-    guards.install(connection)
-    assert guards.problems(connection) == []
-
-
-def test_sqlite_a_guard_that_only_looks_like_ours_is_named() -> None:
-    only_on("sqlite")
-    run('DROP TRIGGER "khata_guard_order_history_update"')
-    run(
-        'CREATE TRIGGER "khata_guard_order_history_update" BEFORE UPDATE ON "order_history" FOR EACH ROW WHEN 0 '
-        "BEGIN SELECT RAISE(ABORT, 'never'); END"
-    )
-
-    assert guards.problems(connection) == [
-        f"The guard khata_guard_order_history_update of order_history is not the one that must be there. "
-        f"{guards.REMEDY}"
-    ]
-    guards.install(connection)
-    assert guards.problems(connection) == []
-
-
-def test_something_foreign_on_a_protected_table_is_named() -> None:
-    if connection.vendor == "sqlite":
-        run("CREATE TRIGGER quiet AFTER INSERT ON order_history BEGIN SELECT 1; END")
-    else:
-        run("CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
-        run("CREATE TRIGGER quiet BEFORE INSERT ON order_history FOR EACH ROW EXECUTE FUNCTION quiet()")
-
-    assert guards.problems(connection) == [
-        "The table order_history has something that is not ours on it: quiet. It may change what is written. "
-        "Find out who made it, and drop it."
-    ]
-
-
-def test_a_table_that_is_gone_is_named() -> None:
-    run("DROP TABLE change_explanations")
-
-    assert guards.problems(connection) == ["The table change_explanations does not exist. Run manage.py migrate."]
-    guards.install(connection)

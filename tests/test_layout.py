@@ -27,7 +27,9 @@ MAY_CALL_FLOAT = {"portfolio/triggers/client.py"}
 
 
 def sources(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    """The files that people write; Django writes the migrations."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if path.parent.name != "migrations")
 
 
 def name_of(path: Path) -> str:

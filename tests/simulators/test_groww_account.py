@@ -7,6 +7,7 @@ import pytest
 
 from simulators.groww import GrowwSimulator, groww_simulator
 from simulators.investor import Investor
+from simulators.limits import Limits
 from simulators.market import IST, Market
 from simulators.orders import BUY, CARRY, INTRADAY, SL
 from simulators.scripts import DAYS, demo_investors
@@ -483,6 +484,17 @@ def test_the_twenty_first_call_of_a_second_is_one_too_many_for_that_client_alone
         assert "Retry-After" not in ask(sim, "/order/list", token=token).headers
         sim.switch("limits", False)
         assert ask(sim, "/holdings/user", token=token).status == 200
+
+
+def test_a_minute_has_its_own_limit_and_lets_go_when_it_is_over() -> None:
+    now = 0.0
+    limits = Limits({"live": (10, 30)}, lambda: now)
+    allowed = 0
+    for second in range(61):
+        now = float(second)
+        allowed += sum(limits.allow("1", "live") for _ in range(4))
+    assert allowed == 30 + 4  # those of the first second have left the minute by then
+    assert limits.allow("2", "live") and limits.allow("1", "unlimited")
 
 
 def test_control_answers_are_no_calls_to_the_broker() -> None:

@@ -145,6 +145,15 @@ def test_more_than_is_owned_cannot_be_sold_and_more_than_there_is_cash_not_bough
     assert investor.sell("TCS", 4).status == "EXECUTED"
 
 
+def test_unsettled_shares_are_not_promised_twice() -> None:
+    investor = an_investor()
+    investor.buy("SBIN", 5)
+    investor.play_until(at("2026-10-06 11:00"))
+    investor.place("SBIN", SELL, 3, price="9999")
+    assert investor.sell("SBIN", 3).status == "REJECTED"
+    assert investor.sell("SBIN", 2).status == "EXECUTED"
+
+
 def test_an_order_given_in_the_evening_is_in_two_days_books_and_filled_at_the_open() -> None:
     investor = an_investor()
     investor.play_until(at("2026-10-05 18:30"))
@@ -167,6 +176,34 @@ def test_an_order_of_friday_night_waits_over_the_weekend() -> None:
         assert (investor.orders, order.status) == ([order], "QUEUED")
     investor.play_until(at("2026-10-12 16:00"))
     assert order.status == "EXECUTED"
+
+
+def test_an_evening_order_may_sell_what_settles_in_the_night() -> None:
+    investor = an_investor()
+    investor.buy("SBIN", 5)
+    investor.play_until(at("2026-10-06 18:00"))
+    order = investor.place("SBIN", SELL, 5)
+    investor.play_until(at("2026-10-07 16:00"))
+    assert (order.status, parts(investor, SBIN), investor.owned) == ("EXECUTED", (0, 5, 0), {TCS: 10})
+    investor.play_until(at("2026-10-08 09:00"))
+    assert investor.owned == {TCS: 10}
+
+
+def test_shares_set_aside_for_an_evening_order_are_those_that_it_sells() -> None:
+    investor = an_investor()
+    investor.play_until(at("2026-10-05 18:00"))
+    investor.place("TCS", SELL, 7)
+    assert parts(investor, TCS) == (3, 7, 0)
+    investor.play_until(at("2026-10-06 16:00"))
+    assert parts(investor, TCS) == (3, 7, 0)
+    investor.play_until(at("2026-10-07 09:00"))
+    assert parts(investor, TCS) == (3, 0, 0)
+
+
+def test_an_order_given_on_a_saturday_morning_waits_for_monday() -> None:
+    investor = an_investor()
+    investor.play_until(at("2026-10-10 11:00"))
+    assert investor.place("SBIN", BUY, 5).session_day == date(2026, 10, 12)
 
 
 def test_open_orders_end_at_the_close_and_release_their_shares() -> None:
@@ -277,6 +314,16 @@ def test_a_split_with_a_new_isin_leaves_nothing_under_the_old_one() -> None:
     investor.play_until(at("2026-10-06 09:00"))
     assert investor.owned == {TCS: 10, "INE585B01028": 10}
     assert [(move.isin, move.quantity) for move in investor.truth.movements] == [(MARUTI, -2), ("INE585B01028", 10)]
+
+
+def test_orders_that_wait_over_a_split_are_cancelled() -> None:
+    market = Market()
+    market.announce(CorporateAction("split", "TCS", date(2026, 10, 6), old=1, new=5))
+    investor = an_investor(market=market)
+    investor.play_until(at("2026-10-05 18:00"))
+    order = investor.place("TCS", SELL, 4)
+    investor.play_until(at("2026-10-06 16:00"))
+    assert (order.status, order.filled, parts(investor, TCS)) == ("CANCELLED", 0, (50, 0, 0))
 
 
 def test_a_bonus_costs_nothing_and_an_odd_share_has_no_part_in_it() -> None:

@@ -74,6 +74,13 @@ def test_the_close_stands_from_half_past_three_until_the_next_open() -> None:
     assert market.price("TCS", at("2026-10-12 11:00")) != close
 
 
+def test_the_first_price_of_a_day_is_its_open() -> None:
+    market = Market()
+    opening = market.price("TCS", at("2026-10-12 09:15"))
+    assert opening == market.candle("TCS", at("2026-10-12 12:00")).open
+    assert opening != market.close("TCS", date(2026, 10, 9))
+
+
 def test_no_price_moves_more_than_a_few_percent_in_a_day() -> None:
     market = Market()
     days = trading_days(date(2026, 9, 1), 60)

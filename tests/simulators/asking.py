@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.groww import GrowwSimulator
-
-UCC = "1000000001"
+from tests.simulators.build import UCC
 
 
 @dataclass(frozen=True)
@@ -49,3 +48,14 @@ def _send(request: urllib.request.Request) -> Answer:
             return Answer(reply.status, reply.read().decode(), dict(reply.headers))
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.read().decode(), dict(error.headers))
+
+
+def orders_of(sim: GrowwSimulator, query: str = "segment=CASH&page=0&page_size=100") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(sim, f"/order/list?{query}").payload["order_list"]
+    return found
+
+
+def trades_of(sim: GrowwSimulator, order: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
+    path = f"/order/trades/{order['groww_order_id']}?segment={order['segment']}{query}"
+    found: list[dict[str, Any]] = ask(sim, path).payload["trade_list"]
+    return found

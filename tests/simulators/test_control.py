@@ -17,7 +17,8 @@ from simulators.investor import Investor
 from simulators.market import Market
 from simulators.orders import BUY
 from simulators.scripts import demo_investors
-from tests.simulators.asking import UCC, ask, control
+from tests.simulators.asking import ask, control
+from tests.simulators.build import UCC
 
 ROOT = Path(__file__).parents[2]
 

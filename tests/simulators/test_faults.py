@@ -17,7 +17,8 @@ from simulators.faults import KINDS
 from simulators.groww import GrowwSimulator, groww_simulator
 from simulators.investor import Investor
 from simulators.market import Market
-from tests.simulators.asking import UCC, ask
+from tests.simulators.asking import ask
+from tests.simulators.build import UCC
 
 HOLDINGS = "/holdings/user"
 

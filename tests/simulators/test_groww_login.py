@@ -10,7 +10,8 @@ from simulators.groww import GrowwSimulator, groww_simulator
 from simulators.groww_login import checksum, totp
 from simulators.investor import Investor
 from simulators.market import IST, Market
-from tests.simulators.asking import UCC, Answer, ask
+from tests.simulators.asking import Answer, ask
+from tests.simulators.build import UCC
 
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # "12345678901234567890", the secret of RFC 6238's vectors
 

@@ -11,7 +11,8 @@ import pytest
 from simulators.groww import GrowwSimulator, groww_simulator
 from simulators.investor import Investor
 from simulators.market import IST, CorporateAction, Market, previous_trading_day
-from tests.simulators.asking import UCC, ask
+from tests.simulators.asking import ask
+from tests.simulators.build import UCC
 
 NOON = datetime(2026, 10, 6, 12, 0, tzinfo=IST)
 

@@ -22,7 +22,7 @@ from simulators.groww_login import totp
 from simulators.investor import Investor
 from simulators.market import IST, Market
 from simulators.orders import CARRY, INTRADAY
-from tests.simulators.asking import UCC
+from tests.simulators.build import UCC
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements" / "growwapi.txt"

@@ -194,7 +194,7 @@ class GrowwSimulator:
 
     def move_to(self, now: datetime | str) -> None:
         """Text is read as IST, such as "2026-10-05 16:05"."""
-        self._stage.move_to(datetime.fromisoformat(now).replace(tzinfo=IST) if isinstance(now, str) else now)
+        self._stage.move_to(in_india(now))
 
     def switch(self, name: str, value: Any, ucc: str = "") -> None:
         self._stage.set_switch(name, value, ucc)
@@ -213,7 +213,7 @@ class GrowwSimulator:
 @contextmanager
 def groww_simulator(
     investors: Iterable[Investor] | None = None,
-    start: datetime | None = None,
+    start: datetime | str | None = None,
     *,
     latency_seconds: float = 0,
     **switches: Any,
@@ -223,7 +223,7 @@ def groww_simulator(
     Without investors there is one, random (ucc 1000000001). All of them share one market.
     """
     chosen = list(investors) if investors is not None else [random_investor(Market(), "1000000001", 1)]
-    stage = Stage(chosen, start or after_close(chosen), SWITCHES)
+    stage = Stage(chosen, in_india(start) if start else after_close(chosen), SWITCHES)
     for name, value in switches.items():
         stage.set_switch(name, value)
     server = GrowwServer(stage, latency_seconds)
@@ -232,6 +232,12 @@ def groww_simulator(
         yield GrowwSimulator(stage, server, thread)
     finally:
         thread.stop()
+
+
+def in_india(when: datetime | str) -> datetime:
+    """Text or time without an offset is read as IST."""
+    moment = datetime.fromisoformat(when) if isinstance(when, str) else when
+    return moment if moment.tzinfo else moment.replace(tzinfo=IST)
 
 
 def after_close(investors: list[Investor]) -> datetime:
@@ -243,7 +249,7 @@ def after_close(investors: list[Investor]) -> datetime:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulators.groww", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--start", type=datetime.fromisoformat, help="ISO time; IST when it has no offset")
+    parser.add_argument("--start", help="ISO time; IST when it has no offset")
     parser.add_argument("--investors", default="demo", help='"demo", or a number of random ones')
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latency-ms", type=int, default=0)
@@ -259,9 +265,7 @@ def main() -> None:
     else:
         count = int(arguments.investors)
         investors = [random_investor(market, str(1_000_000_000 + n), arguments.seed + n) for n in range(1, count + 1)]
-    start = arguments.start
-    if start is not None and start.tzinfo is None:
-        start = start.replace(tzinfo=IST)
+    start = in_india(arguments.start) if arguments.start else None
     stage = Stage(investors, start, SWITCHES | {"limits": not arguments.no_limits})
     application = GrowwServer(stage, arguments.latency_ms / 1000).application()
 

@@ -126,6 +126,13 @@ def test_a_simulator_starts_in_a_fifth_of_a_second_with_the_demo() -> None:
         assert time.monotonic() - began < 0.2
 
 
+def test_a_start_may_be_told_as_text_and_is_read_as_indian_time() -> None:
+    with groww_simulator(start="2026-10-06 12:00") as sim:
+        assert sim.now.isoformat() == "2026-10-06T12:00:00+05:30"
+    with pytest.raises(ValueError, match="only moves forward"), groww_simulator(start="2026-10-01 12:00"):
+        pass
+
+
 def test_many_simulators_run_side_by_side() -> None:
     with groww_simulator() as one, groww_simulator() as other:
         one.move_to("2026-10-08 16:05")

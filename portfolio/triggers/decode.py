@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -20,9 +19,9 @@ import msgspec
 
 from ledger.entries import SetAside
 from ledger.errors import BadValue
-from ledger.normalise import IST, as_ist, ist_date
 
 from .base import Reply, UnexpectedReply
+from .times import Times, z_is_indian
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Entry = TypeVar("Entry", bound=tuple[Any, ...])
@@ -30,8 +29,6 @@ Read = tuple[list[Row], list[SetAside]]
 
 REASON_LIMIT: Final = 200
 UNFIT = (BadValue, ArithmeticError, ValueError)  # what building an entry raises of a row that cannot stand
-MARKET_OPENS, MARKET_CLOSES = time(9), time(16)  # India's pre-open to its post-close session
-CLOCKS_DIFFER, ONE_DAY, IST_OFFSET = timedelta(minutes=5), timedelta(days=1), timedelta(hours=5, minutes=30)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -202,19 +199,22 @@ class Section(Generic[Row, Entry]):
     """How one section is read: from typed rows to entries, each checked, none twice."""
 
     reader: ListReader[Row]
-    build: Callable[[Row, Reply], Entry]  # BadValue when the row cannot be kept
+    build: Callable[[Row, Reply, Times], Entry]  # BadValue when the row cannot be kept
     wrong: Callable[[Entry], str | None]
     identity: Callable[[Entry, int], Hashable]  # of an entry and its number in the reply
 
     def parse(self, replies: Iterable[Reply]) -> tuple[list[Entry], list[SetAside]]:
+        replies = list(replies)
+        are_indian = z_is_indian(replies)
         kept: dict[Hashable, Entry] = {}
         aside: list[SetAside] = []
         for reply in replies:
+            times = Times(reply.fetched_at, are_indian)
             rows, unread = self.reader.read(reply.body)
             aside += unread
             for number, row in enumerate(rows):
                 try:
-                    entry = self.build(row, reply)
+                    entry = self.build(row, reply, times)
                     reason = self.wrong(entry) or _twice(kept.setdefault(self.identity(entry, number), entry), entry)
                 except UNFIT as error:
                     reason = why(error)
@@ -236,44 +236,6 @@ def isin(value: str | None) -> str | None:
     if value and not _ISIN.fullmatch(value):
         raise BadValue(f"not an ISIN: {value[:20]!r}")
     return value or None
-
-
-def instant(value: str | None, fetched_at: datetime) -> datetime | None:
-    """An ISO time in UTC: India's when it carries no zone.
-
-    A `Z` may be true, or may stand on an Indian time: of the two readings the one that fits better into
-    the trading day on which it was fetched is taken, and the one as written when both fit alike.
-    """
-    if not value:
-        return None
-    try:
-        moment = _instant(value, fetched_at)
-    except ValueError:
-        raise BadValue(f"not a time: {value[:40]!r}") from None
-    except OverflowError:  # the year 1, with which some programs say "never"
-        return None
-    if moment > fetched_at and moment - fetched_at > ONE_DAY:
-        raise BadValue(f"a time in the future: {value[:40]}")
-    return moment
-
-
-def _instant(value: str, fetched_at: datetime) -> datetime:
-    if value[-1] != "Z":
-        try:
-            return datetime.fromisoformat(value + "Z") - IST_OFFSET  # twice as fast as giving it a zone afterwards
-        except ValueError:
-            return as_ist(datetime.fromisoformat(value))
-    as_given = datetime.fromisoformat(value)
-    as_indian = as_given - IST_OFFSET
-    return as_indian if _likelihood(as_indian, fetched_at) > _likelihood(as_given, fetched_at) else as_given
-
-
-def _likelihood(moment: datetime, fetched_at: datetime) -> int:
-    """0: another day, or later than we asked. 1: that day. 2: that day, while the exchanges were open."""
-    local = moment.astimezone(IST)
-    if local.date() != ist_date(fetched_at) or moment > fetched_at + CLOCKS_DIFFER:
-        return 0
-    return 2 if MARKET_OPENS <= local.time() <= MARKET_CLOSES else 1
 
 
 def csv_rows(body: bytes, columns: Sequence[str]) -> Iterator[list[str]]:

@@ -58,20 +58,17 @@ class GrowwLogin:
 
     async def log_in(self) -> tuple[str, datetime]:
         """A new access token and its end: the next 06:00 IST, or earlier when Groww says so."""
-        now = self._client.clock()
-        if self.method == "totp":
-            reply = await self._by_totp(now)
-        elif self.method == "approval":
-            reply = await self._by_approval(str(int(now.timestamp())))
-        elif self.method == "token":
-            return self._secrets["access_token"], next_ist(now, 6)
-        else:
+        if not self.method:
             raise LoginRequired(self.advice)
+        now = self._client.clock()
+        end = next_ist(now, 6)
+        if self.method == "token":
+            return self._secrets["access_token"], end
+        reply = await (self._by_totp(now) if self.method == "totp" else self._by_approval(now))
         try:
             token, told_end = granted(reply, self._secrets.values())
         except ValueError as refused:
             raise LoginRequired(f"Groww refused the login: {refused}. {self.advice}") from None
-        end = next_ist(now, 6)
         return token, min(end, told_end or end)
 
     async def _by_totp(self, now: datetime) -> Reply:
@@ -83,7 +80,8 @@ class GrowwLogin:
             reply = await self._ask_token("totp_token", key_type="totp", totp=totp(secret, later))
         return reply
 
-    async def _by_approval(self, timestamp: str) -> Reply:
+    async def _by_approval(self, now: datetime) -> Reply:
+        timestamp = str(int(now.timestamp()))
         checksum = hashlib.sha256((self._secrets["api_secret"] + timestamp).encode()).hexdigest()
         return await self._ask_token("api_key", key_type="approval", checksum=checksum, timestamp=timestamp)
 

@@ -15,8 +15,9 @@ from ledger.errors import BadValue
 from ledger.normalise import ist_date, known_price, money, name, price, quantity, text
 
 from .base import Reply, Rows, UnexpectedReply
-from .decode import UNFIT, ListReader, Section, csv_rows, instant, isin, number, one, row_type, why
+from .decode import UNFIT, ListReader, Section, csv_rows, isin, number, one, row_type, why
 from .groww_failures import SUCCESS, asked, failure, payload, reason, with_rows
+from .times import Times
 
 STATUSES = {
     **dict.fromkeys(("EXECUTED", "DELIVERY_AWAITED", "COMPLETED"), entries.EXECUTED),
@@ -33,7 +34,7 @@ word = lru_cache(maxsize=8192)(name)
 remark = lru_cache(maxsize=1024)(normalise.scrubbed)
 
 
-def holding(row: Any, reply: Reply) -> Holding:
+def holding(row: Any, reply: Reply, times: Times) -> Holding:
     """Owned is `quantity`; the T+1 shares come on top where the other parts alone make it up."""
     free, t1, pledged = some(row.demat_free_quantity), some(row.t1_quantity), some(row.pledge_quantity)
     repledged, locked = some(row.repledge_quantity), some(row.demat_locked_quantity)
@@ -64,8 +65,8 @@ def some(value: Decimal | None) -> Decimal:
 
 
 def doubt(held: Decimal, settled: Decimal, t1: Decimal) -> str:
-    said, parts, more = (f"{value.normalize():f}" for value in (held, settled, t1))
-    return f"quantity {said} is neither the sum of its parts, {parts}, nor that with the T+1 shares, {more}"
+    said, parts, more = (f"{value.normalize():f}" for value in (held, settled, settled + t1))
+    return f"quantity {said} is neither its parts together ({parts}) nor these and the T+1 shares ({more})"
 
 
 def instrument(row: Any, reply: Reply) -> tuple[str, str, str, str]:
@@ -74,7 +75,7 @@ def instrument(row: Any, reply: Reply) -> tuple[str, str, str, str]:
     return word(row.trading_symbol), word(row.exchange), word(segment), word(row.product)
 
 
-def position(row: Any, reply: Reply) -> Position:
+def position(row: Any, reply: Reply, times: Times) -> Position:
     symbol, exchange, segment, product = instrument(row, reply)
     return Position(
         isin(row.symbol_isin) if segment == CASH else None,  # of a derivative it is the contract's name
@@ -96,8 +97,8 @@ def position(row: Any, reply: Reply) -> Position:
     )
 
 
-def order(row: Any, reply: Reply) -> Order:
-    ordered, filled, at = quantity(row.quantity), some(row.filled_quantity), reply.fetched_at
+def order(row: Any, reply: Reply, times: Times) -> Order:
+    ordered, filled = quantity(row.quantity), some(row.filled_quantity)
     return Order(
         name(row.groww_order_id),
         text(row.order_reference_id),
@@ -116,9 +117,9 @@ def order(row: Any, reply: Reply) -> Order:
         known_price(row.average_fill_price),
         None if row.deliverable_quantity is None else some(row.deliverable_quantity),
         word(row.amo_status) if row.amo_status else "",
-        instant(row.created_at, at),
-        instant(row.exchange_time, at),
-        instant(row.trade_date, at),
+        times.instant(row.created_at),
+        times.instant(row.exchange_time),
+        times.instant(row.trade_date),
         remark(row.remark),
     )
 
@@ -128,10 +129,10 @@ def status(broker_word: str) -> str | None:
     return STATUSES.get(re.sub(r"[\s_-]+", "_", broker_word.strip().upper()))
 
 
-def trade(row: Any, reply: Reply) -> Trade:
+def trade(row: Any, reply: Reply, times: Times) -> Trade:
     if row.trade_status == "CANCELLED":
         raise BadValue("a fill that was cancelled")
-    when = instant(row.trade_date_time, reply.fetched_at)
+    when = times.instant(row.trade_date_time)
     names = (text(row.exchange_trade_id), name(row.groww_order_id), isin(row.isin), *instrument(row, reply))
     terms = (word(row.transaction_type), quantity(row.quantity), price(row.price))
     return Trade(*names, *terms, when, ist_date(when or reply.fetched_at), text(row.settlement_number))
@@ -257,6 +258,8 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
             exchange, _, symbol = key.partition("_")
             try:
                 known = known_price(number(value))
+                if known is not None and known < 0 and segment == CASH:
+                    raise BadValue("a price cannot be negative")
                 if known is not None:
                     prices.setdefault(symbol, Price(word(symbol), word(exchange), segment, known))
             except UNFIT as error:

@@ -20,7 +20,7 @@ def totp(secret: str, at: datetime, digits: int = 6) -> str:
     """The code of RFC 6238 (SHA-1, 30 s) for a base32 secret; spaces, hyphens and lower case are taken."""
     compact = secret.replace(" ", "").replace("-", "").rstrip("=").upper()
     try:
-        key = base64.b32decode(compact + "=" * (-len(compact) % 8))
+        key = base64.b32decode(compact + "A" * (-len(compact) % 8))[: len(compact) * 5 // 8]
     except ValueError:
         raise LoginRequired("the TOTP secret is not base32 text: enter it again as the broker shows it") from None
     step = int(at.timestamp()) // TOTP_STEP_SECONDS
@@ -75,9 +75,12 @@ class DayToken:
         async with self._lock:
             if self._current is not None and self._current != refused:
                 return self._current
-            if self._is_renewed:
+            new = refused if self._is_renewed else await self._renew()
+            self._is_renewed = True
+            if new == refused:
                 self._failure = self._failure or LoginRequired(self._advice)
-            return await self._renew()
+                raise self._failure
+            return new
 
     async def _renew(self) -> str:
         if self._failure:
@@ -87,7 +90,6 @@ class DayToken:
         except TriggerError as failure:
             self._failure = failure
             raise
-        self._is_renewed = True
         if self._tokens is not None:
             await self._tokens.put(self._current, ends)
         return self._current

@@ -1,8 +1,7 @@
-"""Exact numbers, rows that are set aside one by one, and times of which the zone is in doubt."""
+"""Exact numbers, rows that are set aside one by one."""
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,14 +18,14 @@ from portfolio.triggers.decode import (
     Section,
     csv_rows,
     exact,
-    instant,
     is_deeper_than,
     isin,
     number,
     row_type,
 )
+from portfolio.triggers.times import Times
 
-from .broker import NOW, a_reply
+from .broker import a_reply
 
 
 class Share(NamedTuple):
@@ -39,7 +38,7 @@ ROW = row_type(texts="symbol", numbers="quantity", more_texts="note", more_numbe
 READER: ListReader[Any] = ListReader("holdings", ("payload", "rows"), ROW, "symbol", ("status", "OK"))
 
 
-def share(row: Any, reply: Reply) -> Share:
+def share(row: Any, reply: Reply, times: Times) -> Share:
     return Share(name(row.symbol), quantity(row.quantity), row.note or "")
 
 
@@ -255,49 +254,6 @@ def test_what_is_no_number_says_so(value: Any) -> None:
 def test_what_is_no_isin_is_refused(value: str) -> None:
     with pytest.raises(BadValue, match="not an ISIN"):
         isin(value)
-
-
-def utc(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=UTC)  # type: ignore[arg-type, misc]
-
-
-TIMES = [
-    ("2026-10-05T10:15:30", utc(2026, 10, 5, 4, 45, 30), "no zone is India's"),
-    ("2026-10-05 10:15:30.250", utc(2026, 10, 5, 4, 45, 30, 250_000), "with a space and a fraction"),
-    ("2026-10-05T10:15:30+05:30", utc(2026, 10, 5, 4, 45, 30), "with India's offset"),
-    ("2026-10-05T04:45:30+00:00", utc(2026, 10, 5, 4, 45, 30), "with another offset"),
-    ("2026-10-05T04:45:30Z", utc(2026, 10, 5, 4, 45, 30), "a true Z: 10:15 in India"),
-    ("2026-10-05T15:29:59Z", utc(2026, 10, 5, 9, 59, 59), "a Z on an Indian time: as given it is 20:59"),
-    ("2026-10-05T11:00:00Z", utc(2026, 10, 5, 5, 30), "a Z on an Indian time: as given it is after we asked"),
-    ("2026-10-05T20:00:00Z", utc(2026, 10, 5, 20), "neither fits: as given"),
-    ("2023-10-01T10:15:30Z", utc(2023, 10, 1, 10, 15, 30), "another day: as given"),
-    ("2026-10-05T00:00:00Z", utc(2026, 10, 5), "a date with a Z keeps its date in India"),
-    ("2026-10-04T18:30:00Z", utc(2026, 10, 4, 18, 30), "India's midnight, truly in UTC"),
-    ("2026-10-05", utc(2026, 10, 4, 18, 30), "a date alone begins in India"),
-    (None, None, "not given"),
-    ("", None, "not given"),
-    ("0001-01-01T00:00:00", None, "the year 1 means never"),
-    ("0001-01-01T00:00:00Z", None, "the year 1 means never"),
-]
-
-
-@pytest.mark.parametrize(("text", "moment"), [each[:2] for each in TIMES], ids=[each[2] for each in TIMES])
-def test_a_time_is_read_as_it_fits_the_trading_day(text: str | None, moment: datetime | None) -> None:
-    assert instant(text, NOW) == moment
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("yesterday", "not a time: 'yesterday'"),
-        ("2026-13-01T00:00:00", "not a time: '2026-13-01T00:00:00'"),
-        ("2099-01-01T10:00:00", "a time in the future: 2099-01-01T10:00:00"),
-    ],
-)
-def test_what_is_no_time_of_the_past_says_so(text: str, words: str) -> None:
-    with pytest.raises(BadValue) as caught:
-        instant(text, NOW)
-    assert str(caught.value) == words
 
 
 # Files

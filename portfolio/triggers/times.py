@@ -1,0 +1,77 @@
+"""What the times in a broker's answer mean: India's when they carry no zone, and a `Z` that may not be true.
+
+A `Z` is true, or it stands on an Indian time. Each time is read so that it fits the trading day on which
+it was fetched; where both readings fit alike, the rest of the same answer decides.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Final, NamedTuple
+
+from ledger.errors import BadValue
+from ledger.normalise import IST, as_ist, ist_date
+
+from .base import Reply
+
+MARKET_OPENS, MARKET_CLOSES = time(9), time(16)  # India's pre-open to its post-close session
+CLOCKS_DIFFER, ONE_DAY, IST_OFFSET = timedelta(minutes=5), timedelta(days=1), timedelta(hours=5, minutes=30)
+WITH_Z: Final = re.compile(rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*Z)"')
+
+
+class Times(NamedTuple):
+    """How the times of one reply are read. `z_is_indian` where a time with a `Z` fits both ways."""
+
+    fetched_at: datetime
+    z_is_indian: bool = False
+
+    def instant(self, value: str | None) -> datetime | None:
+        """UTC; None when it is not given. BadValue for what is no time, or one after tomorrow's."""
+        if not value:
+            return None
+        try:
+            moment = self._with_z(value) if value[-1] == "Z" else _without_z(value)
+        except ValueError:
+            raise BadValue(f"not a time: {value[:40]!r}") from None
+        except OverflowError:  # the year 1, with which some programs say "never"
+            return None
+        if moment > self.fetched_at and moment - self.fetched_at > ONE_DAY:
+            raise BadValue(f"a time in the future: {value[:40]}")
+        return moment
+
+    def _with_z(self, value: str) -> datetime:
+        as_given = datetime.fromisoformat(value)
+        for_indian = indian_over_given(as_given, self.fetched_at) or self.z_is_indian
+        return as_given - IST_OFFSET if for_indian > 0 else as_given
+
+
+def _without_z(value: str) -> datetime:
+    try:
+        return datetime.fromisoformat(value + "Z") - IST_OFFSET  # twice as fast as giving it a zone afterwards
+    except ValueError:
+        return as_ist(datetime.fromisoformat(value))
+
+
+def z_is_indian(replies: Iterable[Reply]) -> bool:
+    """Whether the times with a `Z` in these replies are, on the whole, India's."""
+    evidence = 0
+    for reply in replies:
+        for value in WITH_Z.findall(reply.body) if b'Z"' in reply.body else ():
+            try:
+                evidence += indian_over_given(datetime.fromisoformat(value.decode()), reply.fetched_at)
+            except (ValueError, OverflowError):
+                continue
+    return evidence > 0
+
+
+def indian_over_given(as_given: datetime, fetched_at: datetime) -> int:
+    """Above 0 when a time with a `Z` fits the trading day better as India's, below 0 when as it is given."""
+    return _likelihood(as_given - IST_OFFSET, fetched_at) - _likelihood(as_given, fetched_at)
+
+
+def _likelihood(moment: datetime, fetched_at: datetime) -> int:
+    """0: another day, or later than we asked. 1: that day. 2: that day, while the exchanges were open."""
+    local = moment.astimezone(IST)
+    if local.date() != ist_date(fetched_at) or moment > fetched_at + CLOCKS_DIFFER:
+        return 0
+    return 2 if MARKET_OPENS <= local.time() <= MARKET_CLOSES else 1

@@ -71,9 +71,9 @@ def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callab
     for kind, table, rows, condition in tables:
         if kind == "insert":
             columns = ", ".join(f'"{column}"' for column in table.columns)
-            work.append((f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')", bulk._copy_text(table, rows).encode()))
+            work.append((f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')", bulk.copy_text(table, rows).encode()))
         else:
-            work.append((bulk._update_statement(table, condition), bulk._postgres_arrays(table, rows)))
+            work.append((bulk.update_statement(table, condition), bulk.postgres_arrays(table, rows)))
     raw = connections[ALIAS]
     raw.ensure_connection()
 
@@ -92,13 +92,13 @@ def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callab
 def _sqlite(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callable[[], None]:
     work = []
     for kind, table, rows, condition in tables:
-        values = bulk._sqlite_rows(table, rows)
+        values = bulk.sqlite_rows(table, rows)
         if kind == "insert":
             columns = ", ".join(f'"{column}"' for column in table.columns)
             places = ", ".join("?" * len(table.columns))
             work.append((f"INSERT INTO {table.name} ({columns}) VALUES ({places})", values))
         else:
-            work.append((bulk._update_statement(table, condition), [(*row[1:], row[0]) for row in values]))
+            work.append((bulk.update_statement(table, condition), [(*row[1:], row[0]) for row in values]))
     raw = connections[ALIAS]
     raw.ensure_connection()
 

@@ -8,8 +8,10 @@ higher version: old rows keep verifying by the old one. `tests/ledger/vectors.js
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .merkle import leaf_hash
@@ -17,11 +19,18 @@ from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 
 Rendered = list[str | None]
 
+_needs_escape = re.compile('["\\\\\x00\x03-\x1f]').search
 _encode_array = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+@lru_cache(maxsize=65_536)  # the same few instants stand in thousands of rows
 def _instant(value: datetime) -> str:
     return value.isoformat(timespec="microseconds")
+
+
+@lru_cache(maxsize=4096)
+def _day(value: date) -> str:
+    return value.isoformat()
 
 
 def _boolean(value: bool) -> str:
@@ -38,7 +47,7 @@ RENDERERS: dict[str, Callable[[Any], str] | None] = {
     "percent": f"{{:.{PERCENT_SCALE}f}}".format,
     "integer": str,
     "boolean": _boolean,
-    "date": date.isoformat,
+    "date": _day,
     "instant": _instant,
     "digest": bytes.hex,
 }
@@ -72,7 +81,12 @@ def render(schema: Schema, values: Iterable[Any]) -> Rendered:
 
 
 def encode(schema: Schema, rendered: Sequence[str | None]) -> bytes:
-    return _encode_array((*schema.head, *rendered)).encode()
+    """The canonical bytes. Nearly every row has nothing to escape: then joining it is the same, and twice as fast."""
+    plain = "\x01".join(["\x02" if value is None else value for value in rendered])
+    if _needs_escape(plain) or plain.count("\x01") != len(rendered) - 1 or plain.count("\x02") != rendered.count(None):
+        return _encode_array((*schema.head, *rendered)).encode()
+    joined = plain.replace("\x01", '","')
+    return f'["{schema.name}","{schema.version}","{joined}"]'.replace('"\x02"', "null").encode()
 
 
 def leaf(schema: Schema, rendered: Sequence[str | None]) -> bytes:

@@ -10,13 +10,14 @@ import fcntl
 import hmac
 import os
 import secrets
-import zlib
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, cast
 
+import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -229,6 +230,16 @@ def _decrypt(cipher: AESGCM, blob: bytes, bound_to: bytes) -> bytes:
     return cipher.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], bound_to)
 
 
+_threads = threading.local()
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """One a thread: setting one up costs more than a small reply takes, and two threads may not share it."""
+    if not hasattr(_threads, "compressor"):
+        _threads.compressor = zstandard.ZstdCompressor(level=1)
+    return cast(zstandard.ZstdCompressor, _threads.compressor)
+
+
 class EvidenceKey:
     """Recognises and keeps the raw replies of one account. Two keys are derived: one to digest, one to encrypt."""
 
@@ -252,8 +263,7 @@ class EvidenceKey:
     def encrypt(self, body: bytes, digest: bytes | None = None) -> bytes:
         """The body compressed and encrypted, bound to the account and to its digest (computed when not given)."""
         bound_to = self._account_id + (digest or self.digest(body))
-        # Level 1: on broker JSON, level 6 takes more than twice the time to save a fifth.
-        return VERSION + _encrypt(self._cipher, zlib.compress(body, 1), bound_to)
+        return VERSION + _encrypt(self._cipher, _compressor().compress(body), bound_to)
 
     def decrypt(self, blob: bytes, digest: bytes) -> bytes:
         """The body again, checked against its digest."""
@@ -261,8 +271,8 @@ class EvidenceKey:
         if blob[:1] != VERSION:
             raise CannotDecrypt("A raw reply is stored in a form this version does not read. Run verify_ledger.")
         try:
-            body = zlib.decompress(_decrypt(self._cipher, blob[1:], self._account_id + bytes(digest)))
-        except (InvalidTag, ValueError):
+            body = zstandard.decompress(_decrypt(self._cipher, blob[1:], self._account_id + bytes(digest)))
+        except (InvalidTag, zstandard.ZstdError):
             body = None
         if body is None or not hmac.compare_digest(self.digest(body), bytes(digest)):
             raise CannotDecrypt("A raw reply was changed, or belongs to another account. Run verify_ledger.")

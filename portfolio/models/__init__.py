@@ -1,5 +1,6 @@
 """Every table, one noun a file. Write `from portfolio.models import RealHolding`."""
 
+from . import lookups as lookups
 from .account import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType
 from .batch import SyncBatch
 from .event import Event

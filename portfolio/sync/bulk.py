@@ -1,11 +1,12 @@
-"""Writes many rows of one table in one statement: COPY on PostgreSQL, executemany on SQLite.
+"""Writes many rows of one table at once: COPY on PostgreSQL, many rows a statement on SQLite.
 
 Rows come as `ledger.canonical` rendered them, so that a value is turned into text once, for the leaf and
 for the database. A table is named by its `Schema`: columns, and the kind of each.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -14,6 +15,8 @@ from ledger.canonical import Rendered, Schema, schema
 
 __all__ = ["delete", "insert", "schema", "update", "with_leaf"]
 
+# On SQLite every statement sets up the guard's program anew; many rows in one pay for it once.
+SQLITE_ROWS_AT_ONCE = 30
 _NULL = "\x01"  # cannot stand in our text, see ledger.normalise.text
 _POSTGRES_TYPES = {
     "text": "text", "json": "text", "uuid": "uuid", "quantity": "numeric", "price": "numeric", "money": "numeric",
@@ -32,31 +35,59 @@ def insert(table: Schema, rows: Sequence[Rendered]) -> None:
     """Appends rows. The unique constraints stand: a row that is there already is an IntegrityError."""
     if not rows:
         return
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            columns = ", ".join(f'"{column}"' for column in table.columns)
-            statement = f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')"
-            with cursor.copy(statement) as copy:
-                copy.write(_copy_text(table, rows))
-        else:
-            columns = ", ".join(f'"{column}"' for column in table.columns)
-            places = ", ".join("?" * len(table.columns))
-            _executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", _sqlite_rows(table, rows))
+    if connection.vendor == "postgresql":
+        text = copy_text(table, rows)
+        with connection.cursor() as cursor, connection.wrap_database_errors:
+            with cursor.copy(copy_statement(table)) as copy:
+                copy.write(text)
+    else:
+        values = sqlite_rows(table, rows)
+        whole = len(values) - len(values) % SQLITE_ROWS_AT_ONCE
+        parts = range(0, whole, SQLITE_ROWS_AT_ONCE)
+        _executemany(
+            insert_statement(table, SQLITE_ROWS_AT_ONCE),
+            [tuple(chain.from_iterable(values[i : i + SQLITE_ROWS_AT_ONCE])) for i in parts],
+        )
+        _executemany(insert_statement(table, 1), values[whole:])
 
 
 def update(table: Schema, rows: Sequence[Rendered], condition: str = "") -> None:
     """Sets every column of the rows with these ids (the first column). `condition` is further SQL on the table."""
     if not rows:
         return
-    statement = _update_statement(table, condition)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(statement, _postgres_arrays(table, rows))
+            cursor.execute(update_statement(table, condition), postgres_arrays(table, rows))
     else:
-        _executemany(statement, [(*row[1:], row[0]) for row in _sqlite_rows(table, rows)])
+        _executemany(update_statement(table, condition), [(*row[1:], row[0]) for row in sqlite_rows(table, rows)])
 
 
-def _update_statement(table: Schema, condition: str) -> str:
+def delete(table: Schema, ids: Sequence[str]) -> None:
+    if not ids:
+        return
+    key = table.columns[0]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f'DELETE FROM {table.name} WHERE "{key}" = ANY(%s::uuid[])', [list(ids)])
+    else:
+        _executemany(f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids])
+
+
+@cache
+def copy_statement(table: Schema) -> str:
+    columns = ", ".join(f'"{column}"' for column in table.columns)
+    return f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')"
+
+
+@cache
+def insert_statement(table: Schema, rows: int) -> str:
+    columns = ", ".join(f'"{column}"' for column in table.columns)
+    places = f"({', '.join('?' * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([places] * rows)}"
+
+
+@cache
+def update_statement(table: Schema, condition: str) -> str:
     key, *columns = table.columns
     more = f" AND {condition}" if condition else ""
     if connection.vendor == "sqlite":
@@ -71,42 +102,38 @@ def _update_statement(table: Schema, condition: str) -> str:
     )
 
 
-def delete(table: Schema, ids: Sequence[str]) -> None:
-    if not ids:
-        return
-    key = table.columns[0]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f'DELETE FROM {table.name} WHERE "{key}" = ANY(%s::uuid[])', [list(ids)])
-    else:
-        _executemany(f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids])
-
-
-def _copy_text(table: Schema, rows: Iterable[Rendered]) -> str:
-    """COPY's text format. Most rows hold nothing to escape; digests are escaped always."""
+def copy_text(table: Schema, rows: Iterable[Rendered]) -> str:
+    """COPY's text format. Few rows hold anything to escape; a digest is told by its prefix."""
     digests = [index for index, (_, kind) in enumerate(table.fields) if kind == "digest"]
     tabs = len(table.fields) - 1
     lines = []
     for row in rows:
         line = "\t".join([_NULL if value is None else value for value in row])
-        if "\\" in line or line.count("\t") != tabs or "\n" in line or "\r" in line:
+        if "\\" in line or "\n" in line or "\r" in line or line.count("\t") != tabs:
             line = "\t".join([_NULL if value is None else _escaped(value) for value in row])
-        if digests:
-            values = line.split("\t")
-            for index in digests:
-                if values[index] != _NULL:
-                    values[index] = "\\\\x" + values[index]
-            line = "\t".join(values)
         lines.append(line)
+    if digests == [tabs]:  # the leaf, last
+        lines = ["\t\\\\x".join(line.rsplit("\t", 1)) for line in lines]
+    elif digests:
+        lines = [_with_prefixes(line, digests) for line in lines]
     lines.append("")
     return "\n".join(lines)
+
+
+def _with_prefixes(line: str, digests: Sequence[int]) -> str:
+    values = line.split("\t")
+    for index in digests:
+        if values[index] != _NULL:
+            values[index] = f"\\\\x{values[index]}"
+    return "\t".join(values)
 
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _postgres_arrays(table: Schema, rows: Sequence[Rendered]) -> list[list[Any]]:
+def postgres_arrays(table: Schema, rows: Sequence[Rendered]) -> list[list[Any]]:
+    """One array a column."""
     arrays: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
     for array, (_, kind) in zip(arrays, table.fields, strict=True):
         if kind == "digest":
@@ -114,14 +141,17 @@ def _postgres_arrays(table: Schema, rows: Sequence[Rendered]) -> list[list[Any]]
     return arrays
 
 
+@lru_cache(maxsize=65_536)
 def _sqlite_uuid(value: str) -> str:
     return value.replace("-", "")
 
 
+@lru_cache(maxsize=65_536)
 def _sqlite_scaled(value: str) -> int:
     return int(value.replace(".", ""))
 
 
+@lru_cache(maxsize=65_536)
 def _sqlite_instant(value: str) -> str:
     """As Django writes it: no `T`, no zone, no microseconds when they are 0."""
     return value[:19].replace("T", " ") + ("" if value[20:26] == "000000" else value[19:26])
@@ -134,17 +164,13 @@ _SQLITE: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def _sqlite_rows(table: Schema, rows: Iterable[Rendered]) -> list[tuple[Any, ...]]:
-    converters = [_SQLITE.get(kind) for _, kind in table.fields]
-    return [
-        tuple(
-            [
-                value if value is None or convert is None else convert(value)
-                for value, convert in zip(row, converters, strict=True)
-            ]
-        )
-        for row in rows
-    ]
+def sqlite_rows(table: Schema, rows: Sequence[Rendered]) -> list[tuple[Any, ...]]:
+    """What the driver is given: each column converted as a whole, since a column is of one kind."""
+    columns = []
+    for values, (_, kind) in zip(zip(*rows, strict=True), table.fields, strict=True):
+        convert = _SQLITE.get(kind)
+        columns.append([v if v is None else convert(v) for v in values] if convert else values)
+    return list(zip(*columns, strict=True))
 
 
 def _executemany(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

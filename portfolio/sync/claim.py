@@ -32,7 +32,7 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     here: see `recover`.
     """
     with transaction.atomic(durable=True):
-        AccountHead.objects.filter(AccountHead.lease_is_free(), account__in=list(account_ids)).update(
+        AccountHead.objects.filter(AccountHead.lease_is_free(), account__among=list(account_ids)).update(
             lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1
         )
         heads = (
@@ -97,7 +97,7 @@ def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[st
     """Accounts by id or portfolio, or all; disabled ones and those of inactive portfolios are left out."""
     accounts = BrokerAccount.objects.to_sync().order_by("created_at", "pk")
     if wanted := list(account_ids):
-        accounts = accounts.filter(pk__in=wanted)
+        accounts = accounts.filter(pk__among=wanted)
     if portfolios := list(portfolio_ids):
         accounts = accounts.filter(portfolio__in=portfolios)
     return list(accounts)

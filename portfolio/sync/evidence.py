@@ -37,7 +37,7 @@ def keep(replies: Sequence[Kept], now: datetime) -> None:
         return
     with transaction.atomic(durable=True):
         batches = {capture.batch_id for capture, _, _ in fresh}
-        locked = SyncBatch.objects.filter(pk__in=batches, status=SyncBatch.Status.STARTED).order_by("pk")
+        locked = SyncBatch.objects.filter(pk__among=batches, status=SyncBatch.Status.STARTED).order_by("pk")
         still_open = {str(pk) for pk in locked.select_for_update().values_list("pk", flat=True)}
         _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
 
@@ -45,7 +45,7 @@ def keep(replies: Sequence[Kept], now: datetime) -> None:
 def _fresh(replies: Sequence[Kept]) -> list[Kept]:
     """Those whose body the account has not sent before, each body once."""
     unique = {(capture.account_id, digest): (capture, reply, digest) for capture, reply, digest in replies}
-    known = RawReply.objects.filter(body_digest__in=[digest for _, digest in unique])
+    known = RawReply.objects.filter(body_digest__among=[digest for _, digest in unique])
     for account, digest in known.values_list("broker_account_id", "body_digest"):
         unique.pop((str(account), bytes(digest)), None)
     return list(unique.values())

@@ -59,10 +59,10 @@ def _id_of(listing: Listing) -> str:
 def _learn(wanted: list[Listing]) -> None:
     """Reads what the tables know of these, in two queries."""
     isins = [listing.isin for listing in wanted if listing.isin and listing.isin not in _by_isin]
-    for pk, isin in models.Instrument.objects.filter(isin__in=isins).values_list("pk", "isin"):
+    for pk, isin in models.Instrument.objects.filter(isin__among=isins).values_list("pk", "isin"):
         _by_isin[str(isin)] = str(pk)
     symbols = {listing.symbol for listing in wanted if _name(listing) not in _by_name}
-    listed = models.Listing.objects.filter(symbol__in=symbols, listed_until=None)
+    listed = models.Listing.objects.filter(symbol__among=symbols, listed_until=None)
     for symbol, exchange, segment, pk in listed.values_list("symbol", "exchange", "segment", "instrument_id"):
         _by_name[symbol, exchange, segment] = str(pk)
 

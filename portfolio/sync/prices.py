@@ -79,7 +79,7 @@ def _seen(decisions: Iterable[Decision]) -> dict[_Key, Seen]:
 def _known(keys: Iterable[_Key]) -> dict[_Key, tuple[int, Decimal, datetime]]:
     keys = list(keys)
     rows = Price.objects.filter(
-        instrument__in={key[0] for key in keys},
+        instrument__among={key[0] for key in keys},
         price_date__in={key[1] for key in keys},
         source__in={key[2] for key in keys},
     ).order_by("revision")

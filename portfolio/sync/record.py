@@ -163,7 +163,7 @@ def _record_group(results: Sequence[Result]) -> Recorded:
 
 def _lock(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
     """Takes the heads in id order; token and page number of each, as they stand under the lock."""
-    heads = AccountHead.objects.filter(pk__in=[result.capture.head_id for result in results])
+    heads = AccountHead.objects.filter(pk__among=[result.capture.head_id for result in results])
     locked = heads.select_for_update().order_by("pk").values_list("pk", "token", "page_number")
     return {str(pk): (token, number) for pk, token, number in locked}
 

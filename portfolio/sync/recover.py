@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def close_interrupted(account_ids: Iterable[UUID | str], now: datetime) -> int:
     """Seals every batch that is STARTED while nobody holds its account. Returns how many."""
-    stale = SyncBatch.objects.filter(status=SyncBatch.Status.STARTED, broker_account__in=list(account_ids))
+    stale = SyncBatch.objects.filter(status=SyncBatch.Status.STARTED, broker_account__among=list(account_ids))
     held = Q(broker_account__head__lease_until__gte=Now())
     closed = 0
     for batch in (

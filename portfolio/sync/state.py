@@ -141,20 +141,20 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
 
 
 def _heads(captures: Iterable[Capture]) -> dict[str, Book]:
-    heads = AccountHead.objects.filter(account__in=[capture.account_id for capture in captures])
-    states = dict(BrokerAccount.objects.filter(pk__in=[c.account_id for c in captures]).values_list("pk", "state"))
+    heads = AccountHead.objects.filter(account__among=[capture.account_id for capture in captures])
+    states = dict(BrokerAccount.objects.filter(pk__among=[c.account_id for c in captures]).values_list("pk", "state"))
     return {str(head.account_id): Book(head, states[head.account_id]) for head in heads if head.account_id}
 
 
 def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:
     """The replies that the batch has stored already: its page covers them too."""
-    kept = RawReply.objects.filter(batch__in=[capture.batch_id for capture in captures])
+    kept = RawReply.objects.filter(batch__among=[capture.batch_id for capture in captures])
     for account, row_id, leaf in kept.values_list("broker_account_id", "pk", "leaf"):
         books[str(account)].leaves.append(Entry(RAW_REPLY.name, str(row_id), bytes(leaf)))
 
 
 def _read_holdings(ids: Sequence[str], books: dict[str, Book]) -> None:
-    rows = RealHolding.objects.filter(broker_account__in=ids).values_list(
+    rows = RealHolding.objects.filter(broker_account__among=ids).values_list(
         "broker_account_id", "instrument_id", "pk", "unconfirmed_since", "current_price", "price_day", "isin", "symbol",
         "exchange", "doubt", *HOLDING_COLUMNS,
     )  # fmt: skip
@@ -165,7 +165,7 @@ def _read_holdings(ids: Sequence[str], books: dict[str, Book]) -> None:
 
 
 def _read_positions(ids: Sequence[str], books: dict[str, Book]) -> None:
-    rows = RealPosition.objects.filter(broker_account__in=ids).values_list(
+    rows = RealPosition.objects.filter(broker_account__among=ids).values_list(
         "broker_account_id", "instrument_id", "pk", "current_price", "price_day", *POSITION_COLUMNS
     )
     for account, instrument, pk, price, price_day, *figures in rows:
@@ -180,7 +180,7 @@ def _read_orders(busy: Iterable[Capture], books: dict[str, Book]) -> None:
     if not order_ids:
         return
     accounts = [capture.account_id for capture in busy]
-    versions = OrderVersion.objects.filter(groww_order_id__in=order_ids, broker_account__in=accounts, is_late=False)
+    versions = OrderVersion.objects.filter(groww_order_id__among=order_ids, broker_account__among=accounts, is_late=False)
     for account, order_date, version, *fields in versions.values_list(
         "broker_account_id", "order_date", "version", *ORDER_COLUMNS
     ):
@@ -193,7 +193,7 @@ def _read_trades(busy: Iterable[Capture], books: dict[str, Book]) -> None:
     if not wanted:
         return
     accounts = [capture.account_id for capture in busy]
-    rows = Transaction.objects.filter(source_id__in=wanted, broker_account__in=accounts).order_by("revision")
+    rows = Transaction.objects.filter(source_id__among=wanted, broker_account__among=accounts).order_by("revision")
     for account, source_id, *known in rows.values_list(
         "broker_account_id", "source_id", "pk", "revision", "quantity", "price"
     ):
@@ -211,13 +211,13 @@ def _read_fills(ids: Sequence[str], books: dict[str, Book]) -> None:
     if not days:
         return
     since = calendar.previous_session(min(days))
-    rows = Transaction.objects.current().filter(broker_account__in=ids, trade_date__gte=since)
+    rows = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=since)
     grouped = rows.values_list("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery")
     for account, instrument, day, kind, is_delivery, units, amount, count in grouped.annotate(
         Sum("quantity"), Sum("amount"), Count("pk")
     ):
         add_fill(books[str(account)], str(instrument), day, kind == BUY, is_delivery, units, amount, count)
-    used = ChangeExplanation.objects.filter(broker_account__in=ids, dated__gte=since, kind="FILLS")
+    used = ChangeExplanation.objects.filter(broker_account__among=ids, dated__gte=since, kind="FILLS")
     for account, instrument, day, units in used.values_list("broker_account_id", "instrument_id", "dated").annotate(
         Sum("quantity")
     ):
@@ -245,7 +245,7 @@ def add_fill(
 def _read_snapshots(ids: Sequence[str], books: dict[str, Book], day: date) -> None:
     """The current snapshot of the day and of the trading day before."""
     rows = PortfolioSnapshot.objects.filter(
-        broker_account__in=ids, snapshot_date__in=[day, calendar.previous_session(day)]
+        broker_account__among=ids, snapshot_date__in=[day, calendar.previous_session(day)]
     ).order_by("revision")
     for account, snapshot_date, revision, *figures in rows.values_list(
         "broker_account_id", "snapshot_date", "revision", *Totals._fields
@@ -255,5 +255,5 @@ def _read_snapshots(ids: Sequence[str], books: dict[str, Book], day: date) -> No
 
 def known_fills(account_id: str, order_ids: Sequence[str]) -> dict[str, Decimal]:
     """How many units of each of these orders the book has fills for."""
-    rows = Transaction.objects.current().filter(groww_order_id__in=order_ids, broker_account=UUID(account_id))
+    rows = Transaction.objects.current().filter(groww_order_id__among=order_ids, broker_account=UUID(account_id))
     return dict(rows.values_list("groww_order_id").annotate(Sum("quantity")))

@@ -1,0 +1,35 @@
+"""`filter(column__among=values)`: like `in`, with all values as one parameter.
+
+Thousands of placeholders would have to be written, sent and planned, and SQLite allows only so many.
+"""
+
+import json
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BinaryField, Field, ForeignObject
+from django.db.models.lookups import In
+
+
+@ForeignObject.register_lookup
+@Field.register_lookup
+class Among(In):  # type: ignore[type-arg]
+    lookup_name = "among"
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        left, parameters = self.process_lhs(compiler, connection)
+        cast = str(self.lhs.output_field.db_type(connection)).partition("(")[0]
+        return f"{left} = ANY(%s::{cast}[])", [*parameters, self._values(connection)]
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        if isinstance(self.lhs.output_field, BinaryField):  # JSON has no bytes
+            sql, parameters = self.as_sql(compiler, connection)
+            return sql, list(parameters)
+        left, parameters = self.process_lhs(compiler, connection)
+        return f"{left} IN (SELECT value FROM json_each(%s))", [*parameters, json.dumps(self._values(connection))]
+
+    def _values(self, connection: BaseDatabaseWrapper) -> list[Any]:
+        field = self.lhs.output_field
+        if isinstance(field, BinaryField):
+            return [bytes(value) for value in self.rhs]
+        return [field.get_db_prep_value(value, connection, prepared=True) for value in self.rhs]

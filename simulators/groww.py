@@ -254,6 +254,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--no-limits", action="store_true")
+    parser.add_argument("--ends-with-input", action="store_true", help="end when whoever holds the input's pipe ends")
     return parser.parse_args()
 
 
@@ -271,9 +272,10 @@ def main() -> None:
 
     def say_ready(port: int) -> None:
         root = f"http://{HOST}:{port}"
-        print(json.dumps({"url": root + BASE, "control": f"{root}/control"}), flush=True)
+        where = {"url": root + BASE, "control": f"{root}/control", "instruments": root + MASTER_PATH}
+        print(json.dumps(where), flush=True)
 
-    run_forever(application, arguments.port, say_ready)
+    run_forever(application, arguments.port, say_ready, arguments.ends_with_input)
 
 
 if __name__ == "__main__":

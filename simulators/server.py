@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -55,13 +56,17 @@ class ServerThread:
         await runner.cleanup()
 
 
-def run_forever(application: web.Application, port: int, ready: Callable[[int], Any]) -> None:
-    """Until SIGTERM or SIGINT."""
+def run_forever(
+    application: web.Application, port: int, ready: Callable[[int], Any], ends_with_input: bool = False
+) -> None:
+    """Until SIGTERM or SIGINT; with `ends_with_input` also until the other end of the input's pipe is closed."""
 
     async def serve() -> None:
         end = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, end.set)
+        if ends_with_input:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end.set)
         runner, chosen = await start(application, port)
         ready(chosen)
         await end.wait()

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import connection, connections
+from django.db.models import Model
 
 from ledger.canonical import Rendered, Schema
 from portfolio import models
 from portfolio.sync import bulk
 
 ALIAS = "limit"
-PARENTS = (
+PARENTS: tuple[type[Model], ...] = (
     models.User, models.Portfolio, models.BrokerType, models.BrokerAccount, models.AccountHead, models.Instrument,
 )  # fmt: skip
 
@@ -67,7 +68,7 @@ def _closed(table: Schema, opened: Rendered, closing: Rendered | None) -> Render
 
 
 def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callable[[], None]:
-    work = []
+    work: list[tuple[str, Any]] = []
     for kind, table, rows, condition in tables:
         if kind == "insert":
             columns = ", ".join(f'"{column}"' for column in table.columns)
@@ -90,7 +91,7 @@ def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callab
 
 
 def _sqlite(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callable[[], None]:
-    work = []
+    work: list[tuple[str, Any]] = []
     for kind, table, rows, condition in tables:
         values = bulk.sqlite_rows(table, rows)
         if kind == "insert":

@@ -40,7 +40,7 @@ class Watched:
         self._insert, self._update, self._delete = bulk.insert, bulk.update, bulk.delete
 
     def __enter__(self) -> "Watched":
-        bulk.insert, bulk.update, bulk.delete = self.insert, self.update, self.delete  # type: ignore[assignment]
+        bulk.insert, bulk.update, bulk.delete = self.insert, self.update, self.delete
         return self
 
     def __exit__(self, *_: object) -> None:

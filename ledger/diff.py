@@ -87,7 +87,8 @@ def _absences(
     day: date,
 ) -> tuple[list[HoldingKey], list[HoldingKey]]:
     """Holdings that vanished or show 0: those that are believed gone, and those that are not."""
-    gone, doubted = [], []
+    gone: list[HoldingKey] = []
+    doubted: list[HoldingKey] = []
     newcomers = {row.symbol for key, row in present.items() if key not in book}
     for key, held in book.items():
         if key in present:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 
-@shared_task(bind=True)
+@shared_task(bind=True)  # type: ignore[untyped-decorator]
 def sync_holdings_task(self: Any, account_ids: Sequence[str] = (), sync_type: str = "daily") -> None:
     """Runs `manage.py sync_holdings`. Accounts that did not complete are told by their batches, not by this task."""
     arguments = [f"--account={account_id}" for account_id in account_ids]

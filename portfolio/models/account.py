@@ -44,7 +44,9 @@ class BrokerAccount(Keyed):
     state_reason = models.CharField(max_length=500, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
     is_active = models.GeneratedField(
-        expression=~Q(state="disabled"), output_field=models.BooleanField(), db_persist=True
+        expression=~Q(state="disabled"),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -18,7 +18,7 @@ class BrokerText(models.CharField):  # type: ignore[type-arg]
     def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
         if connection.vendor != "sqlite":
             return None
-        return f"length({connection.ops.quote_name(self.column)}) <= {self.max_length}"
+        return f"length({connection.ops.quote_name(str(self.column))}) <= {self.max_length}"
 
 
 class Keyed(models.Model):
@@ -33,7 +33,7 @@ class BookRow(Keyed):
 
     guard = "append_only"
 
-    batch = models.ForeignKey("SyncBatch", models.PROTECT, db_column="sync_batch_id", related_name="+")
+    batch = models.ForeignKey("portfolio.SyncBatch", models.PROTECT, db_column="sync_batch_id", related_name="+")
     detected_at = models.DateTimeField()
     leaf = models.BinaryField(max_length=32)
 
@@ -44,7 +44,7 @@ class BookRow(Keyed):
 class InstrumentRow(BookRow):
     """A row of the book that names an instrument: also as it was observed, so that the leaf covers the name."""
 
-    instrument = models.ForeignKey("Instrument", models.PROTECT, related_name="+", db_index=False)
+    instrument = models.ForeignKey("portfolio.Instrument", models.PROTECT, related_name="+", db_index=False)
     isin = BrokerText(max_length=20, blank=True, default="")
     symbol = BrokerText()
     exchange = BrokerText(max_length=20, default="NSE")

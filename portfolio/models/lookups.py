@@ -13,7 +13,7 @@ from django.db.models.lookups import In
 
 @ForeignObject.register_lookup
 @Field.register_lookup
-class Among(In):  # type: ignore[type-arg]
+class Among(In):
     lookup_name = "among"
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:

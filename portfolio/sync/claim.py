@@ -99,5 +99,5 @@ def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[st
     if wanted := list(account_ids):
         accounts = accounts.filter(pk__among=wanted)
     if portfolios := list(portfolio_ids):
-        accounts = accounts.filter(portfolio__in=portfolios)
+        accounts = accounts.filter(portfolio_id__in=portfolios)
     return list(accounts)

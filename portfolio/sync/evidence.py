@@ -52,7 +52,8 @@ def _fresh(replies: Sequence[Kept]) -> list[Kept]:
 
 
 def _write(replies: Sequence[Kept], now: datetime) -> None:
-    rows, bodies = [], []
+    rows: list[canonical.Rendered] = []
+    bodies: list[canonical.Rendered] = []
     for (capture, reply, digest), row_id in zip(replies, new_ids(len(replies)), strict=True):
         ciphertext = capture.evidence_key.encrypt(reply.body, digest)
         values = (

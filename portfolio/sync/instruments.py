@@ -99,7 +99,7 @@ def _list(listing: Listing, instrument_id: str, day: date) -> None:
     """From today on, this name means this instrument; what it meant before ends yesterday."""
     symbol, exchange, segment = _name(listing)
     names = models.Listing.objects.filter(symbol=symbol, exchange=exchange, segment=segment)
-    names.filter(listed_until=None).exclude(instrument=instrument_id).update(listed_until=day - timedelta(days=1))
+    names.filter(listed_until=None).exclude(instrument_id=instrument_id).update(listed_until=day - timedelta(days=1))
     names.update_or_create(
         symbol=symbol,
         exchange=exchange,

@@ -5,6 +5,7 @@ rendered once, and leaves its leaf for the page. Projections are collected besid
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -65,7 +66,7 @@ class Pen:
         self.updates: dict[Schema, list[Rendered]] = defaultdict(list)
         self.deletes: dict[Schema, list[str]] = defaultdict(list)
         self.entries: list[Entry] = []
-        self._ids = iter(())
+        self._ids: Iterator[str] = iter(())
 
     def new_id(self) -> str:
         for row_id in self._ids:

@@ -48,6 +48,9 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 
 
+AccountIds = Sequence[Any]  # the text of a UUID is as good as the UUID that the stubs want
+
+
 class HeldRow(NamedTuple):
     """One row of `real_holdings`: its id, what it says, and the last known price."""
 
@@ -88,7 +91,7 @@ class DayFills(NamedTuple):
     bought: Decimal = ZERO
     sold: Decimal = ZERO
     net_amount: Decimal = ZERO
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]
 
     def plus(self, bought: Decimal, sold: Decimal, net_amount: Decimal, count: int) -> "DayFills":
         return DayFills(self.bought + bought, self.sold + sold, self.net_amount + net_amount, self.count + count)
@@ -153,18 +156,18 @@ def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:
         books[str(account)].leaves.append(Entry(RAW_REPLY.name, str(row_id), bytes(leaf)))
 
 
-def _read_holdings(ids: Sequence[str], books: dict[str, Book]) -> None:
+def _read_holdings(ids: AccountIds, books: dict[str, Book]) -> None:
     rows = RealHolding.objects.filter(broker_account__among=ids).values_list(
         "broker_account_id", "instrument_id", "pk", "unconfirmed_since", "current_price", "price_day", "isin", "symbol",
         "exchange", "doubt", *HOLDING_COLUMNS,
     )  # fmt: skip
     for account, instrument, pk, since, price, price_day, isin, symbol, exchange, doubt, *figures in rows:
-        holding = Holding(isin or None, symbol, exchange, *figures, doubt=doubt)
+        holding = Holding(isin or None, symbol, exchange, *figures, doubt=doubt)  # type: ignore[misc]
         key = (str(instrument), holding.lot)
         books[str(account)].holdings[key] = HeldRow(str(pk), holding, since, price, price_day)
 
 
-def _read_positions(ids: Sequence[str], books: dict[str, Book]) -> None:
+def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
     rows = RealPosition.objects.filter(broker_account__among=ids).values_list(
         "broker_account_id", "instrument_id", "pk", "current_price", "price_day", *POSITION_COLUMNS
     )
@@ -179,8 +182,10 @@ def _read_orders(busy: Iterable[Capture], books: dict[str, Book]) -> None:
     order_ids = [row.order_id for capture in busy for row in _entries(capture, ORDERS)]
     if not order_ids:
         return
-    accounts = [capture.account_id for capture in busy]
-    versions = OrderVersion.objects.filter(groww_order_id__among=order_ids, broker_account__among=accounts, is_late=False)
+    accounts: AccountIds = [capture.account_id for capture in busy]
+    versions = OrderVersion.objects.filter(
+        groww_order_id__among=order_ids, broker_account__among=accounts, is_late=False
+    )
     for account, order_date, version, *fields in versions.values_list(
         "broker_account_id", "order_date", "version", *ORDER_COLUMNS
     ):
@@ -192,7 +197,7 @@ def _read_trades(busy: Iterable[Capture], books: dict[str, Book]) -> None:
     wanted = {name for capture in busy for name in source_ids(_entries(capture, TRADES))}
     if not wanted:
         return
-    accounts = [capture.account_id for capture in busy]
+    accounts: AccountIds = [capture.account_id for capture in busy]
     rows = Transaction.objects.filter(source_id__among=wanted, broker_account__among=accounts).order_by("revision")
     for account, source_id, *known in rows.values_list(
         "broker_account_id", "source_id", "pk", "revision", "quantity", "price"
@@ -205,7 +210,7 @@ def _entries(capture: Capture, section: str) -> Sequence[Any]:
     return found.entries if found else ()
 
 
-def _read_fills(ids: Sequence[str], books: dict[str, Book]) -> None:
+def _read_fills(ids: AccountIds, books: dict[str, Book]) -> None:
     """Fills of the last sessions, and how much of them explanations have used: bounded, whatever the history."""
     days = [book.head.holdings_day for book in books.values() if book.head.holdings_day]
     if not days:
@@ -242,7 +247,7 @@ def add_fill(
     book.fills[instrument][day] = before.plus(bought, sold, net, count)
 
 
-def _read_snapshots(ids: Sequence[str], books: dict[str, Book], day: date) -> None:
+def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:
     """The current snapshot of the day and of the trading day before."""
     rows = PortfolioSnapshot.objects.filter(
         broker_account__among=ids, snapshot_date__in=[day, calendar.previous_session(day)]

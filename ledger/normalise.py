@@ -4,8 +4,10 @@ Pure. A row that fails is set aside with the reason; it is never repaired and ne
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any
 
 from .entries import (
     EXECUTED,
@@ -104,6 +106,41 @@ def scrubbed(value: str | None, identifiers: tuple[str, ...] = (), limit: int = 
     return cleaned.encode("utf-8", "replace").decode("utf-8")[:limit]
 
 
+_MONEY = frozenset({"realised_pnl", "cash_balance", "margin_used", "margin_available", "collateral"})
+_NEVER_ZERO = frozenset({"average_price", "last_price"})
+_TEXT_LIMITS = {"isin": 20, "exchange": 20, "currency": 3, "doubt": 200}
+
+
+def fitted(entry: Any) -> Any:
+    """An entry that somebody else made, as it may stand in the book: numbers at their scale, instants in UTC.
+
+    BadValue with the reason when it cannot be kept, or cannot be right.
+    """
+    made = entry._make(_fitted(name, value) for name, value in zip(entry._fields, entry, strict=True))
+    if reason := wrong(made):
+        raise BadValue(reason)
+    return made
+
+
+def _fitted(field: str, value: Any) -> Any:
+    if isinstance(value, float):
+        raise BadValue(f"{field} is a float; a Decimal is wanted")
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        number = at_scale(Decimal(value), _scale(field))
+        return None if field in _NEVER_ZERO and not number else number
+    if isinstance(value, datetime):
+        return as_ist(value)
+    if isinstance(value, str):
+        return scrubbed(value) if field == "remark" else text(value, _TEXT_LIMITS.get(field, TEXT_LIMIT))
+    return value
+
+
+def _scale(field: str) -> int:
+    if field.endswith("price"):
+        return PRICE_SCALE
+    return MONEY_SCALE if field in _MONEY else QUANTITY_SCALE
+
+
 def as_ist(moment: datetime) -> datetime:
     """An instant in UTC; without a zone it is read as India's."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(UTC)
@@ -122,6 +159,12 @@ def common_status(mapped: str | None, ordered: Decimal, filled: Decimal) -> str:
     if ordered and filled == ordered:
         return EXECUTED
     return PARTIALLY_FILLED if mapped == OPEN and filled else mapped
+
+
+def wrong(row: Any) -> str | None:
+    """Why this entry cannot be right, or None."""
+    check = _CHECKS.get(type(row))
+    return check(row) if check else None
 
 
 def wrong_holding(row: Holding) -> str | None:
@@ -159,3 +202,11 @@ def wrong_trade(row: Trade) -> str | None:
     if row.transaction_type not in ("BUY", "SELL"):
         return f"neither BUY nor SELL: {row.transaction_type!r}"
     return None
+
+
+_CHECKS: dict[type, Callable[[Any], str | None]] = {
+    Holding: wrong_holding,
+    Position: wrong_position,
+    Order: wrong_order,
+    Trade: wrong_trade,
+}

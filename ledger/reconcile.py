@@ -2,10 +2,10 @@
 
 Holdings lag behind trades: a purchase of day D reaches them on the next trading day, and a broker may
 lower them on the day of a sale or the day after. So a change is matched with the delivery fills that
-holdings do not show yet, oldest day first, without and with today's sells.
+holdings do not show yet, day by day, without and with today's sells.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -60,22 +60,34 @@ class Explained(NamedTuple):
 
 
 def explain(delta: Decimal, waiting: Waiting, today: date) -> Explained:
-    """The reading of the waiting fills that leaves least unexplained; of equals, the one that uses most."""
-    pieces: list[Piece] = []
-    readings: list[list[Piece]] = [[]]
-    for dated, quantity in waiting.settled:
-        if quantity:
-            pieces = [*pieces, Piece(dated, quantity)]
-            readings.append(pieces)
-    if waiting.sold_today:
-        readings.append([*pieces, Piece(today, -waiting.sold_today)])
-    best = min(reversed(readings), key=lambda reading: abs(delta - _total(reading)))
-    left = delta - _total(best)
-    return Explained(best, left, _told(best, waiting, today) if not left and waiting.sold_today else None)
+    """The reading of the waiting fills that leaves least unexplained; of equals, the one that uses most.
+
+    A reading is a run of days. Older ones may have cancelled each other out before holdings showed them.
+    """
+    settled = [Piece(dated, quantity) for dated, quantity in waiting.settled if quantity]
+    best: list[Piece] = []
+    for reading in _readings(delta, settled, waiting, today):
+        left, least = abs(delta - _total(reading)), abs(delta - _total(best))
+        if left < least or (left == least and len(reading) > len(best)):
+            best = reading
+    unexplained = delta - _total(best)
+    told = any(piece.dated == today for piece in best) if not unexplained and waiting.sold_today else None
+    return Explained(best, unexplained, told)
 
 
-def _told(reading: list[Piece], waiting: Waiting, today: date) -> bool:
-    return bool(reading) and reading[-1] == Piece(today, -waiting.sold_today)
+def _readings(delta: Decimal, settled: list[Piece], waiting: Waiting, today: date) -> Iterator[list[Piece]]:
+    """Runs of earlier days, and those that reach up to today with today's sells."""
+    for first in range(len(settled) + 1):
+        yield from (settled[first:last] for last in range(first + 1, len(settled) + 1))
+        rest = settled[first:]
+        if shown := _sold_and_shown(_total(rest) - delta, waiting):
+            yield [*rest, Piece(today, -shown)]
+
+
+def _sold_and_shown(wanted: Decimal, waiting: Waiting) -> Decimal:
+    """How much of today's sells holdings may show: all, or less by what was bought today and sold again."""
+    least = max(waiting.sold_today - waiting.bought_today, ZERO)
+    return min(max(wanted, least), waiting.sold_today)
 
 
 def _total(pieces: Sequence[Piece]) -> Decimal:

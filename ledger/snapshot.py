@@ -36,17 +36,20 @@ class Totals(NamedTuple):
 
 
 def owned_quantities(
-    held: Mapping[str, Decimal], positions: Iterable[tuple[str, Position]], sells_lower_holdings: bool
+    held: Mapping[str, Decimal], positions: Iterable[tuple[str, Position]], lowered: Mapping[str, Decimal]
 ) -> dict[str, Decimal]:
     """Units owned by instrument id: holdings in all their parts, plus today's delivery positions.
 
-    Today's sells are taken off unless this broker has lowered the holdings already.
+    `lowered`: by how much holdings show today's sells already; those are not taken off again.
     """
     owned = dict(held)
+    seen = set()
     for instrument, position in positions:
         if is_delivery(position.segment, position.product):
-            sold = ZERO if sells_lower_holdings else position.debit_quantity
-            owned[instrument] = owned.get(instrument, ZERO) + position.credit_quantity - sold
+            shown = ZERO if instrument in seen else lowered.get(instrument, ZERO)
+            seen.add(instrument)
+            net = position.credit_quantity - position.debit_quantity
+            owned[instrument] = owned.get(instrument, ZERO) + net + shown
     return {instrument: quantity for instrument, quantity in owned.items() if quantity > 0}
 
 

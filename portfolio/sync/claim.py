@@ -4,6 +4,7 @@ Only a sync takes the lease. It keeps a second run away during the slow fetch; w
 the token, checked again inside the record transaction. Leases run by the database's clock, never by ours.
 """
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +18,7 @@ from ledger import canonical
 from .. import keys
 from ..ids import new_ids
 from ..installation import key_ring
+from ..keys import EvidenceKey, KeyRing
 from ..models import AccountHead, BrokerAccount
 from ..schedule import calendar
 from . import bulk
@@ -55,6 +57,7 @@ def _captures(heads: Sequence[AccountHead], sync_type: str, now: datetime) -> li
         account = head.account
         assert account is not None
         is_first = head.opened_on is None
+        evidence_key, trouble = evidence_key_of(ring, account)
         captures.append(
             Capture(
                 account_id=str(account.pk),
@@ -70,13 +73,23 @@ def _captures(heads: Sequence[AccountHead], sync_type: str, now: datetime) -> li
                 takes_state=is_own_day or is_first,
                 is_closed=is_closed,
                 writes_snapshot=sync_type in (DAILY, REALTIME) and (is_first or is_own_day) and is_closed,
-                evidence_key=keys.evidence_key(ring, bytes(account.key.wrapped), str(account.pk)),
+                evidence_key=evidence_key,
                 memory=Memory.read(head.section_digests),
                 credential=getattr(account, "credential", None),
                 token_expires_at=account.token_expires_at,
             )
         )
+        if trouble:
+            captures[-1].blame("account", "credential_error", trouble, "put the key back; nothing was asked without it")
     return captures
+
+
+def evidence_key_of(ring: KeyRing, account: BrokerAccount) -> tuple[EvidenceKey, str]:
+    """The key for the account's raw replies; one to be thrown away, with the reason, when it cannot be read."""
+    try:
+        return keys.evidence_key(ring, bytes(account.key.wrapped), str(account.pk)), ""
+    except keys.CannotDecrypt as error:
+        return EvidenceKey(secrets.token_bytes(keys.KEY_BYTES), str(account.pk)), str(error)
 
 
 def open_batches(captures: Sequence[Capture]) -> None:

@@ -1,6 +1,6 @@
 """Runs many accounts side by side in one process: who asks, who writes, and when a group is full.
 
-One thread does all that touches the database, so that a transaction never waits for the network and
+Threads of their own do all that touches the database, so that a transaction never waits for the network and
 the network never for a transaction. Leases are renewed while the fetch goes on.
 """
 
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
+from threading import Barrier
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -29,12 +30,15 @@ from .capture import Capture, failed
 from .claim import renew
 from .evidence import Keeper
 from .fetch import fetch
+from .record import Result
 from .state import known_fills
 
 RENEW_SECONDS = 30.0
+SETTLING = 2  # groups at a time; each thread has a connection of its own
 GROUP_WAIT_SECONDS = 0.5  # a finished account waits no longer for its group
 
-Result = TypeVar("Result")
+Given = TypeVar("Given")
+Settle = Callable[[Sequence[Capture]], list[Result]]
 
 
 class Crew:
@@ -42,7 +46,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.owner: UUID = new_uuid()
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._database = ThreadPoolExecutor(SETTLING + 1, thread_name_prefix="database")
         self._stack = AsyncExitStack()
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY)
         self._keeper = Keeper(self.in_database, clock.now)
@@ -54,13 +58,27 @@ class Crew:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
-        await self.in_database(connections.close_all)
+        everyone = Barrier(SETTLING + 1)
+        await asyncio.gather(*(self.in_database(_close, everyone) for _ in range(everyone.parties)))
         self._database.shutdown()
 
-    async def in_database(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def in_database(self, work: Callable[..., Given], *arguments: Any) -> Given:
         return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))
 
-    async def fetched(self, captures: Sequence[Capture]) -> AsyncIterator[list[Capture]]:
+    async def settled(self, captures: Sequence[Capture], settle: Settle) -> AsyncIterator[list[Result]]:
+        """Fetches these accounts, and settles them in groups as they finish. Two groups are settled side by side:
+        one is worked out while the database writes the other."""
+        settling: set[asyncio.Task[list[Result]]] = set()
+        async for group in self._fetched(captures):
+            settling.add(asyncio.create_task(self.in_database(settle, group)))
+            if len(settling) == SETTLING:
+                done, settling = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        for last in asyncio.as_completed(settling):
+            yield await last
+
+    async def _fetched(self, captures: Sequence[Capture]) -> AsyncIterator[list[Capture]]:
         """Fetches these accounts and yields them in groups, as they finish."""
         finished: asyncio.Queue[Capture] = asyncio.Queue()
         tasks = [asyncio.create_task(self._fetch(capture, finished)) for capture in captures]
@@ -95,6 +113,8 @@ class Crew:
 
     def _trigger(self, capture: Capture) -> BaseTrigger | None:
         """The trigger of this account, or None with the reason why there is none."""
+        if capture.problems:
+            return None
         trigger = get_trigger_for_code(capture.broker)
         if trigger is None:
             capture.blame("account", "unknown_broker", f"no trigger is registered for {capture.broker}",
@@ -128,6 +148,12 @@ class Crew:
 
     async def _known_fills(self, capture: Capture, order_ids: Sequence[str]) -> dict[str, Decimal]:
         return await self.in_database(known_fills, capture.account_id, order_ids)
+
+
+def _close(everyone: Barrier) -> None:
+    """Closes this thread's connection; waits for the others, so that no thread takes two turns."""
+    everyone.wait()
+    connections.close_all()
 
 
 async def _gather_group(finished: asyncio.Queue[Capture], left: int) -> list[Capture]:

@@ -1,53 +1,76 @@
-"""Reads the plain dicts of a simple trigger: {'symbol', 'quantity', 'avg_price', 'asset_type', ...}.
+"""Reads what a simple trigger returns: plain dicts, {'symbol', 'quantity', 'avg_price', 'asset_type', ...}, or entries.
 
 Keys: symbol (or tradingsymbol, trading_symbol), quantity, avg_price (or average_price), and where known
 isin, exchange, last_price (or current_price). Numbers may be int, float, Decimal or text; a float is read
 as its shortest decimal text, never through its binary digits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ledger import normalise
+from ledger import entries, normalise
 from ledger.entries import Holding, SetAside
 from ledger.errors import BadValue
 
 from ..triggers.base import Rows, UnexpectedReply
 
+KINDS: dict[str, type] = {
+    "holdings": entries.Holding,
+    "positions": entries.Position,
+    "orders": entries.Order,
+    "trades": entries.Trade,
+    "funds": entries.Funds,
+    "prices": entries.Price,
+}
+_SYMBOL = ("symbol", "tradingsymbol", "trading_symbol")
+
 
 def read(section: str, answer: Any) -> Rows:
-    """A list of entries as it is, a list of dicts as holdings. UnexpectedReply for anything else."""
-    if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
+    """A list of entries, or of dicts for holdings. UnexpectedReply for anything else; a row that cannot be kept
+    is set aside."""
+    if not isinstance(answer, list | tuple) or isinstance(answer, tuple(KINDS.values())):
         raise UnexpectedReply(f"fetch_{section}() gave {type(answer).__name__} where a list is wanted")
-    if not any(isinstance(row, Mapping) for row in answer):
-        return list(answer), []
-    if section != "holdings":
-        raise UnexpectedReply(f"fetch_{section}() gave dicts; only holdings may be dicts, the rest are ledger.entries")
-    entries: list[Holding] = []
+    read_row = _reader(section, answer)
+    kept: list[Any] = []
     set_aside: list[SetAside] = []
     for row in answer:
         try:
-            entries.append(_holding(row))
+            kept.append(read_row(row))
         except BadValue as error:
-            set_aside.append(SetAside(section, str(row.get("symbol", ""))[:64], str(error)))
-    return entries, set_aside
+            set_aside.append(SetAside(section, _subject(row), str(error)))
+    return kept, set_aside
+
+
+def _reader(section: str, rows: Sequence[Any]) -> Callable[[Any], Any]:
+    if all(isinstance(row, KINDS[section]) for row in rows):
+        return normalise.fitted
+    if section == "holdings" and all(isinstance(row, Mapping) for row in rows):
+        return _holding
+    given = ", ".join(sorted({type(row).__name__ for row in rows}))
+    wanted = f"dicts or {KINDS[section].__name__}s" if section == "holdings" else f"{KINDS[section].__name__}s"
+    raise UnexpectedReply(f"fetch_{section}() gave rows of {given}; {wanted} are wanted")
+
+
+def _subject(row: Any) -> str:
+    """What names the row, as far as that can be read."""
+    name = _first(row, *_SYMBOL) if isinstance(row, Mapping) else getattr(row, "symbol", "")
+    return str(name or "")[:64]
 
 
 def _holding(row: Mapping[str, Any]) -> Holding:
-    quantity = normalise.quantity(_number(row, "quantity"))
+    quantity = _number(row, "quantity")
     holding = Holding(
         isin=normalise.text(row.get("isin")) or None,
-        symbol=normalise.name(_first(row, "symbol", "tradingsymbol", "trading_symbol")),
+        symbol=normalise.name(_first(row, *_SYMBOL)),
         exchange=normalise.text(row.get("exchange")) or "NSE",
         quantity=quantity,
         owned=quantity,
-        average_price=normalise.known_price(_number(row, "avg_price", "average_price", default=Decimal(0))),
-        last_price=normalise.known_price(_number(row, "last_price", "current_price", default=Decimal(0))),
+        average_price=_number(row, "avg_price", "average_price", default=Decimal(0)),
+        last_price=_number(row, "last_price", "current_price", default=Decimal(0)),
     )
-    if reason := normalise.wrong_holding(holding):
-        raise BadValue(reason)
-    return holding
+    fitted: Holding = normalise.fitted(holding)
+    return fitted
 
 
 def _first(row: Mapping[str, Any], *names: str) -> Any:

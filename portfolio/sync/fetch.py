@@ -5,12 +5,13 @@ fails leaves the others alone; only a refused login, or an answer for somebody e
 """
 
 import asyncio
+import contextlib
 import inspect
+import json
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from ledger.entries import Holding, Listing, Order, Position
 
@@ -23,7 +24,6 @@ from ..triggers.base import (
     NotPermitted,
     RateLimited,
     Reply,
-    TriggerError,
     UnexpectedReply,
     WrongAccount,
 )
@@ -32,16 +32,18 @@ from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADE
 
 SECTION_SECONDS = 180.0  # a plain trigger may hang; the client's own calls end long before
 
+_LATER = "nothing to do: it is tried again later"
 NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     LoginRequired: ("login_required", "log in at the broker, then run the sync again"),
     WrongAccount: ("wrong_account", "nothing was taken; connect the account again with its own credentials"),
-    RateLimited: ("rate_limited", "nothing to do: it is tried again later"),
-    BrokerUnavailable: ("broker_unavailable", "nothing to do: it is tried again later"),
+    RateLimited: ("rate_limited", _LATER),
+    BrokerUnavailable: ("broker_unavailable", _LATER),
     UnexpectedReply: ("unexpected_reply", "the answer is kept; report it, and try again later"),
     NotPermitted: ("not_permitted", "the plan or segment does not include this; nothing is missing otherwise"),
     ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
-    TimeoutError: ("timed_out", "nothing to do: it is tried again later"),
+    TimeoutError: ("timed_out", _LATER),
 }
+_OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
 KnownFills = Callable[[Capture, Sequence[str]], Awaitable[dict[str, Decimal]]]
@@ -92,10 +94,13 @@ class _Run:
 
     async def ask_trades(self) -> None:
         """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
-        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order) and order.filled_quantity]
+        if ORDERS in self.capture.absent:
+            self.capture.absent.add(TRADES)
+            return
         if ORDERS not in self.capture.answers:
             self.capture.blame(TRADES, "not_asked", "the orders did not come, so their fills were not asked", _LATER)
             return
+        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order) and order.filled_quantity]
         known = await self.known_fills(self.capture, [order.order_id for order in orders]) if orders else {}
         self.capture.known_fills = known
         lacking = [order for order in orders if known.get(order.order_id) != order.filled_quantity]
@@ -108,41 +113,68 @@ class _Run:
             await self.ask(PRICES, list(listings))
 
     def _entries(self, section: str) -> Sequence[Any]:
-        """What a section says, so far as it can be read; whoever cannot read it says so in `normalise`."""
-        answer = self.capture.answers.get(section)
-        try:
-            return answer.entries if answer else ()
-        except TriggerError:
-            return ()
+        """What a section says, so far as it can be read; why it cannot is said in `normalise`."""
+        with contextlib.suppress(Exception):
+            return self.capture.answers[section].entries
+        return ()
 
     async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         async with asyncio.timeout(SECTION_SECONDS):
             if inspect.iscoroutinefunction(method):
                 return await method(*arguments)
-            return await asyncio.to_thread(method, *arguments)
+            return await _in_thread(method, *arguments)
 
     async def _as_answer(self, section: str, answer: Any) -> Answer:
-        """An Answer as it is; a plain list becomes one, with the list itself kept as the reply."""
-        if isinstance(answer, Answer):
-            return answer
-        body = msgspec.json.encode(answer, enc_hook=str)
-        reply = Reply(f"fetch_{section}()", 200, body, self.capture.started_at)
-        await self.keep(self.capture, reply)
-        return Answer([reply], lambda _: dicts.read(section, answer))
+        """An Answer as it is; a plain list becomes one. Replies that no client of ours has seen are kept here."""
+        found = answer if isinstance(answer, Answer) else self._from_list(section, answer)
+        kept = {note.request for note in self.capture.replies}
+        for reply in found.replies:
+            if reply.request not in kept:
+                await self.keep(self.capture, reply)
+        return found
+
+    def _from_list(self, section: str, rows: Any) -> Answer:
+        body = json.dumps(rows, default=str).encode()
+        return Answer(
+            [Reply(f"fetch_{section}()", 200, body, self.capture.started_at)], lambda _: dicts.read(section, rows)
+        )
 
     def _blame(self, section: str, error: Exception) -> None:
         self.is_over = self.is_over or isinstance(error, LoginRequired | WrongAccount)
-        kind, next_step = next(
-            (step for known, step in NEXT_STEPS.items() if isinstance(error, known)),
-            ("trigger_failed", "a fault of the trigger; report it with this message"),
-        )
-        message = str(error) or type(error).__name__
-        if kind == "trigger_failed":
-            message = f"{type(error).__name__}: {message}"
-        self.capture.blame(section, kind, message, next_step)
+        blame(self.capture, section, error)
 
 
-_LATER = "nothing to do: it is tried again later"
+def blame(capture: Capture, section: str, error: Exception) -> None:
+    """Says what went wrong, and what happens or is to be done next."""
+    kind, next_step = next((step for known, step in NEXT_STEPS.items() if isinstance(error, known)), _OUR_FAULT)
+    message = str(error) or type(error).__name__
+    if kind == "trigger_failed":
+        message = f"{type(error).__name__}: {message}"
+    elif kind == "timed_out" and not str(error):
+        message = f"no answer within {SECTION_SECONDS:g} s"
+    capture.blame(section, kind, message, next_step)
+
+
+async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs a plain method in a thread of its own: one that hangs for ever holds up neither others nor the end."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(value)
+
+    def run() -> None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = method(*arguments), None
+        except Exception as error:
+            outcome = None, error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name=f"trigger {method.__name__}", daemon=True).start()
+    return await done
 
 
 def _listing(row: Holding | Position) -> Listing:

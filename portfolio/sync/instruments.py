@@ -34,9 +34,20 @@ def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
         _learn(wanted)
         missing = [listing for listing in wanted if _known(listing) is None]
         if missing:
-            with transaction.atomic():
-                _make(missing, day)
+            _make_together(missing, day)
     return {listing: _id_of(listing) for listing in wanted}
+
+
+def _make_together(missing: list[Listing], day: date) -> None:
+    """One process at a time makes instruments; the next one finds what the one before has made."""
+    try:
+        with transaction.atomic():
+            models.AccountHead.objects.select_for_update().get(account=None)
+            _learn(missing)
+            _make([listing for listing in missing if _known(listing) is None], day)
+    except BaseException:
+        forget()  # what was rolled back must not be remembered
+        raise
 
 
 def _name(listing: Listing) -> Name:

@@ -3,8 +3,8 @@
 Whether a readable answer is believed is decided later, against the book (`decide`).
 """
 
-from ..triggers.base import TriggerError
 from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
+from .fetch import blame
 
 
 def normalise(capture: Capture) -> Capture:
@@ -27,8 +27,8 @@ def _section(capture: Capture, name: str) -> Section:
         return Section(UNCHANGED, digest=digest)
     try:
         entries, set_aside = answer.rows
-    except TriggerError as error:
-        capture.blame(name, "unexpected_reply", str(error), "the answer is kept; report it, and try again later")
+    except Exception as error:
+        blame(capture, name, error)
         return Section(FAILED)
     if name == TRADES and not answer.replies:
         return Section(UNCHANGED)

@@ -28,14 +28,10 @@ Report = Callable[[Result], None]
 
 
 def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda result: None) -> list[Result]:
-    """Syncs these accounts, as many at once as the brokers allow. Accounts that another run holds are left out.
-
-    `report` hears of each account when it is recorded. Raises only for a fault of our own.
-    """
+    """Syncs these accounts side by side; those that another run holds are left out. `report` hears of each result."""
     startup.require_guards()
     clock.refresh()
-    ids = list(account_ids)
-    return asyncio.run(_sync(ids, sync_type, report))
+    return asyncio.run(_sync(list(account_ids), sync_type, report))
 
 
 async def _sync(ids: Sequence[str], sync_type: str, report: Report) -> list[Result]:
@@ -43,8 +39,8 @@ async def _sync(ids: Sequence[str], sync_type: str, report: Report) -> list[Resu
     async with Crew() as crew:
         await crew.in_database(close_interrupted, ids, clock.now())
         captures = await crew.in_database(claim, ids, sync_type, crew.owner, clock.now())
-        async for group in crew.fetched(captures):
-            for result in await crew.in_database(settle, group):
+        async for group in crew.settled(captures, settle):
+            for result in group:
                 results.append(result)
                 report(result)
     return results
@@ -61,7 +57,7 @@ def settle(group: Sequence[Capture]) -> list[Result]:
     while waiting:
         recorded = record(_decided(waiting))
         written += recorded.written
-        waiting = [result.capture for result in recorded.moved]
+        waiting = [result.made.fetched for result in recorded.moved]
         waiting += [failed(result.capture, error) for result, error in recorded.refused if not result.capture.is_broken]
     return written
 

@@ -57,7 +57,7 @@ def write(decisions: Iterable[Decision], now: datetime) -> None:
         }  # fmt: skip
         if changed:
             _write_batch(head, changed, known, now)
-    _current.update((key, one.price) for key, one in fresh.items())
+    _current.update((key, one.price if key in changed else known[key][1]) for key, one in fresh.items())
 
 
 def _seen(decisions: Iterable[Decision]) -> dict[_Key, Seen]:

@@ -12,10 +12,10 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from .. import keys
 from ..installation import key_ring
 from ..models import AccountHead, SyncBatch
 from .capture import Capture, Memory
+from .claim import evidence_key_of
 from .decide import decide
 from .record import record, seal
 from .state import read
@@ -55,7 +55,7 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         takes_state=False,
         is_closed=False,
         writes_snapshot=False,
-        evidence_key=keys.evidence_key(key_ring(), bytes(account.key.wrapped), str(account.pk)),
+        evidence_key=evidence_key_of(key_ring(), account)[0],
         memory=Memory.read(head.section_digests),
     )
     capture.blame(

@@ -1,0 +1,88 @@
+"""What deciding one account leaves behind: rows in the pen, the head's next state, counts and facts for the batch."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from ledger.entries import Listing
+from ledger.snapshot import Quote
+
+from .capture import ABSENT, Capture, Memory, Section
+from .emit import Outbox
+from .rows import Pen
+from .state import Book
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Decision:
+    """Everything is added here and nothing to what was fetched, so that an account can be decided again."""
+
+    fetched: Capture
+    capture: Capture  # the same, with what deciding found fault with
+    book: Book
+    pen: Pen
+    outbox: Outbox
+    memory: Memory
+    instruments: Mapping[Listing, str]
+    question_number: int
+    opened_on: date | None
+    holdings_day: date | None
+    sells_lower_holdings: bool | None
+    quotes: dict[str, Quote] = field(default_factory=dict)  # fresh ones, by instrument
+    counts: dict[str, int] = field(default_factory=dict)
+    has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
+
+    def section(self, name: str) -> Section:
+        return self.capture.sections.get(name) or Section(ABSENT)
+
+    def instrument_of(self, row: Any) -> str:
+        return self.instruments[listing_of(row)]
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def unique(self, section: str, key_of: Callable[[Any], Key]) -> dict[Key, Any]:
+        """The rows of a section by key. A second, other row for one key cannot be right: it is set aside."""
+        seen: dict[Key, Any] = {}
+        for row in self.section(section).entries:
+            if seen.setdefault(key_of(row), row) != row:
+                self.capture.blame(
+                    section, "set_aside", f"{row.symbol}: given twice with different content; the first one stands",
+                    "the row is kept in the raw reply; report it",
+                )  # fmt: skip
+        return seen
+
+
+def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
+    head, memory = book.head, capture.memory
+    working = replace(
+        capture, problems=[*capture.problems], sections={**capture.sections}, metadata={**capture.metadata}
+    )
+    return Decision(
+        capture,
+        working,
+        book,
+        Pen(capture.account_id, capture.batch_id, now),
+        Outbox(working, head.event_number, now),
+        Memory({**memory.digests}, {**memory.counts}, memory.funds, memory.snapshot_day),
+        {**_listings_of(book), **instruments},
+        head.question_number,
+        head.opened_on,
+        head.holdings_day,
+        head.sells_lower_holdings,
+    )
+
+
+def listing_of(row: Any) -> Listing:
+    """How an entry names its instrument."""
+    return Listing(getattr(row, "isin", None), row.symbol, row.exchange, getattr(row, "segment", "CASH"))
+
+
+def _listings_of(book: Book) -> dict[Listing, str]:
+    """What is held and open, by the names in the book: a section that is as it was is not read again."""
+    held: Iterable[tuple[Any, str]] = ((row.holding, key[0]) for key, row in book.holdings.items())
+    located: Iterable[tuple[Any, str]] = ((row.position, key[0]) for key, row in book.positions.items())
+    return {listing_of(entry): instrument for entry, instrument in (*held, *located)}

@@ -1,0 +1,88 @@
+"""Cash, margin and the day's totals of one capture."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import chain
+
+from ledger import canonical, snapshot
+from ledger.diff import HoldingKey, PositionKey
+from ledger.entries import ZERO, Funds, Position
+from ledger.snapshot import Quote, Totals
+
+from ..schedule import calendar
+from .capture import ABSENT, ACCEPTED, FUNDS, HOLDINGS, ORDERS, POSITIONS, UNCHANGED
+from .decision import Decision
+from .holdings import Held
+from .state import HeldRow, PositionRow
+
+
+def take_funds(made: Decision) -> None:
+    for funds in made.section(FUNDS).entries[:1]:
+        known = [None if value is None else str(value) for value in funds]
+        if known != made.memory.funds:
+            made.pen.write(canonical.FUNDS_VERSION, made.capture.trading_day, *funds, made.capture.started_at)
+            made.memory.funds = known
+
+
+def write_snapshot(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> None:
+    """A revision when the totals differ from the one that stands; only of holdings and positions that are believed."""
+    capture, day = made.capture, made.capture.trading_day
+    taken = (ACCEPTED, UNCHANGED, ABSENT)
+    if not capture.writes_snapshot or any(made.section(name).state not in taken for name in (HOLDINGS, POSITIONS)):
+        return
+    totals = _totals(made, held, positions)
+    revision, current = made.book.snapshots.get(day, (0, None))
+    if totals != current:
+        made.pen.write(canonical.SNAPSHOT, day, revision + 1, *totals, capture.started_at)
+    made.memory.snapshot_day = day
+    made.outbox.totals = totals
+
+
+def _totals(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> Totals:
+    book, day = made.book, made.capture.trading_day
+    quantities: dict[str, Decimal] = {}
+    for (instrument, _), each in held.items():
+        quantities[instrument] = quantities.get(instrument, ZERO) + each.holding.owned
+    located = [(key[0], position) for key, position in positions.items()]
+    lowered = {instrument: -days[day] for instrument, days in book.used.items() if day in days}
+    today = [by_day[day] for by_day in book.fills.values() if day in by_day]
+    before = book.snapshots.get(calendar.previous_session(day))
+    return snapshot.totals(
+        snapshot.Day(
+            snapshot.owned_quantities(quantities, located, lowered),
+            located,
+            _quotes(made),
+            _last_funds(made),
+            sum((fills.net_amount for fills in today), ZERO),
+            _orders_count(made),
+            sum(fills.count for fills in today),
+            before[1].total_portfolio_value if before else None,
+        )
+    )
+
+
+def _quotes(made: Decision) -> dict[str, Quote]:
+    """Fresh quotes, and the last known price of whatever has none."""
+    day = made.capture.trading_day
+    quotes = dict(made.quotes)
+    known: chain[tuple[tuple[str, ...], HeldRow | PositionRow]] = chain(
+        made.book.holdings.items(), made.book.positions.items()
+    )
+    for key, row in known:
+        if row.current_price is not None:
+            quotes.setdefault(key[0], Quote(row.current_price, row.price_day != day))
+    return quotes
+
+
+def _last_funds(made: Decision) -> Funds | None:
+    known = made.memory.funds
+    if known is None:
+        return None
+    cash, used, free, collateral = (None if value is None else Decimal(value) for value in known[:4])
+    return Funds(cash, used, free, collateral, known[4] or "INR")
+
+
+def _orders_count(made: Decision) -> int:
+    """Of this day alone: what was counted on another says nothing."""
+    section = made.section(ORDERS)
+    return made.memory.counts.get(ORDERS, 0) if section.state == UNCHANGED else len(section.entries)

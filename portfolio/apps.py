@@ -9,7 +9,7 @@ class PortfolioConfig(AppConfig):
     verbose_name = "Khata"
 
     def ready(self) -> None:
-        from . import seeds
+        from . import checks, seeds  # noqa: F401  checks register themselves
 
         # A migration may have rebuilt a table and dropped its guards without a word (SQLite does): put them back.
         post_migrate.connect(seeds.after_migrate, sender=self)

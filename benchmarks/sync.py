@@ -11,6 +11,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
 
@@ -23,12 +24,14 @@ from portfolio.ids import new_uuid
 from portfolio.sync import bulk, evidence, pipeline
 from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim
+from portfolio.sync.crew import SETTLING
 
 from . import second
 from .naive import Naive
 from .workload import Day, Fetched, evening, fetched, known_after, next_day
 
 FIRST = date(2026, 10, 5)
+_threads = ThreadPoolExecutor(SETTLING, thread_name_prefix="settling")
 STAGES = ("first sync", "nothing changed", "5 % changed", "next trading day")
 
 
@@ -81,17 +84,21 @@ def stage_replies(stage: str, number: int) -> tuple[Fetched, datetime]:
 
 
 def ours(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
-    """The pipeline from the claim to the commit, for groups as it forms them; only the network is left out."""
+    """The pipeline from the claim to the commit, in groups and threads as it runs; only the network is left out."""
     size = settings.KHATA_SYNC_GROUP
-    for start in range(0, len(batch), size):
-        group = {str(account.pk): one for account, one in batch[start : start + size]}
-        captures = claim(group, DAILY, new_uuid(), now)
-        kept = [evidence.note(capture, reply) for capture in captures for reply in group[capture.account_id].replies]
-        evidence.keep(kept, now)
-        for capture in captures:
-            _take(capture, group[capture.account_id])
-        done = pipeline.settle(captures)
-        assert [result.status for result in done] == ["COMPLETED"] * len(captures), done[0].capture.problems
+    groups = [batch[start : start + size] for start in range(0, len(batch), size)]
+    list(_threads.map(lambda group: _group(group, now), groups))
+
+
+def _group(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
+    group = {str(account.pk): one for account, one in batch}
+    captures = claim(group, DAILY, new_uuid(), now)
+    kept = [evidence.note(capture, reply) for capture in captures for reply in group[capture.account_id].replies]
+    evidence.keep(kept, now)
+    for capture in captures:
+        _take(capture, group[capture.account_id])
+    done = pipeline.settle(captures)
+    assert [result.status for result in done] == ["COMPLETED"] * len(captures), done[0].capture.problems
 
 
 def _take(capture: Capture, one: Fetched) -> None:

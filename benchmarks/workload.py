@@ -227,6 +227,7 @@ class _Scratch:
         self.metadata: dict[str, str] = {}
         self.known_fills: dict[str, Decimal] = {}
         self.problems: list[Any] = []
+        self.replies: list[Any] = []
 
     def blame(self, *problem: str) -> None:
         self.problems.append(problem)

@@ -4,6 +4,8 @@ import os
 import time
 from uuid import UUID
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # two fixed bits, two random
+
 
 def new_ids(count: int) -> list[str]:
     """`count` new ids. They share the millisecond; their random bits differ."""
@@ -11,8 +13,8 @@ def new_ids(count: int) -> list[str]:
     prefix = f"{prefix[:8]}-{prefix[8:]}-7"
     noise = os.urandom(10 * count).hex()
     return [
-        f"{prefix}{bits[:3]}-{'89ab'[int(bits[3], 16) & 3]}{bits[4:7]}-{bits[7:19]}"
-        for bits in (noise[i : i + 20] for i in range(0, 20 * count, 20))
+        f"{prefix}{noise[i : i + 3]}-{_VARIANT[noise[i + 3]]}{noise[i + 4 : i + 7]}-{noise[i + 7 : i + 19]}"
+        for i in range(0, 20 * count, 20)
     ]
 
 

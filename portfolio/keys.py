@@ -14,6 +14,7 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, NoReturn, cast
 
@@ -284,7 +285,9 @@ def new_evidence_key(ring: KeyRing, account_id: str) -> bytes:
     return seal(ring, secrets.token_bytes(KEY_BYTES), _evidence_context(account_id))
 
 
+@lru_cache(maxsize=16_384)
 def evidence_key(ring: KeyRing, wrapped: bytes, account_id: str) -> EvidenceKey:
+    """The evidence key of an account. Remembered while the process lives: an account is synced several times a day."""
     return EvidenceKey(unseal(ring, wrapped, _evidence_context(account_id)), account_id)
 
 

@@ -17,9 +17,12 @@ class Among(In):
     lookup_name = "among"
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """An array as one text: the driver would look at every element on its own. A single value is given twice,
+        since an array of one empty text would read as no element."""
         left, parameters = self.process_lhs(compiler, connection)
         cast = str(self.lhs.output_field.db_type(connection)).partition("(")[0]
-        return f"{left} = ANY(%s::{cast}[])", [*parameters, self._values(connection)]
+        texts = [f"\\x{value.hex()}" if isinstance(value, bytes) else str(value) for value in self._values(connection)]
+        return f"{left} = ANY(string_to_array(%s, E'\\x01')::{cast}[])", [*parameters, "\x01".join(texts if len(texts) > 1 else texts * 2)]
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         if isinstance(self.lhs.output_field, BinaryField):  # JSON has no bytes

@@ -18,6 +18,7 @@ __all__ = ["delete", "insert", "schema", "update", "with_leaf"]
 # On SQLite every statement sets up the guard's program anew; many rows in one pay for it once.
 SQLITE_ROWS_AT_ONCE = 30
 _NULL = "\x01"  # cannot stand in our text, see ledger.normalise.text
+_ARRAY = "string_to_array(%s, E'\\x01', E'\\x02')"  # of one text: elements between \x01, null as \x02
 _POSTGRES_TYPES = {
     "text": "text", "json": "text", "uuid": "uuid", "quantity": "numeric", "price": "numeric", "money": "numeric",
     "percent": "numeric", "integer": "bigint", "boolean": "boolean", "date": "date", "instant": "timestamptz",
@@ -68,7 +69,7 @@ def delete(table: Schema, ids: Sequence[str]) -> None:
     key = table.columns[0]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f'DELETE FROM {table.name} WHERE "{key}" = ANY(%s::uuid[])', [list(ids)])
+            cursor.execute(f'DELETE FROM {table.name} WHERE "{key}" = ANY({_ARRAY}::uuid[])', [_joined(ids)])
     else:
         _executemany(f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids])
 
@@ -93,7 +94,7 @@ def update_statement(table: Schema, condition: str) -> str:
     if connection.vendor == "sqlite":
         sets = ", ".join(f'"{column}" = ?' for column in columns)
         return f'UPDATE {table.name} SET {sets} WHERE "{key}" = ?{more}'
-    places = ", ".join(f"%s::{_POSTGRES_TYPES[kind]}[]" for _, kind in table.fields)
+    places = ", ".join(f"{_ARRAY}::{_POSTGRES_TYPES[kind]}[]" for _, kind in table.fields)
     sets = ", ".join(f'"{column}" = new."{column}"' for column in columns)
     names = ", ".join(f'"{column}"' for column in table.columns)
     return (
@@ -132,13 +133,20 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def postgres_arrays(table: Schema, rows: Sequence[Rendered]) -> list[list[Any]]:
-    """One array a column."""
-    arrays: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-    for array, (_, kind) in zip(arrays, table.fields, strict=True):
+def postgres_arrays(table: Schema, rows: Sequence[Rendered]) -> list[str]:
+    """One array a column, as text: the driver would look at every element on its own.
+
+    A single row is given twice, which updates it once: an array of one empty text would read as no element.
+    """
+    columns = list(zip(*(rows if len(rows) > 1 else [*rows, *rows]), strict=True))
+    for index, (_, kind) in enumerate(table.fields):
         if kind == "digest":
-            array[:] = [None if value is None else bytes.fromhex(value) for value in array]
-    return arrays
+            columns[index] = tuple(None if value is None else f"\\x{value}" for value in columns[index])
+    return [_joined(column) for column in columns]
+
+
+def _joined(values: Iterable[str | None]) -> str:
+    return _NULL.join(["\x02" if value is None else value for value in values])
 
 
 @lru_cache(maxsize=65_536)

@@ -66,13 +66,12 @@ class Pen:
         self.updates: dict[Schema, list[Rendered]] = defaultdict(list)
         self.deletes: dict[Schema, list[str]] = defaultdict(list)
         self.entries: list[Entry] = []
-        self._ids: Iterator[str] = iter(())
+        self._ids: list[str] = []
 
     def new_id(self) -> str:
-        for row_id in self._ids:
-            return row_id
-        self._ids = iter(new_ids(64))
-        return next(self._ids)
+        if not self._ids:
+            self._ids = new_ids(64)
+        return self._ids.pop()
 
     def write(self, table: Schema, *values: Any) -> str:
         """One row of the book; `values` are the columns between the account and `detected_at`. Returns its id."""

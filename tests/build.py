@@ -4,10 +4,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
+from ledger import entries, normalise
+from ledger.normalise import ist_date
 from portfolio import accounts
 from portfolio.models import BrokerAccount, Portfolio, User
 from portfolio.sync.capture import DAILY
@@ -64,3 +68,49 @@ def synced(*synced_accounts: BrokerAccount, sync_type: str = DAILY) -> list[Resu
     """Syncs these accounts; results in the order of the accounts."""
     results = {result.capture.account_id: result for result in sync([str(a.pk) for a in synced_accounts], sync_type)}
     return [results[str(account.pk)] for account in synced_accounts]
+
+
+# What a broker says, as values: shares of TCS unless told otherwise. Numbers may be int or text.
+
+ISINS = {"TCS": "INE467B01029", "INFY": "INE009A01021", "ITC": "INE154A01025", "SBIN": "INE062A01020"}
+MORNING = datetime(2026, 10, 5, 4, 30, tzinfo=UTC)  # 10:00 in India, a Monday with a session
+
+
+def a_holding(symbol: str = "TCS", quantity: Any = 10, average: Any = 2200, **values: Any) -> entries.Holding:
+    """`owned` is the quantity unless told otherwise."""
+    owned = values.pop("owned", quantity)
+    held = entries.Holding(ISINS.get(symbol), symbol, "NSE", quantity, owned, average)
+    return fitted_to(held, values)
+
+
+def a_position(symbol: str = "TCS", bought: Any = 0, sold: Any = 0, **values: Any) -> entries.Position:
+    net = Decimal(bought) - Decimal(sold)
+    position = entries.Position(ISINS.get(symbol), symbol, "NSE", entries.CASH, "CNC", net, Decimal(bought))
+    return fitted_to(position._replace(debit_quantity=Decimal(sold)), values)
+
+
+def an_order(order_id: str = "O1", quantity: Any = 10, filled: Any = 0, **values: Any) -> entries.Order:
+    """A limit order to buy, given on a Monday morning; what is filled is filled at its price."""
+    status = entries.EXECUTED if filled == quantity else entries.PARTIALLY_FILLED if filled else entries.OPEN
+    order = entries.Order(
+        order_id, "", None, "TCS", "NSE", entries.CASH, "CNC", "LIMIT", entries.BUY, quantity, Decimal(3000), None,
+        "DAY", status, "", filled, Decimal(quantity) - Decimal(filled), Decimal(3000) if filled else None, None, "NA",
+        MORNING, None, None, "",
+    )  # fmt: skip
+    return fitted_to(order, values)
+
+
+def a_trade(order: entries.Order, quantity: Any = None, trade_id: str = "T1", **values: Any) -> entries.Trade:
+    """A fill of this order; the whole of what is filled unless told otherwise."""
+    units = order.filled_quantity if quantity is None else quantity
+    when = order.created_at
+    trade = entries.Trade(
+        trade_id, order.order_id, order.isin, order.symbol, order.exchange, order.segment, order.product,
+        order.transaction_type, units, order.price or Decimal(0), when, ist_date(when or MORNING),
+    )  # fmt: skip
+    return fitted_to(trade, values)
+
+
+def fitted_to(entry: Any, values: dict[str, Any]) -> Any:
+    numbers = {name: Decimal(value) for name, value in values.items() if isinstance(value, int) and value is not True}
+    return normalise.fitted(entry._replace(**{**values, **numbers}))

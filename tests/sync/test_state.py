@@ -1,0 +1,175 @@
+"""Holdings, positions, prices and the day's snapshot, from one capture to the next."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from portfolio.models import BrokerAccount, LedgerPage, PortfolioSnapshot, Price, SyncBatch
+from tests import build
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+
+
+def held(account: BrokerAccount) -> dict[str, int]:
+    return {row.symbol: int(row.owned_quantity) for row in account.holdings.all()}
+
+
+def snapshots(account: BrokerAccount) -> list[tuple[str, int, Decimal]]:
+    rows = account.snapshots.order_by("snapshot_date", "revision")
+    return [(str(row.snapshot_date), row.revision, row.total_holdings_value) for row in rows]
+
+
+def test_a_sold_out_holding_is_gone_and_its_end_is_kept(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding("TCS"), build.a_holding("INFY", 25)]
+    build.synced(account)
+    at("2026-10-06 16:05")
+    sale = build.an_order(filled=10, transaction_type="SELL", created_at=build.MORNING.replace(day=6))
+    broker.says.update(orders=[sale], trades=[build.a_trade(sale)], holdings=[build.a_holding("INFY", 25)])
+    (result,) = build.synced(account)
+    assert (result.status, held(account)) == ("COMPLETED", {"INFY": 25})
+    rows = account.holding_versions.filter(symbol="TCS").order_by("detected_at", "pk")
+    assert list(rows.values_list("is_gone", "owned_quantity")) == [(False, 10), (True, 0)]
+    change = account.holding_changes.get()
+    assert (change.quantity_delta, change.unexplained_quantity, change.question_number) == (-10, 0, None)
+
+
+def test_a_holding_without_a_price_in_its_answer_gets_the_last_traded_one(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding("TCS"), build.a_holding("ITC", 4)]
+    broker.prices = {"TCS": Decimal("3010.05")}
+    build.synced(account)
+    rows = account.holdings.order_by("symbol").values_list("symbol", "current_price", "current_value")
+    assert list(rows) == [("ITC", None, None), ("TCS", Decimal("3010.05"), Decimal("30100.5"))]
+    snapshot = account.snapshots.get()
+    assert (snapshot.total_holdings_value, snapshot.holdings_count, snapshot.stale_prices) == (Decimal("30100.5"), 2, 1)
+
+
+def test_an_equal_second_run_of_the_day_writes_nothing_but_that_it_looked(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", 3)])
+    broker.prices = {"TCS": Decimal(3000), "INFY": Decimal(1500)}
+    build.synced(account)
+    before = {
+        "snapshots": snapshots(account),
+        "prices": Price.objects.count(),
+        "holdings": list(account.holdings.values()),
+    }
+    at("2026-10-05 19:00")
+    (result,) = build.synced(account)
+    assert (result.status, result.page.entries_count) == ("COMPLETED", 0)
+    after = {
+        "snapshots": snapshots(account),
+        "prices": Price.objects.count(),
+        "holdings": list(account.holdings.values()),
+    }
+    assert after == before
+    assert [event.kind for event in account.events.order_by("number")][-1:] == ["sync.completed"]
+    assert account.events.count() == 3  # the first run told of the changed holdings as well
+
+
+def test_a_second_run_with_other_prices_is_the_next_revision_of_the_day(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    for clock, price in (("16:05", 3000), ("19:00", 3001), ("21:00", 3001)):
+        at(f"2026-10-05 {clock}")
+        broker.prices = {"TCS": Decimal(price)}
+        build.synced(account)
+    assert snapshots(account) == [("2026-10-05", 1, 30000), ("2026-10-05", 2, 30010)]
+    assert account.holdings.get().current_value == 30010
+    assert list(Price.objects.order_by("revision").values_list("revision", "price")) == [(1, 3000), (2, 3001)]
+
+
+def test_the_price_of_another_exchange_does_where_there_is_no_other(broker: Broker) -> None:
+    from ledger.entries import Price as Told
+
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    broker.says["prices"] = [Told("TCS", "BSE", "CASH", Decimal(2999))]
+    build.synced(account)
+    assert account.holdings.get().current_price == 2999
+
+
+def test_a_price_seen_before_the_current_one_writes_nothing_and_is_not_remembered(broker: Broker, at: At) -> None:
+    accounts = [build.an_account("SCRIPTED", client) for client in ("A", "B")]
+    broker.says["holdings"] = [build.a_holding()]
+    steps = (("16:30", 105, accounts[0]), ("16:05", 100, accounts[1]), ("17:00", 100, accounts[0]))
+    for clock, price, account in steps:
+        at(f"2026-10-05 {clock}")
+        broker.prices = {"TCS": Decimal(price)}
+        build.synced(account)
+    assert list(Price.objects.order_by("revision").values_list("revision", "price")) == [(1, 105), (2, 100)]
+
+
+def test_positions_that_the_broker_shows_no_more_are_closed(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = [build.a_position("TCS", 5), build.a_position("INFY", 3, product="MIS")]
+    build.synced(account)
+    at("2026-10-06 10:00")
+    broker.says["positions"] = [build.a_position("INFY", 3, product="MIS")]
+    build.synced(account)
+    assert list(account.positions.values_list("symbol", flat=True)) == ["INFY"]
+    ended = account.position_versions.filter(symbol="TCS").order_by("detected_at", "pk")
+    assert list(ended.values_list("is_gone", "quantity")) == [(False, 5), (True, 0)]
+
+
+def test_positions_on_two_exchanges_or_products_stay_apart(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = [build.a_position(bought=5), build.a_position(bought=5, product="MIS")]
+    build.synced(account)
+    assert sorted(account.positions.values_list("product", flat=True)) == ["CNC", "MIS"]
+
+
+CLOCKS = [
+    ("2026-10-05 23:50", "2026-10-05", True),
+    ("2026-10-06 00:10", "2026-10-05", False),  # still Monday's, but no more Monday
+    ("2026-10-06 05:29", "2026-10-05", False),  # 23:59 in London
+    ("2026-10-06 05:31", "2026-10-05", False),  # the next day in London as well
+    ("2026-10-06 08:30", "2026-10-05", False),
+    ("2026-10-06 09:00", "2026-10-06", False),  # the pre-open has begun: Tuesday's, without a snapshot yet
+    ("2026-10-06 15:29", "2026-10-06", False),
+    ("2026-10-06 16:05", "2026-10-06", True),
+]
+
+
+@pytest.mark.parametrize(("clock", "day", "has_snapshot"), CLOCKS)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_the_trading_day_is_indias_wherever_the_server_stands(
+    broker: Broker, at: At, monkeypatch: pytest.MonkeyPatch, clock: str, day: str, has_snapshot: bool, zone: str
+) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    at("2026-10-05 10:00")
+    build.synced(account)
+    at(clock)
+    build.synced(account)
+    monkeypatch.undo()
+    time.tzset()
+    assert str(SyncBatch.objects.filter(broker_account=account).latest("started_at").trading_day) == day
+    assert [str(row.snapshot_date) for row in PortfolioSnapshot.objects.all()] == ([day] if has_snapshot else [])
+
+
+def test_the_trading_day_is_fixed_when_a_capture_begins(broker: Broker, at: At) -> None:
+    """A slow broker answers after midnight: it is still Monday's capture."""
+    account = build.an_account("SCRIPTED")
+
+    def slowly() -> list[object]:
+        at("2026-10-06 00:20")
+        return [build.a_holding()]
+
+    broker.says["holdings"] = slowly
+    at("2026-10-05 23:58")
+    (result,) = build.synced(account)
+    assert (str(result.capture.trading_day), snapshots(account)[0][0]) == ("2026-10-05", "2026-10-05")
+    batch = SyncBatch.objects.get(broker_account=account)
+    assert str(batch.started_at) == "2026-10-05 18:28:00+00:00"
+    assert str(batch.completed_at) == "2026-10-05 18:50:00+00:00"
+    assert LedgerPage.objects.filter(head__account=account).count() == 1

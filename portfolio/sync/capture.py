@@ -1,6 +1,8 @@
 """One attempt to sync one account, as it travels through the pipeline."""
 
 import logging
+import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ledger.entries import SetAside
-from ledger.normalise import scrubbed
+from ledger.normalise import REMARK_LIMIT, scrubbed
 
 from ..keys import EvidenceKey
 from ..models import BrokerAccountCredential
@@ -25,6 +27,8 @@ SECTIONS = {
     REALTIME: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
     ORDERS_ONLY: (ORDERS, TRADES),
 }
+
+SHORTEST_SECRET = 4  # less than that would blank out ordinary words
 
 # How a section ends. UNCHANGED: the same answer as the one accepted before, on the same trading day.
 ACCEPTED, UNCHANGED, ABSENT, FAILED, SUSPECT = "accepted", "unchanged", "absent", "failed", "suspect"
@@ -101,14 +105,15 @@ class Capture:
     memory: Memory
     credential: BrokerAccountCredential | None = None
     token_expires_at: datetime | None = None
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict, repr=False)
     replies: list[ReplyNote] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
-    sections: dict[str, Section] = field(default_factory=dict)
+    sections: dict[str, Section] = field(default_factory=dict, repr=False)
     is_broken: bool = False  # a fault of ours: nothing of it is taken
     known_fills: dict[str, Decimal] = field(default_factory=dict)  # units in the book, by order id
+    _hidden: tuple[str, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
 
     def note(self, reply: Reply) -> ReplyNote:
         noted = ReplyNote(
@@ -117,8 +122,15 @@ class Capture:
         self.replies.append(noted)
         return noted
 
+    def hide(self, secrets: Iterable[object]) -> None:
+        """From now on these never stand in a text of this capture."""
+        self._hidden = tuple(secret for secret in map(str, secrets) if len(secret) >= SHORTEST_SECRET)
+
+    def scrub(self, text: str, limit: int = REMARK_LIMIT) -> str:
+        return scrubbed(text, (self.client_id, *self._hidden), limit)
+
     def blame(self, section: str, kind: str, message: str, next_step: str) -> None:
-        self.problems.append(Problem(section, kind, scrubbed(message, (self.client_id,)), next_step))
+        self.problems.append(Problem(section, kind, self.scrub(message), next_step))
 
     def digest_of(self, section: str) -> str:
         """What the section's replies were, on this trading day; "" when nothing was asked."""
@@ -145,7 +157,8 @@ class Capture:
 
 def failed(capture: Capture, error: Exception) -> Capture:
     """A capture that a fault of ours, or the database, broke: nothing of it is taken, and its batch says why."""
-    logger.error("account %s could not be recorded", capture.account_id, exc_info=error)
+    told = capture.scrub("".join(traceback.format_exception(error)), limit=20_000)
+    logger.error("account %s could not be recorded: %s", capture.account_id, told)
     capture.is_broken = True
     capture.sections = {name: Section(FAILED) for name in SECTIONS.get(capture.sync_type, ())}
     capture.blame(

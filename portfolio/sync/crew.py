@@ -133,6 +133,7 @@ class Crew:
     def _made(self, trigger: type[BaseTrigger], capture: Capture) -> BaseTrigger:
         assert capture.credential is not None
         credential = Credential(open_credentials(capture.credential))
+        capture.hide(value for name, value in credential.credentials.items() if name != "login_method")
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
         tokens = StoredToken(capture.credential, capture.token_expires_at, capture.started_at, self.in_database)
         if not trigger.base_url:

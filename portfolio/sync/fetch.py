@@ -88,7 +88,7 @@ class _Run:
             self.capture.answers[section] = await self._as_answer(section, answer)
         except NotPermitted as error:
             self.capture.absent.add(section)
-            self.capture.metadata[f"{section}_absent"] = str(error)
+            self.capture.metadata[f"{section}_absent"] = self.capture.scrub(str(error))
         except Exception as error:
             self._blame(section, error)
 

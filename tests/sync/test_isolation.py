@@ -1,0 +1,196 @@
+"""One account's trouble is its own: others in the same run, and in the same group, are written whole."""
+
+import time
+from typing import Any
+
+import pytest
+
+from portfolio.models import AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
+from portfolio.sync import fetch
+from portfolio.triggers.base import Answer, BaseTrigger, LoginRequired, Reply
+from portfolio.triggers.registry import REGISTRY
+from tests import build
+from tests.sync import recomputed
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+
+
+def synced_with_a_sound_one(broker: Broker, account: BrokerAccount) -> Any:
+    """The result of `account`, after checking that another one of the same run came through whole."""
+    sound = build.an_account("SCRIPTED", "SOUND")
+    broker.others["SOUND"] = {"holdings": [build.a_holding()]}
+    result, other = build.synced(account, sound)
+    assert (other.status, sound.holdings.get().symbol) == ("COMPLETED", "TCS")
+    recomputed.check_all_pages()
+    return result
+
+
+def only_problem(result: Any) -> tuple[str, str, str]:
+    (problem,) = result.capture.problems
+    assert problem.next
+    assert "Traceback" not in problem.message
+    return problem.section, problem.kind, problem.message
+
+
+NONSENSE: list[tuple[Any, str]] = [
+    ("many shares", "fetch_holdings() gave str where a list is wanted"),
+    (None, "fetch_holdings() gave NoneType where a list is wanted"),
+    (42, "fetch_holdings() gave int where a list is wanted"),
+    ({"symbol": "TCS"}, "fetch_holdings() gave dict where a list is wanted"),
+    ([1, 2, 3], "fetch_holdings() gave rows of int; dicts or Holdings are wanted"),
+    (
+        [{"symbol": "TCS", "quantity": 1}, "TCS"],
+        "fetch_holdings() gave rows of dict, str; dicts or Holdings are wanted",
+    ),
+    ([build.an_order()], "fetch_holdings() gave rows of Order; dicts or Holdings are wanted"),
+    (build.a_holding(), "fetch_holdings() gave Holding where a list is wanted"),
+]
+
+
+@pytest.mark.parametrize(("answer", "message"), NONSENSE)
+def test_a_trigger_that_returns_nonsense_is_told_what_is_wanted(broker: Broker, answer: Any, message: str) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": answer}
+    result = synced_with_a_sound_one(broker, account)
+    assert only_problem(result) == ("holdings", "unexpected_reply", message)
+    assert result.status == "PARTIAL"
+
+
+@pytest.mark.parametrize("section", ["holdings", "positions", "orders", "trades", "funds", "prices"])
+def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": [build.a_holding()], section: KeyError("data")}
+    result = synced_with_a_sound_one(broker, account)
+    problems = [problem for problem in result.capture.problems if problem.kind != "not_asked"]
+    assert [(each.section, each.kind, each.message) for each in problems] == [
+        (section, "trigger_failed", "KeyError: 'data'")
+    ]
+    assert result.status == "PARTIAL"
+    assert account.holdings.count() == (section != "holdings")
+
+
+def test_an_answer_whose_reading_raises_fails_its_section_alone(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    reply = Reply("GET /holdings", 200, b"odd", build.MORNING)
+
+    def misread(replies: Any) -> Any:
+        raise IndexError("row 7")
+
+    broker.others["S1"] = {"holdings": Answer([reply], misread), "orders": Answer([reply], misread)}
+    result = synced_with_a_sound_one(broker, account)
+    assert {(problem.section, problem.kind) for problem in result.capture.problems} == {
+        ("holdings", "trigger_failed"),
+        ("orders", "trigger_failed"),
+    }
+
+
+def test_replies_that_a_trigger_got_by_itself_are_kept_as_well(broker: Broker) -> None:
+    from portfolio.models import RawReply
+    from portfolio.sync.evidence import read_body
+
+    account = build.an_account("SCRIPTED")
+    reply = Reply("GET /mine", 200, b'{"my": "own way"}', build.MORNING)
+    broker.says = {"holdings": Answer([reply], lambda replies: ([build.a_holding()], []))}
+    (result,) = build.synced(account)
+    assert result.status == "COMPLETED"
+    assert [(row.request, read_body(row)) for row in RawReply.objects.all()] == [("GET /mine", reply.body)]
+
+
+async def _raises(self: BaseTrigger) -> Any:
+    raise RuntimeError("lost")
+
+
+async def _login(self: BaseTrigger) -> Any:
+    raise LoginRequired("log in first")
+
+
+@pytest.mark.parametrize(("method", "kind"), [(_raises, "trigger_failed"), (_login, "login_required")])
+def test_an_async_trigger_that_raises_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, broker: Broker, method: Any, kind: str
+) -> None:
+    trigger = type("Async", (BaseTrigger,), {"fetch_holdings": method, "code": "ASYNC"})
+    monkeypatch.setitem(REGISTRY, "ASYNC", trigger)
+    result = synced_with_a_sound_one(broker, build.an_account("ASYNC"))
+    assert only_problem(result)[1] == kind
+    assert result.status == "FAILED"
+
+
+def test_a_trigger_that_hangs_is_left_behind(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 0.3)
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": lambda: time.sleep(20), "positions": lambda: time.sleep(20)}
+    began = time.monotonic()
+    result = synced_with_a_sound_one(broker, account)
+    assert time.monotonic() - began < 5
+    assert sorted((problem.section, problem.kind, problem.message) for problem in result.capture.problems) == [
+        ("holdings", "timed_out", "no answer within 0.3 s"),
+        ("positions", "timed_out", "no answer within 0.3 s"),
+    ]
+
+
+def test_hanging_triggers_of_many_accounts_do_not_hold_up_the_sound_one(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than any pool of threads has."""
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 1)
+    stuck = [build.an_account("SCRIPTED", f"STUCK{number}") for number in range(12)]
+    sound = build.an_account("SCRIPTED", "SOUND")
+    broker.says = {"holdings": lambda: time.sleep(20)}
+    broker.others["SOUND"] = {"holdings": [build.a_holding()]}
+    results = build.synced(*stuck, sound)
+    assert [result.status for result in results] == ["FAILED"] * 12 + ["COMPLETED"]
+
+
+def test_an_unknown_broker_is_named(broker: Broker) -> None:
+    BrokerType.objects.create(code="NOWHERE", name="Nowhere")
+    result = synced_with_a_sound_one(broker, build.an_account("NOWHERE"))
+    assert only_problem(result) == ("account", "unknown_broker", "no trigger is registered for NOWHERE")
+    assert result.status == "FAILED"
+
+
+def test_an_account_without_credentials_is_told_how_to_enter_them(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    BrokerAccountCredential.objects.all().delete()
+    result = synced_with_a_sound_one(broker, account)
+    assert only_problem(result) == ("account", "no_credentials", "the account has no credentials")
+    assert result.capture.problems[0].next == "enter them: manage.py connect scripted"
+
+
+def test_credentials_that_cannot_be_opened_ask_nothing_of_the_broker(broker: Broker) -> None:
+    account, other = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "OTHER")
+    sealed = BrokerAccountCredential.objects.get(account=other).sealed
+    BrokerAccountCredential.objects.filter(account=account).update(sealed=sealed)
+    result = synced_with_a_sound_one(broker, account)
+    assert only_problem(result)[1] == "credential_error"
+    assert {client for client, _ in broker.asked} == {"SOUND"}
+
+
+def test_an_account_whose_evidence_key_is_gone_asks_nothing_and_stops_nobody(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    AccountKey.objects.filter(account=account).update(wrapped=b"")
+    result = synced_with_a_sound_one(broker, account)
+    assert only_problem(result)[:2] == ("account", "credential_error")
+    assert result.status == "FAILED"
+    assert {client for client, _ in broker.asked} == {"SOUND"}
+
+
+def test_a_wrong_address_of_the_broker_is_a_broker_that_is_not_there(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROWW_API_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setattr("portfolio.triggers.client.FIRST_PAUSE", 0.01)
+    result = synced_with_a_sound_one(broker, build.an_account("GROWW", "1000000001"))
+    assert only_problem(result)[:2] == ("account", "broker_unavailable")
+    assert "no connection to 127.0.0.1" in only_problem(result)[2]
+
+
+def test_one_account_that_the_database_refuses_is_failed_and_its_group_is_written(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    long = build.a_holding()._replace(doubt="x" * 65, symbol="S" * 65)
+    reply = Reply("GET /holdings", 200, b"too long", build.MORNING)
+    broker.others["S1"] = {"holdings": Answer([reply], lambda replies: ([long], []))}
+    result = synced_with_a_sound_one(broker, account)
+    assert (result.status, only_problem(result)[1]) == ("FAILED", "internal_error")
+    assert account.holdings.count() == 0
+    assert SyncBatch.objects.filter(status="STARTED").count() == 0

@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'raw_replies',
+                'verbose_name_plural': 'raw replies',
             },
         ),
         migrations.CreateModel(
@@ -219,6 +220,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'raw_bodies',
+                'verbose_name_plural': 'raw bodies',
             },
         ),
         migrations.AddField(
@@ -315,6 +317,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'sync_batches',
+                'verbose_name_plural': 'sync batches',
             },
         ),
         migrations.AddField(

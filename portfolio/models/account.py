@@ -89,6 +89,9 @@ class AccountHead(Keyed):
     class Meta:
         db_table = "account_heads"
 
+    def __str__(self) -> str:
+        return f"Head of {self.account}" if self.account_id else "Head of the installation"
+
     @staticmethod
     def lease_is_free() -> Q:
         return Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
@@ -109,6 +112,9 @@ class BrokerAccountCredential(models.Model):
     class Meta:
         db_table = "broker_account_credentials"
 
+    def __str__(self) -> str:
+        return f"Login of {self.account}"
+
 
 class AccountKey(models.Model):
     """The wrapped evidence key: raw replies are read and recognised with it. Destroying it erases the person."""
@@ -119,3 +125,6 @@ class AccountKey(models.Model):
 
     class Meta:
         db_table = "account_keys"
+
+    def __str__(self) -> str:
+        return f"Key of {self.account}"

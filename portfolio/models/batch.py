@@ -47,6 +47,7 @@ class SyncBatch(Keyed):
 
     class Meta:
         db_table = "sync_batches"
+        verbose_name_plural = "sync batches"
         indexes = [
             models.Index(fields=["broker_account"], name="idx_sync_batches_broker"),
             models.Index(fields=["started_at"], name="idx_sync_batches_started_at"),

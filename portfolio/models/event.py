@@ -23,3 +23,6 @@ class Event(Keyed):
     class Meta:
         db_table = "events"
         constraints = [models.UniqueConstraint(fields=["broker_account", "number"], name="event_once_an_account")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.kind}"

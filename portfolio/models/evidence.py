@@ -20,6 +20,10 @@ class RawReply(BookRow):
     class Meta:
         db_table = "raw_replies"
         constraints = [models.UniqueConstraint(fields=["body_digest", "broker_account"], name="body_once_an_account")]
+        verbose_name_plural = "raw replies"
+
+    def __str__(self) -> str:
+        return self.request
 
 
 class RawBody(models.Model):
@@ -32,3 +36,7 @@ class RawBody(models.Model):
 
     class Meta:
         db_table = "raw_bodies"
+        verbose_name_plural = "raw bodies"
+
+    def __str__(self) -> str:
+        return f"Body of {self.reply}"

@@ -65,6 +65,9 @@ class HoldingVersion(InstrumentRow, HoldingFigures):
         db_table = "holding_versions"
         indexes = [models.Index(fields=["broker_account", "as_of"], name="idx_holding_versions_day")]
 
+    def __str__(self) -> str:
+        return f"{self.symbol} {'gone' if self.is_gone else f'{self.owned_quantity.normalize():f}'} on {self.as_of}"
+
 
 class HoldingChange(InstrumentRow):
     """How much of an instrument is owned moved. What no explanation covered is an open question with a number."""
@@ -82,6 +85,9 @@ class HoldingChange(InstrumentRow):
     class Meta:
         db_table = "holding_changes"
         indexes = [models.Index(fields=["broker_account", "as_of"], name="idx_holding_changes_day")]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.quantity_delta.normalize():+f} on {self.as_of}"
 
 
 class ChangeExplanation(InstrumentRow):
@@ -103,3 +109,6 @@ class ChangeExplanation(InstrumentRow):
     class Meta:
         db_table = "change_explanations"
         indexes = [models.Index(fields=["broker_account", "dated"], name="idx_explanations_account_day")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.symbol} {self.quantity.normalize():+f} of {self.dated}"

@@ -22,7 +22,10 @@ class Among(In):
         left, parameters = self.process_lhs(compiler, connection)
         cast = str(self.lhs.output_field.db_type(connection)).partition("(")[0]
         texts = [f"\\x{value.hex()}" if isinstance(value, bytes) else str(value) for value in self._values(connection)]
-        return f"{left} = ANY(string_to_array(%s, E'\\x01')::{cast}[])", [*parameters, "\x01".join(texts if len(texts) > 1 else texts * 2)]
+        return f"{left} = ANY(string_to_array(%s, E'\\x01')::{cast}[])", [
+            *parameters,
+            "\x01".join(texts if len(texts) > 1 else texts * 2),
+        ]
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         if isinstance(self.lhs.output_field, BinaryField):  # JSON has no bytes

@@ -90,6 +90,9 @@ class OrderQuantityChange(BookRow):
             models.Index(fields=["batch"], name="idx_quantity_changes_batch"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.change_type} {self.quantity_delta.normalize():+f}"
+
 
 class TransactionQuerySet(models.QuerySet["Transaction"]):
     def current(self) -> "TransactionQuerySet":
@@ -136,3 +139,6 @@ class Transaction(InstrumentRow):
             models.Index(fields=["broker_account", "trade_date"], name="idx_transactions_account_day"),
             models.Index(fields=["groww_order_id"], name="idx_transactions_order"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_type} {self.quantity.normalize():f} {self.symbol} on {self.trade_date}"

@@ -24,3 +24,6 @@ class LedgerPage(Keyed):
     class Meta:
         db_table = "ledger_pages"
         constraints = [models.UniqueConstraint(fields=["head", "number"], name="page_once_a_head")]
+
+    def __str__(self) -> str:
+        return f"Page {self.number}"

@@ -83,6 +83,10 @@ class PositionVersion(InstrumentRow, PositionFigures):
         db_table = "position_versions"
         indexes = [models.Index(fields=["broker_account", "as_of"], name="idx_position_versions_day")]
 
+    def __str__(self) -> str:
+        state = "gone" if self.is_gone else f"{self.quantity.normalize():f}"
+        return f"{self.symbol} {self.product} {state} on {self.as_of}"
+
 
 class FundsVersion(BookRow):
     """Cash and margin as the broker showed them; a row when they change."""
@@ -99,3 +103,6 @@ class FundsVersion(BookRow):
     class Meta:
         db_table = "funds_versions"
         indexes = [models.Index(fields=["broker_account", "fetched_at"], name="idx_funds_versions_account")]
+
+    def __str__(self) -> str:
+        return f"Funds on {self.as_of}"

@@ -42,6 +42,9 @@ class PortfolioSnapshot(BookRow):
             models.Index(fields=["broker_account"], name="idx_portfolio_snapshots_broker"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.snapshot_date}, revision {self.revision}"
+
 
 class Price(InstrumentRow):
     """What an instrument cost on a day, shared by all accounts. The highest revision of a source is current."""
@@ -58,3 +61,6 @@ class Price(InstrumentRow):
         constraints = [
             models.UniqueConstraint(fields=["instrument", "price_date", "source", "revision"], name="price_once")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.price.normalize():f} on {self.price_date}"

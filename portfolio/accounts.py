@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
@@ -11,7 +12,6 @@ from . import clock, keys
 from .ids import new_uuid
 from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Portfolio
-
 
 
 def connect(
@@ -47,13 +47,14 @@ def _broker_type(code: str) -> BrokerType:
 
 
 def store_credentials(account: BrokerAccount, login_method: str, credentials: Mapping[str, str]) -> None:
-    """Seals the credentials; the day's token of the old ones is thrown away. An account that waited is active again."""
+    """Seals the credentials; the day's token of the old ones is thrown away. Whatever state the account was in, it is
+    active again: its owner has just asked for that."""
     sealed = keys.seal(key_ring(), msgspec.json.encode(dict(credentials)), _context(account.pk, "credentials"))
     BrokerAccountCredential.objects.update_or_create(
         account=account, defaults={"login_method": login_method, "sealed": sealed, "sealed_token": None}
     )
     BrokerAccount.objects.filter(pk=account.pk).update(token_expires_at=None)
-    BrokerAccount.objects.filter(pk=account.pk, state=BrokerAccount.State.NEEDS_LOGIN).update(
+    BrokerAccount.objects.filter(pk=account.pk).exclude(state=BrokerAccount.State.ACTIVE).update(
         state=BrokerAccount.State.ACTIVE, state_since=clock.now(), state_reason=""
     )
 
@@ -91,7 +92,7 @@ class StoredToken:
         await self._in_database(store_token, self._stored.account_id, token, expires_at)
 
 
-def store_token(account_id: object, token: str, expires_at: datetime) -> None:
+def store_token(account_id: UUID, token: str, expires_at: datetime) -> None:
     sealed = keys.seal(key_ring(), token.encode(), _context(account_id, "token"))
     with transaction.atomic():
         BrokerAccountCredential.objects.filter(account=account_id).update(sealed_token=sealed)

@@ -1,21 +1,37 @@
-"""Tests a login before anything of it is stored, and binds the account to the client the broker names."""
+"""Tests a login before anything of it is stored, and binds the account to the client that the broker names."""
 
 import asyncio
 import inspect
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import transaction
+
+from ledger.normalise import scrubbed
 from portfolio_project.settings import broker_url
 
 from . import accounts, clock
-from .models import BrokerAccount, Portfolio
+from .models import BrokerAccount, Portfolio, User
 from .triggers.base import Account, BaseTrigger, Credential, Reply, TriggerError
 from .triggers.client import Transport
 
 
 class Refused(Exception):
     """The login was not accepted, or does not say whose account it is; the message says what to do."""
+
+
+class Login(NamedTuple):
+    """A login that the broker accepted. `client_id` is the broker's own name for the account."""
+
+    broker: str
+    method: str
+    credentials: Mapping[str, str]
+    client_id: str
+    token: tuple[str, datetime] | None
+
+    def __repr__(self) -> str:
+        return f"Login({self.broker}, {self.method}, {self.client_id})"
 
 
 class _OneToken:
@@ -32,27 +48,42 @@ class _OneToken:
 
 
 def try_login(
-    trigger: type[BaseTrigger],
-    login_method: str,
-    credentials: Mapping[str, str],
-    portfolio: Portfolio,
-    client_id: str | None = None,
-    label: str = "",
-) -> BrokerAccount:
-    """Logs in, learns the client id, and stores the account with its sealed credentials and token."""
+    trigger: type[BaseTrigger], method: str, credentials: Mapping[str, str], client_id: str | None = None
+) -> Login:
+    """Logs in and learns the client id; stores nothing. A broker that does not tell it leaves it to the caller, or
+    to the broker's own name: then there is one account."""
     tokens = _OneToken()
     try:
-        named = asyncio.run(_identify(trigger, {**credentials, "login_method": login_method}, tokens))
+        named = asyncio.run(_identify(trigger, {**credentials, "login_method": method}, tokens))
     except TriggerError as error:
-        raise Refused(f"{trigger.name or trigger.code} did not accept the login: {error}") from None
+        raise Refused(_said(trigger, str(error), credentials)) from None
+    except Exception as error:
+        message = f"the trigger failed with {type(error).__name__}: {error}"
+        raise Refused(_said(trigger, message, credentials)) from None
     if named and client_id and named != client_id:
         raise Refused(f"these credentials belong to another client than {client_id}")
-    account = accounts.connect(
-        portfolio=portfolio, broker=trigger.code, account_id=named or client_id or trigger.code.lower(),
-        login_method=login_method, credentials=credentials, label=label,
-    )  # fmt: skip
-    if tokens.token:
-        accounts.store_token(account.pk, *tokens.token)
+    return Login(trigger.code, method, credentials, named or client_id or trigger.code.lower(), tokens.token)
+
+
+def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, str]) -> str:
+    name, clean = trigger.name or trigger.code, scrubbed(message, tuple(credentials.values()))
+    return clean if clean.startswith(name) else f"{name}: {clean}"
+
+
+def store(login: Login, username: str, portfolio_name: str, label: str = "") -> BrokerAccount:
+    """Writes the account with its sealed credentials and token; the user and the portfolio, when they are new."""
+    with transaction.atomic():
+        user, is_new = User.objects.get_or_create(username=username)
+        if is_new:
+            user.set_unusable_password()
+            user.save()
+        portfolio, _ = Portfolio.objects.get_or_create(user=user, name=portfolio_name)
+        account = accounts.connect(
+            portfolio=portfolio, broker=login.broker, account_id=login.client_id, login_method=login.method,
+            credentials=login.credentials, label=label,
+        )  # fmt: skip
+        if login.token:
+            accounts.store_token(account.pk, *login.token)
     return account
 
 

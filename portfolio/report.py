@@ -1,20 +1,39 @@
-"""What the result of a sync looks like to a person and to a program. Reads; decides nothing."""
+"""What syncs and accounts look like to a person and to a program. Reads; decides nothing."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from ledger.canonical import SYNC_BATCH
+from ledger.normalise import IST
 
-from .models import BrokerAccount
+from .models import BrokerAccount, PortfolioSnapshot
+from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, Question, State, Story, open_questions
 from .sync.record import Result
 
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
+EXAMPLES = 2  # so many are told of each kind; the rest is counted
+SNAPSHOT_COLUMNS = (
+    "snapshot_date", "revision", "total_holdings_value", "total_positions_value", "total_portfolio_value",
+    "cash_balance", "margin_used", "margin_available", "day_change", "day_change_percent", "net_purchases",
+    "holdings_count", "positions_count", "orders_count", "trades_count", "stale_prices", "created_at",
+)  # fmt: skip
+
+
+class Out(Protocol):
+    """Where text goes: a file, or what Django wraps around one."""
+
+    def write(self, text: str, /) -> Any: ...
+
+
+# For a program: JSON values, decimals and times as text
 
 
 def as_values(result: Result) -> dict[str, Any]:
-    """One account's batch as JSON values: the batch's own columns, decimals and times as text."""
+    """One account's batch: the batch's own columns, its page, and the day's totals where it wrote them."""
     batch = dict(zip(SYNC_BATCH.columns, result.header, strict=True))
     counters = {name: int(batch[name] or 0) for name, kind in SYNC_BATCH.fields if kind == "integer"}
     totals = result.made.outbox.totals
@@ -29,26 +48,35 @@ def as_values(result: Result) -> dict[str, Any]:
         "errors": json.loads(batch["error_details"] or "[]"),
         "page": result.page.number,
         "page_hash": result.page.hash.hex(),
-        "totals": {name: _plain(value) for name, value in totals._asdict().items()} if totals else None,
+        "totals": totals._asdict() if totals else None,
     }
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else value
+def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
+    """One account: what the book tells of it, what it holds, and its last snapshot."""
+    snapshot = _last_snapshot(account)
+    return {
+        "account": account.pk,
+        "broker": account.broker_id,
+        "client_id": account.account_id,
+        "label": account.label,
+        **asdict(story),
+        "holdings": [
+            {"symbol": row.symbol, "isin": row.isin, "quantity": row.owned_quantity, "value": row.current_value}
+            for row in account.holdings.order_by("symbol", "lot")
+        ],
+        "snapshot": {name: getattr(snapshot, name) for name in SNAPSHOT_COLUMNS} if snapshot else None,
+    }
 
 
-def write_line(out: TextIO, result: Result, account: BrokerAccount) -> None:
-    """One account in one line, and a line for each problem with what to do about it."""
-    values = as_values(result)
-    figures = (
-        f"{values['holdings_fetched']} holdings, {values['positions_fetched']} positions, "
-        f"{values['orders_fetched']} orders"
-    )
-    changed = values["holdings_updated"] + values["positions_updated"] + values["quantity_changes_detected"]
-    news = f"{changed} changes" if changed else "no change"
-    out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
-    for problem in result.capture.problems:
-        out.write(f"      {problem.section}: {problem.message}\n        -> {problem.next}\n")
+def as_json(values: object) -> str:
+    return json.dumps(values, indent=1, default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def exit_code(results: Iterable[Result], wanted: int) -> int:
@@ -57,26 +85,140 @@ def exit_code(results: Iterable[Result], wanted: int) -> int:
     return 0 if len(statuses) == wanted and all(status == "COMPLETED" for status in statuses) else 1
 
 
-def write_account(out: TextIO, account: BrokerAccount) -> None:
+# For a person: text
+
+
+def write_line(out: Out, result: Result, account: BrokerAccount) -> None:
+    """One account in one line, and two lines for each problem: what it is, and what to do about it."""
+    values = as_values(result)
+    figures = (
+        f"{counted(values['holdings_fetched'], 'holding')}, {counted(values['positions_fetched'], 'position')}, "
+        f"{counted(values['orders_fetched'], 'order')}"
+    )
+    changed = values["holdings_updated"] + values["positions_updated"] + values["quantity_changes_detected"]
+    news = counted(changed, "change") if changed else "no change"
+    out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
+    write_problems(out, [result])
+
+
+def write_problems(out: Out, results: Iterable[Result]) -> None:
+    """Each problem once, however many captures met it."""
+    problems = dict.fromkeys(problem for result in results for problem in result.capture.problems)
+    for problem in problems:
+        out.write(f"      {problem.section}: {problem.message}\n        -> {problem.next}\n")
+
+
+def write_account(out: Out, account: BrokerAccount) -> None:
     """What a person wants to know of an account: what is held, the last snapshot, the open questions."""
-    for holding in account.holdings.order_by("-current_value", "symbol"):
-        value = f"{holding.current_value:14,.2f}" if holding.current_value is not None else " (no price yet)"
-        mark = "  UNCONFIRMED since " + str(holding.unconfirmed_since) if holding.unconfirmed_since else ""
-        out.write(f"  {holding.symbol:14} {holding.owned_quantity.normalize():>12,f} {value}{mark}\n")
-    snapshot = account.snapshots.order_by("-snapshot_date", "-revision").first()
-    if snapshot:
-        change = f"{snapshot.day_change:+,.2f}" if snapshot.day_change is not None else "not known yet"
-        cash = f"{snapshot.cash_balance:,.2f}" if snapshot.cash_balance is not None else "not given"
+    _write_holdings(out, account)
+    if snapshot := _last_snapshot(account):
+        _write_snapshot(out, snapshot)
+    _write_questions(out, open_questions(account))
+
+
+def _write_holdings(out: Out, account: BrokerAccount) -> None:
+    holdings = account.holdings.order_by("-current_value", "symbol")
+    out.write(f"  {counted(len(holdings), 'holding')}, units and value in INR\n" if holdings else "  No holdings\n")
+    for row in holdings:
+        value = "no price yet" if row.current_value is None else _money(row.current_value)
+        mark = f"  unconfirmed since {row.unconfirmed_since}" if row.unconfirmed_since else ""
+        out.write(f"    {row.symbol:14}{_units(row.owned_quantity):>12}{value:>18}{mark}\n")
+
+
+def _last_snapshot(account: BrokerAccount) -> PortfolioSnapshot | None:
+    return account.snapshots.order_by("-snapshot_date", "-revision").first()
+
+
+def _write_snapshot(out: Out, snapshot: PortfolioSnapshot) -> None:
+    percent = snapshot.day_change_percent
+    out.write(f"  Snapshot of {snapshot.snapshot_date}, in INR\n")
+    for name, value, note in (
+        ("holdings", snapshot.total_holdings_value, ""),
+        ("positions", snapshot.total_positions_value, ""),
+        ("together", snapshot.total_portfolio_value, ""),
+        ("day change", snapshot.day_change, "" if percent is None else f"  {percent:+.2f} %"),
+        ("cash", snapshot.cash_balance, ""),
+    ):
+        figure = "not known" if value is None else f"{value:{'+' if name == 'day change' else ''},.2f}"
+        out.write(f"    {name:14}{figure:>30}{note}\n")
+    if snapshot.stale_prices:
+        out.write(f"    {counted(snapshot.stale_prices, 'instrument')} at the price of an earlier day\n")
+
+
+def _write_questions(out: Out, questions: Sequence[Question]) -> None:
+    if questions:
         out.write(
-            f"  Snapshot of {snapshot.snapshot_date}: INR {snapshot.total_portfolio_value:,.2f} "
-            f"(day change {change}; cash {cash})\n"
+            "  Open questions: these moved, and nothing in the book says why yet (a split, a bonus, a transfer?)\n"
         )
-        if snapshot.stale_prices:
-            out.write(f"  {snapshot.stale_prices} without a price of that day\n")
-    questions = account.holding_changes.exclude(unexplained_quantity=0).order_by("question_number")
-    for question in questions:
-        out.write(
-            f"  Question {question.question_number}: {question.symbol} moved by "
-            f"{question.quantity_delta.normalize():+f} on {question.as_of}, "
-            f"{question.unexplained_quantity.normalize():+f} of it without an explanation\n"
-        )
+    for one in questions:
+        rest = "" if one.moved == one.unexplained else f"  ({_signed(one.unexplained)} of it)"
+        number = one.number or ""
+        out.write(f"    {number:3}  {one.as_of}  {one.symbol:14}{one.isin:14}{_signed(one.moved):>11}{rest}\n")
+
+
+def write_story(out: Out, story: Story) -> None:
+    """What was fetched and written, which orders were seen changing, what happened to holdings."""
+    fetched, changed = story.fetched, story.changed
+    ended = ", ".join(f"{number} {MARKS[status]}" for status, number in fetched.batches.items() if number)
+    found = (
+        f"{counted(fetched.holdings, 'holding')}, {counted(fetched.positions, 'position')}, "
+        f"{counted(fetched.orders, 'order')}"
+    )
+    for line in (
+        f"  Fetched  {counted(sum(fetched.batches.values()), 'capture')} ({ended}), {fetched.requests:,} requests, "
+        f"{fetched.replies_kept:,} new replies kept",
+        f"           {found} at the last whole capture",
+        f"  Changed  {counted(changed.orders, 'order')}: {counted(changed.order_versions, 'version')}, "
+        f"{counted(changed.quantity_changes, 'change')}, {counted(changed.transactions, 'fill')}",
+        f"           {counted(changed.holding_versions, 'version')} of holdings, {changed.position_versions:,} of "
+        f"positions, {counted(changed.snapshots, 'snapshot')}, {counted(changed.pages, 'page')}",
+    ):
+        out.write(f"{line}\n")
+    for lines in (_order_lines(story.orders), _move_lines(story)):
+        for line in lines:
+            out.write(f"{line}\n")
+
+
+def _order_lines(orders: Sequence[OrderStory]) -> Iterator[str]:
+    """Of each kind the number, and those orders that were seen in most states."""
+    for kind in ORDER_KINDS:
+        told = sorted((order for order in orders if kind in order.kinds), key=lambda order: -len(order.states))
+        if told:
+            yield f"  Orders {kind}: {len(told)}"
+        for order in told[:EXAMPLES]:
+            yield f"    {order.symbol:14}{order.side:5}" + " -> ".join(map(_state, order.states))
+
+
+def _state(state: State) -> str:
+    price = "" if state.price is None else f" at {state.price:,.2f}"
+    status = state.status.lower().replace("_", " ")
+    return f"{_moment(state.detected_at)} {status} {_units(state.filled)}/{_units(state.quantity)}{price}"
+
+
+def _move_lines(story: Story) -> Iterator[str]:
+    for kind in HOLDING_KINDS:
+        told = [move for move in story.moves if move.kind == kind]
+        if told:
+            shown = ", ".join(f"{move.symbol} {_units(move.quantity)} on {move.as_of}" for move in told[:3])
+            more = f", and {len(told) - 3} more" if len(told) > 3 else ""
+            yield f"  Holdings {kind}: {shown}{more}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:,.2f}"
+
+
+def _units(value: Decimal) -> str:
+    return f"{value.normalize():,f}"
+
+
+def _signed(value: Decimal) -> str:
+    return f"{value.normalize():+,f}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(IST):%d %b %H:%M}"

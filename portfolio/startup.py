@@ -3,12 +3,21 @@
 from functools import cache
 
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from . import guards
 
 
 class NotReady(Exception):
     """The database is not as it must be; the message says what to do."""
+
+
+@cache
+def require_tables() -> None:
+    """Refuses a database that is empty or of an older version, once a process."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise NotReady("The database is not set up, or is of an older version. Run: manage.py migrate")
 
 
 @cache

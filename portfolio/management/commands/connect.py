@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import report
-from ...connecting import Refused, try_login
+from ... import demo, report, startup
+from ...clock import ClockError, refresh
+from ...connecting import Login, Refused, store, try_login
 from ...keys import KeyTrouble
-from ...models import BrokerAccount, Portfolio, User
-from ...startup import NotReady
+from ...models import BrokerAccount
 from ...sync.capture import DAILY
 from ...sync.pipeline import sync
 from ...triggers.base import BaseTrigger, CredentialField, LoginMethod
@@ -19,7 +19,10 @@ from ...triggers.registry import REGISTRY, get_trigger_for_code
 
 
 class Command(BaseCommand):
-    help = "Add a broker account: asks for its credentials, tests the login, syncs once and shows the result."
+    help = (
+        "Add a broker account: asks for its credentials, tests the login, syncs once and shows the result. Exit code "
+        "0: added and synced; 1: added, and the sync did not complete; 2: not added."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("broker", help="the broker's code, such as groww")
@@ -31,21 +34,19 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         trigger = self._trigger(options["broker"])
-        method = self._method(trigger, options["method"])
         try:
-            credentials = {field.name: self._ask(field) for field in method.fields}
-            self.stdout.write(f"Trying the login at {trigger.name or trigger.code} ...")
-            account = try_login(
-                trigger, method.name, credentials, self._portfolio(options), options["client_id"], options["label"]
-            )
-            results = sync([str(account.pk)], DAILY)
-        except (Refused, NotReady, KeyTrouble) as error:
-            raise CommandError(str(error), returncode=2) from None
+            startup.require_tables()
+            startup.require_guards()
+            refresh()
+            login = self._log_in(trigger, options["method"], options["client_id"])
+            account = store(login, options["user"], options["portfolio"], options["label"])
+        except (Refused, startup.NotReady, KeyTrouble, ClockError) as error:
+            raise CommandError(f"{error}\nNothing was stored.", returncode=2) from None
         except (EOFError, KeyboardInterrupt):
             raise CommandError("stopped; nothing was stored", returncode=2) from None
-        self._show(account, results)
-        if code := report.exit_code(results, 1):
-            sys.exit(code)
+        if demo.is_here():
+            self.stderr.write(WARNING)
+        self._sync(account)
 
     def _trigger(self, code: str) -> type[BaseTrigger]:
         trigger = get_trigger_for_code(code)
@@ -54,6 +55,12 @@ class Command(BaseCommand):
             raise CommandError(f"no broker {code!r} is known; there are: {known}", returncode=2)
         return trigger
 
+    def _log_in(self, trigger: type[BaseTrigger], method_name: str | None, client_id: str | None) -> Login:
+        method = self._method(trigger, method_name)
+        credentials = {field.name: self._ask(field) for field in method.fields}
+        self.stdout.write(f"Trying the login at {trigger.name or trigger.code} ...")
+        return try_login(trigger, method.name, credentials, client_id)
+
     def _method(self, trigger: type[BaseTrigger], name: str | None) -> LoginMethod:
         methods = {method.name: method for method in trigger.login_methods}
         if not methods:
@@ -61,7 +68,7 @@ class Command(BaseCommand):
         if name is None and len(methods) > 1:
             for method in methods.values():
                 self.stdout.write(f"  {method.name:10} {method.label}")
-            name = input(f"Which way to log in? [{next(iter(methods))}] ").strip() or None
+            name = input(f"Which way to log in? [{next(iter(methods))}] ").strip()
         name = name or next(iter(methods))
         if name not in methods:
             raise CommandError(f"no way {name!r} to log in; there are: {', '.join(methods)}", returncode=2)
@@ -69,28 +76,27 @@ class Command(BaseCommand):
 
     def _ask(self, field: CredentialField) -> str:
         """Secrets are never echoed, and never taken from the command line, where others could read them."""
-        if not sys.stdin.isatty():
-            value = sys.stdin.readline()
-            if not value:
-                raise EOFError
-        else:
+        if sys.stdin.isatty():
             value = (getpass.getpass if field.is_secret else input)(f"{field.label}: ")
-        value = value.strip()
-        if not value:
+        elif not (value := sys.stdin.readline()):
+            raise EOFError
+        if not value.strip():
             raise CommandError(f"{field.label} is needed", returncode=2)
-        return value
+        return value.strip()
 
-    def _portfolio(self, options: dict[str, Any]) -> Portfolio:
-        user, is_new = User.objects.get_or_create(username=options["user"])
-        if is_new:
-            user.set_unusable_password()
-            user.save()
-        return Portfolio.objects.get_or_create(user=user, name=options["portfolio"])[0]
-
-    def _show(self, account: BrokerAccount, results: list[Any]) -> None:
+    def _sync(self, account: BrokerAccount) -> None:
+        self.stdout.write(f"Added {account} with the id {account.pk}. Its first sync ...")
+        results = sync([str(account.pk)], DAILY)
         for result in results:
-            report.write_line(self.stdout, result, account)  # type: ignore[arg-type]
+            report.write_line(self.stdout, result, account)
         if not results:
             self.stdout.write("Another run holds this account; it is left to that run.")
-        report.write_account(self.stdout, account)  # type: ignore[arg-type]
-        self.stdout.write(f"Account id: {account.pk}")
+        report.write_account(self.stdout, account)
+        if code := report.exit_code(results, 1):
+            sys.exit(code)
+
+
+WARNING = (
+    "The demo has been in this database: its made-up prices and dates stand beside your account for good. For real use "
+    "start with an empty one: set DATABASE_URL=sqlite:///var/mine.sqlite3, then manage.py migrate, then connect again."
+)

@@ -1,0 +1,361 @@
+"""The commands, as a person and a timer use them: what they print, what they store, and how they end."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from portfolio import accounts, clock
+from portfolio.ids import new_uuid
+from portfolio.models import BrokerAccount, BrokerAccountCredential, Portfolio, SyncBatch, User
+from portfolio.sync.claim import claim
+from portfolio.tasks import sync_holdings_task
+from portfolio.triggers.registry import REGISTRY
+from simulators.groww import GrowwSimulator
+from simulators.market import Market
+from simulators.scripts import random_investor
+from tests import build
+
+pytestmark = pytest.mark.database
+Type = Callable[..., None]
+
+
+def run(*arguments: Any, **options: Any) -> tuple[int, str, str]:
+    """Exit code, output, errors."""
+    out, errors = io.StringIO(), io.StringIO()
+    try:
+        call_command(*map(str, arguments), stdout=out, stderr=errors, **options)
+    except CommandError as error:
+        return error.returncode, out.getvalue(), str(error)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue(), errors.getvalue()
+    return 0, out.getvalue(), errors.getvalue()
+
+
+def synced_accounts() -> list[str]:
+    """Client ids of the accounts that have a batch, in order."""
+    batches = SyncBatch.objects.filter(broker_account__isnull=False)
+    return sorted(batches.values_list("broker_account__account_id", flat=True))
+
+
+def break_credentials(account: BrokerAccount) -> None:
+    BrokerAccountCredential.objects.filter(account=account).delete()
+
+
+# sync_holdings
+
+
+def test_all_accounts_are_synced_and_told_in_a_line_each() -> None:
+    portfolio = build.a_portfolio()
+    build.an_account(client_id="S1", portfolio=portfolio)
+    build.an_account(client_id="S2", portfolio=portfolio)
+    code, out, errors = run("sync_holdings")
+    line = "2026-10-05  2 holdings, 0 positions, 0 orders; 2 changes"
+    assert (code, errors) == (0, "")
+    assert sorted(out.splitlines()) == [f"ok    SAMPLE S1  {line}", f"ok    SAMPLE S2  {line}"]
+
+
+def test_the_same_again_says_that_nothing_changed() -> None:
+    build.an_account()
+    run("sync_holdings")
+    assert run("sync_holdings")[1] == "ok    SAMPLE S1  2026-10-05  2 holdings, 0 positions, 0 orders; no change\n"
+
+
+def test_json_is_one_document_with_a_result_an_account() -> None:
+    account = build.an_account()
+    code, out, _ = run("sync_holdings", "--json")
+    (result,) = json.loads(out)["results"]
+    assert code == 0
+    assert result["account"] == str(account.pk)
+    assert (result["status"], result["sync_type"], result["trading_day"]) == (
+        "COMPLETED", "DAILY_PORTFOLIO", "2026-10-05",
+    )  # fmt: skip
+    assert (result["holdings_fetched"], result["holdings_updated"], result["page"], result["errors"]) == (2, 2, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("word", "sync_type"),
+    [("daily", "DAILY_PORTFOLIO"), ("orders", "ORDER_HISTORY"), ("realtime", "REALTIME_UPDATE")],
+)
+def test_the_type_of_sync_is_chosen_by_a_word(word: str, sync_type: str) -> None:
+    build.an_account()
+    run("sync_holdings", "--type", word)
+    assert SyncBatch.objects.get(broker_account__isnull=False).sync_type == sync_type
+
+
+def test_one_account_that_fails_gives_exit_code_1_and_the_others_complete() -> None:
+    portfolio = build.a_portfolio()
+    break_credentials(build.an_account(client_id="S1", portfolio=portfolio))
+    build.an_account(client_id="S2", portfolio=portfolio)
+    code, out, _ = run("sync_holdings")
+    assert code == 1
+    assert SyncBatch.objects.get(broker_account__account_id="S2").status == "COMPLETED"
+    assert "account: the account has no credentials\n        -> enter them: manage.py connect sample" in out
+
+
+def test_an_account_that_another_run_holds_is_named_and_gives_exit_code_1() -> None:
+    account = build.an_account()
+    claim([str(account.pk)], "DAILY_PORTFOLIO", new_uuid(), clock.now())
+    assert run("sync_holdings") == (1, "", "SAMPLE S1: another run holds this account; it is left to that run\n")
+
+
+def test_only_the_named_accounts_are_synced() -> None:
+    first, _, third = (build.an_account(client_id=f"S{number}") for number in (1, 2, 3))
+    code, _, _ = run("sync_holdings", "--account", str(first.pk).upper(), "--account", third.pk)
+    assert (code, synced_accounts()) == (0, ["S1", "S3"])
+
+
+def test_only_the_accounts_of_the_named_portfolio_are_synced() -> None:
+    portfolio = build.a_portfolio()
+    build.an_account(client_id="S1")
+    build.an_account(client_id="S2", portfolio=portfolio)
+    code, _, _ = run("sync_holdings", "--portfolio", portfolio.pk)
+    assert (code, synced_accounts()) == (0, ["S2"])
+
+
+def test_accounts_that_are_disabled_or_in_an_inactive_portfolio_are_left_out() -> None:
+    build.an_account(client_id="S1")
+    accounts.disable(build.an_account(client_id="S2"), "closed")
+    build.an_account(client_id="S3", portfolio=build.a_portfolio(active=False))
+    code, _, _ = run("sync_holdings")
+    assert (code, synced_accounts()) == (0, ["S1"])
+
+
+def test_naming_a_disabled_account_is_bad_input() -> None:
+    account = build.an_account()
+    accounts.disable(account, "closed")
+    code, out, error = run("sync_holdings", "--account", account.pk)
+    assert (code, out) == (2, "")
+    assert error == f"no account to sync with the id {account.pk}: unknown, disabled, or in an inactive portfolio"
+
+
+def test_an_unknown_account_is_bad_input_and_nothing_is_synced() -> None:
+    known, unknown = build.an_account(), "01900000-0000-7000-8000-000000000000"
+    code, _, error = run("sync_holdings", "--account", known.pk, "--account", unknown)
+    assert (code, synced_accounts()) == (2, [])
+    assert error == f"no account to sync with the id {unknown}: unknown, disabled, or in an inactive portfolio"
+
+
+def test_an_inactive_portfolio_is_bad_input() -> None:
+    portfolio = build.a_portfolio(active=False)
+    build.an_account(portfolio=portfolio)
+    code, _, error = run("sync_holdings", "--portfolio", portfolio.pk)
+    assert (code, error.split(":")[0]) == (2, "no account to sync there")
+
+
+def test_without_any_account_it_says_how_to_add_one() -> None:
+    assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")
+
+
+@pytest.mark.parametrize("option", ["--account", "--portfolio"])
+def test_what_is_not_an_id_is_refused_by_name(option: str) -> None:
+    code, out, error = run("sync_holdings", option, "groww")
+    assert (code > 0, out) == (True, "")
+    assert error == f"Error: argument {option}: 'groww' is not an id; the admin shows the ids"
+
+
+def test_a_clock_that_gives_no_time_is_told_without_a_traceback(set_clock: Callable[[str], None]) -> None:
+    build.an_account()
+    set_clock("yesterday")
+    code, _, error = run("sync_holdings")
+    assert (code, error.split(".")[0]) == (2, "KHATA_CLOCK is 'yesterday'")
+
+
+# sync_holdings_task
+
+
+def test_the_task_really_syncs_the_accounts_it_is_given() -> None:
+    account = build.an_account(client_id="S1")
+    build.an_account(client_id="S2")
+    sync_holdings_task.apply(args=([str(account.pk)],)).get()
+    assert synced_accounts() == ["S1"]
+
+
+def test_the_task_syncs_all_accounts_when_it_is_given_none() -> None:
+    build.an_account(client_id="S1")
+    build.an_account(client_id="S2")
+    sync_holdings_task.apply(kwargs={"sync_type": "orders"}).get()
+    assert synced_accounts() == ["S1", "S2"]
+
+
+def test_the_task_does_not_fail_for_an_account_that_does() -> None:
+    account = build.an_account()
+    break_credentials(account)
+    assert sync_holdings_task.apply(args=([str(account.pk)],)).successful()
+    assert SyncBatch.objects.get(broker_account=account).status == "FAILED"
+
+
+def test_the_task_fails_for_an_account_that_does_not_exist() -> None:
+    assert sync_holdings_task.apply(args=(["01900000-0000-7000-8000-000000000000"],)).failed()
+
+
+# connect
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Lines on standard input, which is a pipe then."""
+
+    def type_lines(*lines: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+    return type_lines
+
+
+def nothing_stored() -> bool:
+    return not (BrokerAccount.objects.exists() or Portfolio.objects.exists() or User.objects.exists())
+
+
+def test_connecting_stores_the_account_syncs_it_and_shows_what_it_holds(typed: Type) -> None:
+    typed("my token")
+    code, out, errors = run("connect", "sample", "--label", "Mine")
+    account = BrokerAccount.objects.get()
+    assert (code, errors) == (0, "")
+    assert (account.broker_id, account.label, account.portfolio.name, account.user.username) == (
+        "SAMPLE", "Mine", "My portfolio", "me",
+    )  # fmt: skip
+    assert out.splitlines()[:4] == [
+        "Trying the login at Sample broker ...",
+        f"Added SAMPLE Mine with the id {account.pk}. Its first sync ...",
+        "ok    SAMPLE Mine  2026-10-05  2 holdings, 0 positions, 0 orders; 2 changes",
+        "  2 holdings, units and value in INR",
+    ]
+    assert "my token" not in out
+
+
+def test_the_login_of_a_new_owner_cannot_be_guessed(typed: Type) -> None:
+    typed("my token")
+    run("connect", "sample")
+    assert not User.objects.get().has_usable_password()
+
+
+@pytest.fixture
+def groww() -> Any:
+    with build.groww(random_investor(Market(), "1000000001", 1, holdings=3, positions=1, orders=2)) as simulator:
+        yield simulator
+
+
+def secrets_of(simulator: GrowwSimulator, method: str) -> list[str]:
+    known = simulator.credentials(next(iter(simulator.investors)))
+    names = {
+        "totp": ("totp_token", "totp_seed"),
+        "approval": ("api_key", "api_secret"),
+        "token": ("access_token",),
+    }
+    return [known[name] for name in names[method]]
+
+
+@pytest.mark.parametrize("method", ["totp", "approval", "token"])
+def test_groww_is_connected_in_each_of_its_three_ways(groww: GrowwSimulator, typed: Type, method: str) -> None:
+    secrets = secrets_of(groww, method)
+    typed(*secrets)
+    code, out, errors = run("connect", "groww", "--method", method)
+    account = BrokerAccount.objects.get()
+    assert (code, errors, account.account_id) == (0, "", next(iter(groww.investors)))
+    assert account.credential.login_method == method
+    assert f"ok    GROWW {account.account_id}  2026-10-05  3 holdings" in out
+    assert [secret for secret in secrets if secret in out] == []
+
+
+def test_the_token_of_the_trial_is_used_by_the_first_sync(groww: GrowwSimulator, typed: Type) -> None:
+    typed(*secrets_of(groww, "totp"))
+    run("connect", "GROWW", "--method", "totp")
+    assert [served.path for served in groww.requests].count("/token/api/access") == 1
+
+
+def test_the_way_to_log_in_is_asked_for_and_the_first_is_the_default(groww: GrowwSimulator, typed: Type) -> None:
+    typed("", *secrets_of(groww, "totp"))
+    assert run("connect", "groww")[0] == 0
+    assert BrokerAccount.objects.get().credential.login_method == "totp"
+
+
+def test_wrong_credentials_are_refused_in_words_and_nothing_is_stored(groww: GrowwSimulator, typed: Type) -> None:
+    typed("wrong-token-00112233", "JBSWY3DPEHPK3PXP")
+    code, out, error = run("connect", "groww", "--method", "totp")
+    assert (code, nothing_stored()) == (2, True)
+    assert error.startswith("Groww refused the login: ")
+    assert error.endswith("Nothing was stored.")
+    assert [secret for secret in ("wrong-token-00112233", "JBSWY3DPEHPK3PXP") if secret in out + error] == []
+
+
+def test_a_secret_that_cannot_be_one_is_not_shown(groww: GrowwSimulator, typed: Type) -> None:
+    typed("wrong-token-00112233", "not base 32, 0189!")
+    code, out, error = run("connect", "groww", "--method", "totp")
+    assert (code, nothing_stored(), "not base 32, 0189!" in out + error) == (2, True, False)
+
+
+def test_a_broker_that_cannot_be_reached_is_told_without_a_traceback(
+    typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROWW_API_URL", "http://127.0.0.1:9")
+    typed("a token")
+    code, _, error = run("connect", "groww", "--method", "token")
+    assert (code, nothing_stored(), error.splitlines()[-1]) == (2, True, "Nothing was stored.")
+    assert error.startswith("Groww: GET /user/detail: ")
+
+
+def test_credentials_of_another_client_than_the_one_named_are_refused(groww: GrowwSimulator, typed: Type) -> None:
+    typed(*secrets_of(groww, "token"))
+    code, _, error = run("connect", "groww", "--method", "token", "--client-id", "9999999999")
+    assert (code, nothing_stored()) == (2, True)
+    assert error.splitlines()[0] == "these credentials belong to another client than 9999999999"
+
+
+def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: Type) -> None:
+    typed("old token")
+    run("connect", "sample")
+    account = BrokerAccount.objects.get()
+    accounts.disable(account, "closed")
+    typed("new token")
+    assert run("connect", "sample")[0] == 0
+    account = BrokerAccount.objects.get()
+    assert (account.state, accounts.open_credentials(account.credential)["token"]) == ("active", "new token")
+
+
+def test_an_unknown_broker_is_refused_with_those_there_are(typed: Type) -> None:
+    typed("a token")
+    code, _, error = run("connect", "zerodhaa")
+    known = ", ".join(sorted(REGISTRY))
+    assert (code, error) == (2, f"no broker 'zerodhaa' is known; there are: {known}")
+
+
+def test_an_unknown_way_to_log_in_is_refused_with_those_there_are() -> None:
+    code, _, error = run("connect", "groww", "--method", "face")
+    assert (code, error) == (2, "no way 'face' to log in; there are: totp, approval, token")
+
+
+def test_an_empty_answer_is_asked_for_by_name(typed: Type) -> None:
+    typed("")
+    assert run("connect", "sample") == (2, "", "Token is needed")
+
+
+def test_input_that_ends_too_soon_stores_nothing(typed: Type) -> None:
+    typed("only the token")
+    assert run("connect", "groww", "--method", "totp") == (2, "", "stopped; nothing was stored")
+    assert nothing_stored()
+
+
+def test_a_trigger_that_raises_is_told_in_words_and_shows_no_secret(
+    typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any) -> None:
+        raise KeyError(self.broker_account.credential.credentials["token"])
+
+    monkeypatch.setattr(REGISTRY["SAMPLE"], "fetch_holdings", broken)
+    typed("my-secret-token")
+    code, out, error = run("connect", "sample")
+    assert (code, nothing_stored(), "my-secret-token" in out + error) == (2, True, False)
+    assert error == "Sample broker: the trigger failed with KeyError: '***'\nNothing was stored."
+
+
+def test_an_account_whose_first_sync_fails_is_stored_and_gives_exit_code_1(groww: GrowwSimulator, typed: Type) -> None:
+    typed(*secrets_of(groww, "totp"))
+    groww.fault("500", "/holdings/user")
+    code, out, _ = run("connect", "groww", "--method", "totp")
+    assert (code, BrokerAccount.objects.count(), SyncBatch.objects.get(broker_account__isnull=False).status) == (
+        1, 1, "PARTIAL",
+    )  # fmt: skip
+    assert out.splitlines()[2].startswith("part  GROWW ")

@@ -36,17 +36,15 @@ _ZEROS = {scale: Decimal(0).scaleb(-scale) for scale in range(13)}
 
 def at_scale(value: Decimal, scale: int) -> Decimal:
     """`value` rounded half to even to `scale` decimals, never minus zero. BadValue when it cannot be kept."""
+    limit = _LIMITS[scale]
     try:
         scaled = value.quantize(_STEPS[scale], context=_CONTEXT)
+        fits = -limit <= scaled <= limit  # comparing raises for what is not a number
     except InvalidOperation:
-        raise BadValue(f"{value} is not a number that fits") from None
-    if not scaled:
-        if scaled.is_nan():
-            raise BadValue("not a number")
-        return _ZEROS[scale]
-    if not -_LIMITS[scale] <= scaled <= _LIMITS[scale]:
-        raise BadValue(f"{value} is too large (limit {_LIMITS[scale]:.0f})")
-    return scaled
+        raise BadValue("not a number" if value.is_nan() else f"{value} is not a number that fits") from None
+    if not fits:
+        raise BadValue(f"{value} is too large (limit {limit:.0f})")
+    return scaled if scaled else _ZEROS[scale]
 
 
 def quantity(value: Decimal) -> Decimal:

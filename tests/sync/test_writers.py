@@ -1,0 +1,206 @@
+"""One writer an account: leases, tokens, runs that die, and pages that somebody else wrote meanwhile."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from portfolio import clock
+from portfolio.ids import new_uuid
+from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
+from portfolio.sync import evidence
+from portfolio.sync.capture import DAILY, Capture
+from portfolio.sync.claim import claim, open_batches
+from portfolio.sync.pipeline import _decided, settle, sync
+from portfolio.sync.record import record
+from portfolio.triggers.base import Answer, Reply
+from tests import build
+from tests.sync import recomputed
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+
+
+def claimed(account: BrokerAccount, **sections: list[Any]) -> Capture:
+    """A capture of a run that has just fetched these sections, its replies kept, and not recorded yet."""
+    (capture,) = claim([str(account.pk)], DAILY, new_uuid(), clock.now())
+    return fetched(capture, **sections)
+
+
+def fetched(capture: Capture, **sections: list[Any]) -> Capture:
+    capture.absent.update({"holdings", "positions", "orders", "trades", "funds", "prices"} - set(sections))
+    for name, rows in sections.items():
+        reply = Reply(f"GET /{name}", 200, f"{name} {capture.batch_id}".encode(), capture.started_at)
+        evidence.keep([evidence.note(capture, reply)], clock.now())
+        capture.answers[name] = Answer([reply], lambda replies, rows=rows: (rows, []))  # type: ignore[misc]
+    return capture
+
+
+def let_the_lease_run_out(account: BrokerAccount) -> None:
+    AccountHead.objects.filter(account=account).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def statuses(account: BrokerAccount) -> list[str]:
+    return list(SyncBatch.objects.filter(broker_account=account).order_by("pk").values_list("status", flat=True))
+
+
+def test_an_account_that_another_run_holds_is_left_to_it(broker: Broker) -> None:
+    account, free = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "FREE")
+    claimed(account)
+    results = sync([str(account.pk), str(free.pk)], DAILY)
+    assert [result.capture.account_id for result in results] == [str(free.pk)]
+    assert statuses(account) == ["STARTED"]
+
+
+def test_a_run_that_died_is_closed_by_the_next_and_its_replies_stay(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    claimed(account, holdings=[build.a_holding()])
+    let_the_lease_run_out(account)
+    (result,) = build.synced(account)
+    assert statuses(account) == ["FAILED", "COMPLETED"]
+    dead = SyncBatch.objects.get(status="FAILED")
+    assert '"kind":"interrupted"' in dead.error_details
+    assert (dead.page.number, dead.page.entries_count) == (1, 1)
+    assert RawReply.objects.get(batch=dead).request == "GET /holdings"
+    assert result.page.number == 2
+    recomputed.check_all_pages()
+
+
+def test_a_dead_run_is_closed_once_however_many_come_after(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    claimed(account)
+    let_the_lease_run_out(account)
+    build.synced(account)
+    build.synced(account)
+    assert statuses(account) == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert account.broker_id == "SCRIPTED"
+    assert [event.kind for event in account.events.order_by("number")] == [
+        "sync.failed", "account.failing", "sync.completed", "account.recovered", "sync.completed",
+    ]  # fmt: skip
+
+
+def test_a_holder_that_slept_too_long_writes_nothing(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    sleeper = claimed(account, holdings=[build.a_holding("INFY", 99)])
+    let_the_lease_run_out(account)
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(account)
+    kept, pages = RawReply.objects.count(), LedgerPage.objects.count()
+    assert settle([sleeper]) == []
+    late = Reply("GET /late", 200, b"late", clock.now())
+    evidence.keep([evidence.note(sleeper, late)], clock.now())
+    assert [row.symbol for row in account.holdings.all()] == ["TCS"]
+    assert (RawReply.objects.count(), LedgerPage.objects.count()) == (kept, pages)
+    recomputed.check_all_pages()
+
+
+def test_a_holder_that_slept_does_not_keep_its_group_from_being_written(broker: Broker) -> None:
+    asleep, awake = build.an_account("SCRIPTED", "A"), build.an_account("SCRIPTED", "B")
+    group = [claimed(asleep, holdings=[build.a_holding()]), claimed(awake, holdings=[build.a_holding()])]
+    let_the_lease_run_out(asleep)
+    claimed(asleep)
+    assert [result.capture.account_id for result in settle(group)] == [str(awake.pk)]
+    assert (asleep.holdings.count(), awake.holdings.count()) == (0, 1)
+
+
+def test_a_page_that_came_between_is_followed_and_the_account_decided_again() -> None:
+    """Whoever writes under the same token, such as an import, moves the page: nothing is lost, nothing told twice."""
+    account = build.an_account()
+    first = claimed(
+        account,
+        holdings=[build.a_holding(), build.a_holding(quantity=11)],
+        orders=[build.an_order(), build.an_order(quantity=11), build.an_order("O2", filled=10)],
+    )
+    waiting = _decided([settle_ready(first)])
+    between = fetched(another_batch(first), orders=[build.an_order(), build.an_order("O2", filled=5)])
+    assert len(settle([between])) == 1
+    recorded = record(waiting)
+    assert (recorded.written, [result.capture.batch_id for result in recorded.moved]) == ([], [first.batch_id])
+    (result,) = settle_again(recorded.moved[0].made.fetched)
+    assert [problem.kind for problem in result.capture.problems] == ["set_aside", "set_aside"]
+    assert result.page.number == 2
+    found = OrderVersion.objects.order_by("groww_order_id", "version")
+    assert list(found.values_list("groww_order_id", "version", "filled_quantity")) == [
+        ("O1", 1, 0), ("O2", 1, 5), ("O2", 2, 10),
+    ]  # fmt: skip
+    recomputed.check_all_pages()
+
+
+def settle_ready(capture: Capture) -> Capture:
+    from portfolio.sync.normalise import normalise
+
+    return normalise(capture)
+
+
+def settle_again(capture: Capture) -> list[Any]:
+    """As `settle` goes on with what was moved: from the kept statement."""
+    return record(_decided([capture])).written
+
+
+def another_batch(capture: Capture) -> Capture:
+    from dataclasses import replace
+
+    from portfolio.ids import new_id
+
+    other = replace(
+        capture, batch_id=new_id(), sync_type="ORDER_HISTORY", answers={}, sections={}, problems=[], absent=set(),
+        replies=[],
+    )  # fmt: skip
+    open_batches([other])
+    return other
+
+
+def test_sixteen_runs_at_once_take_turns_and_the_chain_has_no_gap(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def slowly() -> list[Any]:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        with lock:
+            inside[0] -= 1
+        return [build.a_holding(quantity=len(broker.asked))]
+
+    broker.says = {"holdings": slowly}
+
+    def run(number: int) -> int:
+        try:
+            return len(sync([str(account.pk)], DAILY))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(16) as pool:
+        ran = sum(sum(pool.map(run, range(16))) for _ in range(3))
+    assert most[0] == 1
+    assert ran >= 3
+    assert statuses(account) == ["COMPLETED"] * ran
+    assert LedgerPage.objects.filter(head__account=account).count() == ran
+    assert account.holding_versions.count() == len(broker.asked) == ran
+    recomputed.check_all_pages()
+
+
+def test_accounts_side_by_side_make_each_instrument_once(broker: Broker) -> None:
+    from portfolio.models import Instrument
+    from portfolio.sync import instruments
+
+    accounts = [build.an_account("SCRIPTED", f"C{number}") for number in range(6)]
+    broker.says = {"positions": [build.a_position("NIFTY26NOVFUT", 50, segment="FNO", isin=None)]}
+
+    def run(account: BrokerAccount) -> None:
+        instruments.forget()  # as another process would know nothing of it
+        try:
+            sync([str(account.pk)], DAILY)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(run, accounts))
+    assert Instrument.objects.count() == 1
+    assert {account.positions.get().instrument_id for account in accounts} == {Instrument.objects.get().pk}

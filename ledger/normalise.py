@@ -41,7 +41,7 @@ def at_scale(value: Decimal, scale: int) -> Decimal:
         scaled = value.quantize(_STEPS[scale], context=_CONTEXT)
         fits = -limit <= scaled <= limit  # comparing raises for what is not a number
     except InvalidOperation:
-        raise BadValue("not a number" if value.is_nan() else f"{value} is not a number that fits") from None
+        raise BadValue("not a number" if value.is_qnan() else f"{value} is not a number that fits") from None
     if not fits:
         raise BadValue(f"{value} is too large (limit {limit:.0f})")
     return scaled if scaled else _ZEROS[scale]

@@ -133,9 +133,10 @@ def trade(row: Any, reply: Reply, times: Times) -> Trade:
     if row.trade_status == "CANCELLED":
         raise BadValue("a fill that was cancelled")
     when = times.instant(row.trade_date_time)
-    names = (text(row.exchange_trade_id), name(row.groww_order_id), isin(row.isin), *instrument(row, reply))
+    listing = instrument(row, reply)
+    names = (text(row.exchange_trade_id), name(row.groww_order_id), isin(row.isin) if listing[2] == CASH else None)
     terms = (word(row.transaction_type), quantity(row.quantity), price(row.price))
-    return Trade(*names, *terms, when, ist_date(when or reply.fetched_at), text(row.settlement_number))
+    return Trade(*names, *listing, *terms, when, ist_date(when or reply.fetched_at), text(row.settlement_number))
 
 
 def fill_identity(row: Trade, place: int) -> Hashable:

@@ -1,0 +1,202 @@
+"""The demo: a few of its days, then more, on the database of the tests, against a simulator of its own."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from portfolio import demo
+from portfolio.models import (
+    BrokerAccount,
+    LedgerPage,
+    OrderVersion,
+    Portfolio,
+    PortfolioSnapshot,
+    SyncBatch,
+    Transaction,
+    User,
+)
+from portfolio.sync.capture import DAILY, ORDERS_ONLY
+from portfolio.triggers.registry import REGISTRY
+from tests import build
+from tests.test_commands import run
+
+pytestmark = pytest.mark.database
+ROOT = Path(__file__).parents[1]
+TRADING, SAVINGS = "8100000001", "8100000002"
+
+
+def days(count: int) -> tuple[int, dict[str, Any]]:
+    """Takes so many days. Exit code, and the document that was printed."""
+    code, out, _ = run("demo", "--once", "--json", "--days", count)
+    return code, json.loads(out)
+
+
+def account_of(document: dict[str, Any], client_id: str) -> dict[str, Any]:
+    (found,) = [account for account in document["accounts"] if account["client_id"] == client_id]
+    return dict(found)
+
+
+def states(account: dict[str, Any], kind: str) -> list[tuple[str, list[str]]]:
+    """Symbol and states of the orders of this kind that were seen in more than one state."""
+    told = [order for order in account["orders"] if kind in order["kinds"] and len(order["states"]) > 1]
+    return [(order["symbol"], [f"{each['status']} {each['filled']}" for each in order["states"]]) for order in told]
+
+
+def book() -> dict[str, set[Any]]:
+    """What may never be written twice, by what makes it unique."""
+    return {
+        "versions": set(OrderVersion.objects.values_list("groww_order_id", "order_date", "version")),
+        "fills": set(Transaction.objects.values_list("broker_account", "source_id", "revision")),
+        "snapshots": set(PortfolioSnapshot.objects.values_list("broker_account", "snapshot_date", "revision")),
+    }
+
+
+def test_three_days_show_what_became_of_the_orders() -> None:
+    code, document = days(3)
+    trading = account_of(document, TRADING)
+    assert code == 0
+    assert [(day["number"], day["day"]) for day in document["days"]] == [
+        (1, "2026-10-05"), (2, "2026-10-06"), (3, "2026-10-07"),
+    ]  # fmt: skip
+    assert {batch["status"] for day in document["days"] for batch in day["batches"]} == {"COMPLETED"}
+    assert states(trading, "partly filled first")[0] == ("SBIN", ["PARTIALLY_FILLED 40", "EXECUTED 100"])
+    assert states(trading, "modified") == [("TCS", ["OPEN 0", "EXECUTED 5"])]
+    assert states(trading, "cancelled") == [("CIPLA", ["OPEN 0", "CANCELLED 0"])]
+    assert trading["fetched"]["batches"] == {"STARTED": 0, "COMPLETED": 12, "PARTIAL": 0, "FAILED": 0}
+    assert (trading["label"], trading["changed"]["snapshots"], trading["snapshot"]["snapshot_date"]) == (
+        "Trading", 3, "2026-10-07",
+    )  # fmt: skip
+    assert len(trading["holdings"]) == trading["snapshot"]["holdings_count"]
+
+
+def test_the_next_run_takes_the_next_day_and_doubles_nothing() -> None:
+    days(2)
+    before = book()
+    code, document = days(1)
+    after = book()
+    dates = dict(OrderVersion.objects.values_list("groww_order_id", "order_date"))
+    new_orders = {key[0] for key in after["versions"] - before["versions"]}
+    assert (code, [day["day"] for day in document["days"]]) == (0, ["2026-10-07"])
+    assert {name: before[name] - after[name] for name in before} == {name: set() for name in before}
+    assert {dates[order] for order in new_orders} == {date(2026, 10, 7)}
+    assert account_of(document, TRADING)["fetched"]["batches"]["COMPLETED"] == 4
+    assert BrokerAccount.objects.count() == 2
+
+
+def test_the_pages_of_each_account_run_on_without_a_gap() -> None:
+    days(1)
+    days(1)
+    for account in BrokerAccount.objects.all():
+        pages = LedgerPage.objects.filter(head=account.head).order_by("number")
+        assert list(pages.values_list("number", flat=True)) == list(range(1, 9))
+        assert [bytes(page.previous_hash) for page in pages[1:]] == [bytes(page.hash) for page in pages[:7]]
+
+
+def test_a_run_that_ended_in_the_middle_of_a_day_goes_on_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as until_noon:
+        until_noon.setattr(demo, "LOOKS", demo.LOOKS[:2])
+        days(1)
+    code, document = days(1)
+    (day,) = document["days"]
+    assert (code, day["day"], len(day["batches"])) == (0, "2026-10-05", 4)
+
+
+def test_the_first_run_tells_the_whole_story_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "LOOKS", ((time(16, 5), DAILY), (time(19, 30), ORDERS_ONLY)))
+    code, out, _ = run("demo", "--once", "--json")
+    document = json.loads(out)
+    moves = {(move["kind"], move["symbol"]) for move in account_of(document, TRADING)["moves"]}
+    questions = [(each["symbol"], each["unexplained"]) for each in account_of(document, TRADING)["questions"]]
+    assert (code, len(document["days"]), document["days"][-1]["day"]) == (0, 30, "2026-11-17")
+    assert {("sold out", "WIPRO"), ("pledged", "HDFCBANK"), ("settled after T+1", "SBIN")} <= moves
+    assert states(account_of(document, SAVINGS), "seen on two days") == [("GAIL", ["ACKED 0", "EXECUTED 100"])]
+    assert questions == [("MARUTI", "-27"), ("MARUTI", "135"), ("ITC", "161"), ("KOTAKBANK", "30"), ("TITAN", "-5")]
+    code, out, _ = run("demo", "--once", "--json")
+    assert (code, [(day["number"], day["day"]) for day in json.loads(out)["days"]]) == (0, [(31, "2026-11-18")])
+
+
+def test_the_text_has_a_line_a_day_and_a_part_for_each_account() -> None:
+    code, out, _ = run("demo", "--once", "--days", 1)
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == [
+        "day",
+        "captures",
+        "orders",
+        "changes",
+        "holdings",
+        "Trading,",
+        "INR",
+        "Savings,",
+        "INR",
+    ]
+    assert lines[1].split()[:6] == ["1", "Mon", "05", "Oct", "8", "ok"]
+    assert [line for line in lines if line.startswith("GROWW ")] == [
+        f"GROWW Trading, client {TRADING}", f"GROWW Savings, client {SAVINGS}",
+    ]  # fmt: skip
+    (told,) = [line for line in lines if line.startswith("    SBIN          BUY")]
+    assert told.split(" -> ")[0].endswith("05 Oct 10:50 partially filled 40/100 at 780.00")
+
+
+def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(REGISTRY, "GROWW")
+    code, document = days(1)
+    assert (code, {batch["status"] for batch in document["days"][0]["batches"]}) == (1, {"FAILED"})
+
+
+def test_no_other_sync_asks_for_the_demos_accounts() -> None:
+    days(1)
+    assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")
+    assert run("sync_holdings", "--portfolio", Portfolio.objects.get().pk)[0] == 2
+    assert SyncBatch.objects.filter(broker_account__isnull=False).count() == 8
+
+
+def test_the_address_of_the_simulator_is_forgotten_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "address").write_text("https://groww.example/v1", "utf-8")
+    monkeypatch.setenv("GROWW_API_URL_FILE", str(tmp_path / "address"))
+    before = {name: value for name, value in os.environ.items() if name.startswith("GROWW_")}
+    clock = settings.KHATA_CLOCK
+    with demo.opened():
+        assert os.environ["GROWW_API_URL"].startswith("http://127.0.0.1:")
+        assert "GROWW_API_URL_FILE" not in os.environ
+    after = {name: value for name, value in os.environ.items() if name.startswith("GROWW_")}
+    assert (after, settings.KHATA_CLOCK) == (before, clock)
+
+
+def test_it_does_not_run_beside_real_accounts() -> None:
+    build.an_account()
+    code, out, error = run("demo", "--once")
+    assert (code, out) == (2, "")
+    assert error.startswith("This database holds accounts that are not the demo's")
+    assert not User.objects.filter(username="demo").exists()
+
+
+def test_connecting_a_real_account_after_the_demo_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo.opened():
+        pass
+    monkeypatch.setattr("sys.stdin", io.StringIO("a token\n"))
+    code, _, errors = run("connect", "sample")
+    assert (code, errors.split(":")[0]) == (0, "The demo has been in this database")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "two"])
+def test_a_number_of_days_that_is_none_is_refused(count: str) -> None:
+    code, _, error = run("demo", f"--days={count}")
+    assert (code > 0, error) == (True, "Error: argument --days: a whole number, 1 or more")
+
+
+def test_the_simulator_ends_when_whoever_started_it_is_gone() -> None:
+    command = [sys.executable, "-m", "simulators.groww", "--ends-with-input"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
+        assert child.stdin and child.stdout
+        child.stdout.readline()
+        child.stdin.close()
+        assert child.wait(timeout=20) == 0

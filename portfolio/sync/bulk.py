@@ -38,9 +38,9 @@ def insert(table: Schema, rows: Sequence[Rendered]) -> None:
         return
     if connection.vendor == "postgresql":
         text = copy_text(table, rows)
-        with connection.cursor() as cursor, connection.wrap_database_errors:
-            with cursor.copy(copy_statement(table)) as copy:
-                copy.write(text)
+        wrapped = connection.wrap_database_errors
+        with connection.cursor() as cursor, wrapped, cursor.copy(copy_statement(table)) as copy:
+            copy.write(text)
     else:
         values = sqlite_rows(table, rows)
         whole = len(values) - len(values) % SQLITE_ROWS_AT_ONCE

@@ -15,7 +15,7 @@ from ledger.entries import SetAside
 from ledger.normalise import REMARK_LIMIT, scrubbed
 
 from ..keys import EvidenceKey
-from ..models import BrokerAccountCredential
+from ..models import AccountHead, BrokerAccountCredential
 from ..triggers.base import Answer, Reply
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,7 @@ class Capture:
     writes_snapshot: bool
     evidence_key: EvidenceKey
     memory: Memory
+    head: AccountHead | None = field(default=None, repr=False)  # as claimed; None: read it again
     credential: BrokerAccountCredential | None = None
     token_expires_at: datetime | None = None
     answers: dict[str, Answer] = field(default_factory=dict, repr=False)

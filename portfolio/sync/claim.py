@@ -75,6 +75,7 @@ def _captures(heads: Sequence[AccountHead], sync_type: str, now: datetime) -> li
                 writes_snapshot=sync_type in (DAILY, REALTIME) and (is_first or is_own_day) and is_closed,
                 evidence_key=evidence_key,
                 memory=Memory.read(head.section_digests),
+                head=head,
                 credential=getattr(account, "credential", None),
                 token_expires_at=account.token_expires_at,
             )

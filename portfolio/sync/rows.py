@@ -5,7 +5,6 @@ rendered once, and leaves its leaf for the page. Projections are collected besid
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any

@@ -19,7 +19,6 @@ from ledger.snapshot import Totals
 
 from ..models import (
     AccountHead,
-    BrokerAccount,
     ChangeExplanation,
     OrderVersion,
     PortfolioSnapshot,
@@ -129,7 +128,8 @@ class Book:
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:
     """The books of these captures, by account id."""
-    books = _heads(captures)
+    books = {c.account_id: Book(c.head, c.head.account.state) for c in captures if c.head and c.head.account}
+    books |= _heads([capture for capture in captures if capture.account_id not in books or not capture.is_quiet])
     _read_leaves(captures, books)
     busy = [capture for capture in captures if not capture.is_quiet]
     if busy:
@@ -143,10 +143,11 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
     return books
 
 
-def _heads(captures: Iterable[Capture]) -> dict[str, Book]:
-    heads = AccountHead.objects.filter(account__among=[capture.account_id for capture in captures])
-    states = dict(BrokerAccount.objects.filter(pk__among=[c.account_id for c in captures]).values_list("pk", "state"))
-    return {str(head.account_id): Book(head, states[head.account_id]) for head in heads if head.account_id}
+def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
+    """A head that was claimed and whose account is as it was need not be read again: the record compares the page."""
+    ids = [capture.account_id for capture in captures]
+    heads = AccountHead.objects.filter(account__among=ids).select_related("account") if ids else ()
+    return {str(head.account_id): Book(head, head.account.state) for head in heads if head.account}
 
 
 def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:

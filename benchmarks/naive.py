@@ -127,7 +127,8 @@ class Naive:
             figures = {"isin": row.isin or "", "symbol": row.symbol, "exchange": row.exchange}
             figures |= dict(zip(names, row[5:17], strict=True))
             state = figures | {
-                "current_price": prices.get((row.symbol, row.exchange)), "price_day": self.day, "last_updated_at": self.now,
+                "current_price": prices.get((row.symbol, row.exchange)), "price_day": self.day,
+                "last_updated_at": self.now,
             }  # fmt: skip
             place = {"instrument": instrument, "segment": row.segment, "product": row.product}
             if known is None or any(getattr(known, name) != figures[name] for name in figures):
@@ -137,9 +138,7 @@ class Naive:
                 )  # fmt: skip
                 self.changed += 1
             if known is None:
-                models.RealPosition.objects.create(
-                    broker_account=self.account, created_at=self.now, **place, **state
-                )
+                models.RealPosition.objects.create(broker_account=self.account, created_at=self.now, **place, **state)
             else:
                 models.RealPosition.objects.filter(pk=known.pk).update(**state)
 

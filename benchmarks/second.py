@@ -45,9 +45,16 @@ class Database:
         return _sqlite(tables)
 
 
-def _final_rows(calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> list[tuple[str, Schema, list[Rendered], str]]:
+def _final_rows(
+    calls: Sequence[tuple[str, Schema, Sequence[Any], str]],
+) -> list[tuple[str, Schema, list[Rendered], str]]:
     """Inserts joined by table. A batch is inserted as it was closed, so that its update is no work for the limit."""
-    closed = {row[0]: row for kind, table, rows, _ in calls if kind == "update" and table.name == "sync_batches" for row in rows}
+    closed = {
+        row[0]: row
+        for kind, table, rows, _ in calls
+        if kind == "update" and table.name == "sync_batches"
+        for row in rows
+    }
     joined: dict[tuple[str, Schema, str], list[Rendered]] = {}
     for kind, table, rows, condition in calls:
         if not rows or kind == "delete" or (kind == "update" and table.name == "sync_batches"):
@@ -72,7 +79,9 @@ def _postgresql(tables: list[tuple[str, Schema, list[Rendered], str]]) -> Callab
     for kind, table, rows, condition in tables:
         if kind == "insert":
             columns = ", ".join(f'"{column}"' for column in table.columns)
-            work.append((f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')", bulk.copy_text(table, rows).encode()))
+            work.append(
+                (f"COPY {table.name} ({columns}) FROM STDIN (NULL E'\\x01')", bulk.copy_text(table, rows).encode())
+            )
         else:
             work.append((bulk.update_statement(table, condition), bulk.postgres_arrays(table, rows)))
     raw = connections[ALIAS]

@@ -1,4 +1,4 @@
-"""Ours, the documents' own algorithm, and the raw limit, side by side in one run: `python -m benchmarks.sync`.
+"""Ours, the documents' own algorithm, and the raw limit, side by side in one run: `python -m benchmarks sync`.
 
 Timed from reply bytes in memory to commit: opening the batch, raw replies, leaves and page included. The limit
 is one raw COPY a table (executemany on SQLite) of the very rows that ours wrote, rendered beforehand, into the
@@ -16,7 +16,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from ledger.canonical import Rendered, Schema
 from portfolio import accounts, models
@@ -65,14 +65,20 @@ class Watched:
         return sum(len(rows) for kind, _, rows, _ in self.calls if kind != "delete")
 
 
-def make_accounts(count: int) -> list[models.BrokerAccount]:
-    portfolio = models.Portfolio.objects.create(user=models.User.objects.create(username=str(new_uuid())), name="bench")
-    return [
-        accounts.connect(
-            portfolio=portfolio, broker="GROWW", account_id=str(number), login_method="token", credentials={"a": "b"}
-        )
-        for number in range(count)
-    ]  # fmt: skip
+def make_accounts(count: int, client_id: str = "") -> list[models.BrokerAccount]:
+    """Accounts of users of their own; numbered client ids, or all of one."""
+    return [_account(client_id or str(number)) for number in range(count)]
+
+
+def _account(client_id: str) -> models.BrokerAccount:
+    user = models.User.objects.create(username=str(new_uuid()))
+    return accounts.connect(
+        portfolio=models.Portfolio.objects.create(user=user, name="bench"),
+        broker="GROWW",
+        account_id=client_id,
+        login_method="token",
+        credentials={"access_token": "token"},
+    )
 
 
 def stage_replies(stage: str, number: int) -> tuple[Fetched, datetime]:
@@ -141,19 +147,30 @@ def main() -> None:
         limit.copy_parents()
         for stage in STAGES:
             prepared = [stage_replies(stage, number) for number in range(options.accounts)]
-            now = prepared[0][1]
-            mine = list(zip(ours_accounts, (one for one, _ in prepared), strict=True))
-            theirs = list(zip(naive_accounts, (one for one, _ in prepared), strict=False))
-            with Watched() as watched:
-                times[stage, "ours"].append(timed(lambda: ours(mine, now)) / len(mine))
-            work = limit.prepared(watched.calls)
-            times[stage, "limit"].append(timed(work) / len(mine))
-            counted: list[int] = []
-            times[stage, "naive"].append(
-                timed(lambda: counted.append(statements_of(lambda: naive(theirs, now)))) / len(theirs)
-            )
-            notes[stage] = (watched.rows() / len(mine), counted[0] // len(theirs))
+            replies, now = [one for one, _ in prepared], prepared[0][1]
+            notes[stage] = _stage(times, stage, limit, ours_accounts, naive_accounts, replies, now)
     _report(times, notes)
+
+
+def _stage(
+    times: dict[tuple[str, str], list[float]],
+    stage: str,
+    limit: second.Database,
+    ours_accounts: Sequence[models.BrokerAccount],
+    naive_accounts: Sequence[models.BrokerAccount],
+    replies: Sequence[Fetched],
+    now: datetime,
+) -> tuple[float, int]:
+    """One stage of one round, the three in turn. Returns rows and naive statements an account."""
+    mine = list(zip(ours_accounts, replies, strict=True))
+    theirs = list(zip(naive_accounts, replies, strict=False))
+    with Watched() as watched:
+        times[stage, "ours"].append(timed(lambda: ours(mine, now)) / len(mine))
+    times[stage, "limit"].append(timed(limit.prepared(watched.calls)) / len(mine))
+    counted: list[int] = []
+    seconds = timed(lambda: counted.append(statements_of(lambda: naive(theirs, now))))
+    times[stage, "naive"].append(seconds / len(theirs))
+    return watched.rows() / len(mine), counted[0] // len(theirs)
 
 
 def _options() -> argparse.Namespace:
@@ -161,12 +178,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=100)
     parser.add_argument("--naive", type=int, default=4, help="accounts for the naive algorithm, which is slow")
     parser.add_argument("--repeat", type=int, default=5)
-    return parser.parse_args()
+    return parser.parse_known_args()[0]
 
 
 def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]]) -> None:
     print(f"\n{connection.vendor}: ms an account, medians of {len(times[STAGES[0], 'ours']) - 1} interleaved rounds")
-    print(f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>10}{'% of limit':>12}{'rows':>7}{'naive stmts':>13}")
+    print(
+        f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>10}{'% of limit':>12}{'rows':>7}{'naive stmts':>13}"
+    )
     for stage in STAGES:
         rounds = {who: times[stage, who][1:] for who in ("naive", "ours", "limit")}
         ms = {who: statistics.median(values) * 1000 for who, values in rounds.items()}

@@ -43,8 +43,8 @@ class Day:
     def shares(self) -> list[int]:
         return random.Random(self.account).sample(range(SHARES), HOLDINGS)
 
-    def moves(self, kind: str, row: int) -> bool:
-        return random.Random(f"{kind} {self.account} {row} {self.day}").random() < self.changed
+    def moves(self, kind: str, row: int, weight: float = 1.0) -> bool:
+        return random.Random(f"{kind} {self.account} {row} {self.day}").random() < self.changed * weight
 
     def price(self, share: int) -> Decimal:
         chance = random.Random(f"{share} {self.day}")
@@ -90,7 +90,7 @@ class Day:
         share = self.shares()[row % HOLDINGS]
         status = "EXECUTED" if row < FILLED else ("OPEN", "CANCELLED", "REJECTED")[row % 3]
         filled = 10 if row < FILLED else 0
-        modified = row >= FILLED and random.Random(f"order {self.account} {row} {self.day}").random() < self.changed * ORDERS / (ORDERS - FILLED)
+        modified = row >= FILLED and self.moves("order", row, ORDERS / (ORDERS - FILLED))
         stamp = f"{self.day}T{9 + row % 6:02d}:{row:02d}:30"
         return {
             "groww_order_id": self.order_id(row), "trading_symbol": symbol(share), "order_status": status,
@@ -106,7 +106,8 @@ class Day:
         order = self._order(row)
         return [{
             "price": order["average_fill_price"], "isin": isin(self.shares()[row % HOLDINGS]), "quantity": 10,
-            "groww_order_id": order["groww_order_id"], "groww_trade_id": "", "exchange_trade_id": f"{self.account}{row:05d}",
+            "groww_order_id": order["groww_order_id"], "groww_trade_id": "",
+            "exchange_trade_id": f"{self.account}{row:05d}",
             "exchange_order_id": f"11{self.account:08d}{row:06d}", "trade_status": "EXECUTED",
             "trading_symbol": order["trading_symbol"], "remark": "", "exchange": "NSE", "segment": "CASH",
             "product": "MIS", "transaction_type": "BUY", "created_at": order["created_at"],

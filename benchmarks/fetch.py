@@ -1,0 +1,109 @@
+"""How near fetching comes to the latency of the broker: 1,000 accounts, 150 ms a request, rate limits lifted.
+
+The broker is a process of its own that answers every request after 150 ms. Keeping the replies is included.
+The limit is requests x 0.15 s / concurrency.
+"""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from urllib.parse import parse_qs
+
+from django.conf import settings
+
+from portfolio import clock
+from portfolio.sync.capture import DAILY, Capture
+from portfolio.sync.claim import claim
+from portfolio.sync.crew import Crew
+from portfolio.triggers.groww import GrowwTrigger
+
+from .sync import make_accounts
+from .workload import Day
+
+LATENCY_SECONDS, ACCOUNTS, ROUNDS = 0.15, 1000, 5
+WANTED = {64: 1.05, 256: 1.10}
+
+
+async def serve() -> None:
+    """A broker that costs next to nothing: every reply is made once, and sent after 150 ms."""
+    day = Day(1, date(2026, 10, 5))
+    made: dict[bytes, bytes] = {}
+    loop = asyncio.get_running_loop()
+
+    class Broker(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+
+        def data_received(self, data: bytes) -> None:
+            target = data.split(b" ", 2)[1]
+            loop.call_later(LATENCY_SECONDS, self.answer, target)
+
+        def answer(self, target: bytes) -> None:
+            if target not in made:
+                body = _body(day, target.decode())
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                made[target] = head.encode() + body
+            if not self.transport.is_closing():
+                self.transport.write(made[target])
+
+    server = await loop.create_server(Broker, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def _body(day: Day, target: str) -> bytes:
+    path, _, query = target.partition("?")
+    if path.startswith("/order/trades/"):
+        payload = {"trade_list": day.fills(int(path[-5:])) if "page=0" in query else []}
+    else:
+        payload = day.answer(path, parse_qs(query))
+    return json.dumps({"status": "SUCCESS", "payload": payload}).encode()
+
+
+@asynccontextmanager
+async def _crew(concurrency: int) -> AsyncIterator[Crew]:
+    settings.KHATA_CONCURRENCY = concurrency
+    async with Crew() as crew:
+        yield crew
+
+
+async def _fetch(account_ids: list[str], concurrency: int) -> tuple[float, int]:
+    """Seconds, and how many requests were made."""
+    async with _crew(concurrency) as crew:
+        captures: list[Capture] = await crew.in_database(claim, account_ids, DAILY, crew.owner, clock.now())
+        started = time.perf_counter()
+        async for _ in crew.settled(captures, lambda group: []):
+            pass
+        seconds = time.perf_counter() - started
+    problems = [problem for capture in captures for problem in capture.problems]
+    if problems:
+        raise RuntimeError(f"a fetch failed: {problems[0]}")
+    return seconds, sum(len(capture.replies) for capture in captures)
+
+
+def main() -> None:
+    import os
+
+    GrowwTrigger.limits = {}
+    broker = subprocess.Popen([sys.executable, "-m", "benchmarks", "fetch-broker"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert broker.stdout
+        os.environ["GROWW_API_URL"] = f"http://127.0.0.1:{broker.stdout.readline().strip()}"
+        for concurrency, wanted in WANTED.items():
+            ratios, requests = [], 0
+            for _ in range(ROUNDS):
+                ids = [str(account.pk) for account in make_accounts(ACCOUNTS, "1")]
+                seconds, requests = asyncio.run(_fetch(ids, concurrency))
+                ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
+            print(
+                f"fetch: {ACCOUNTS} accounts, {requests / ACCOUNTS:.0f} requests an account, {concurrency} at once: "
+                f"{statistics.median(ratios):.3f}x the latency limit (at most {wanted}x)"
+            )
+    finally:
+        broker.kill()

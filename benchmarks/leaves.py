@@ -1,0 +1,45 @@
+"""What leaves and pages cost: the same first sync with and without them, taking turns. At most 1.35x is wanted."""
+
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from ledger import canonical, merkle
+
+from .sync import make_accounts, ours, stage_replies, timed
+
+ACCOUNTS, ROUNDS = 100, 7
+_NOTHING = bytes(32)
+
+
+@contextmanager
+def without_leaves() -> Iterator[None]:
+    """Rows get 32 zero bytes in place of a leaf, and pages a root of nothing."""
+    leaf, root = canonical.leaf, merkle.root
+    canonical.leaf = lambda schema, rendered: _NOTHING
+    merkle.root = lambda leaves: _NOTHING
+    try:
+        yield
+    finally:
+        canonical.leaf, merkle.root = leaf, root
+
+
+def _first_sync() -> float:
+    prepared = [stage_replies("first sync", number) for number in range(ACCOUNTS)]
+    batch = list(zip(make_accounts(ACCOUNTS), (one for one, _ in prepared), strict=True))
+    return timed(lambda: ours(batch, prepared[0][1]))
+
+
+def main() -> None:
+    on, off = [], []
+    for _ in range(ROUNDS + 1):  # the first round warms up
+        on.append(_first_sync())
+        with without_leaves():
+            off.append(_first_sync())
+    ratio = statistics.median(a / b for a, b in zip(on[1:], off[1:], strict=True))
+    print(
+        f"{connection.vendor}: leaves and pages on {1000 * statistics.median(on[1:]) / ACCOUNTS:.2f} ms an account, "
+        f"off {1000 * statistics.median(off[1:]) / ACCOUNTS:.2f}: {ratio:.2f}x (at most 1.35x)"
+    )

@@ -19,7 +19,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("what", nargs="*", default=list(ALL), help=f"of {', '.join(ALL)}; all without it")
     parser.add_argument("--database", choices=KINDS, help="on this kind alone")
     parser.add_argument("--versions", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_known_args()[0]  # the rest is the benchmark's own
 
 
 def _run(what: str, kind: str, versions: int) -> None:

@@ -16,7 +16,7 @@ help: ## this list
 setup: .venv/base.stamp ## build .venv with what Khata needs, every package checked against its hash
 
 demo: migrate ## a simulated Groww, two accounts, thirty trading days; again: the next day
-	@$(BIN)/python manage.py demo
+	@$(BIN)/python manage.py demo --once
 
 run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=)
 	@echo "Khata is at http://$(HOST):$(PORT)/admin/ until you press Ctrl-C. In another terminal, first:"

@@ -1,9 +1,10 @@
 """What syncs and accounts look like to a person and to a program. Reads; decides nothing."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, Question, State, Stor
 from .sync.record import Result
 
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
+DAY_COUNTERS = ("orders_created", "quantity_changes_detected", "holdings_updated")
 EXAMPLES = 2  # so many are told of each kind; the rest is counted
 SNAPSHOT_COLUMNS = (
     "snapshot_date", "revision", "total_holdings_value", "total_positions_value", "total_portfolio_value",
@@ -50,6 +52,10 @@ def as_values(result: Result) -> dict[str, Any]:
         "page_hash": result.page.hash.hex(),
         "totals": totals._asdict() if totals else None,
     }
+
+
+def day_values(number: int, day: date, results: Iterable[Result]) -> dict[str, Any]:
+    return {"number": number, "day": day, "batches": [as_values(result) for result in results]}
 
 
 def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
@@ -99,6 +105,28 @@ def write_line(out: Out, result: Result, account: BrokerAccount) -> None:
     news = counted(changed, "change") if changed else "no change"
     out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
     write_problems(out, [result])
+
+
+def write_days_heading(out: Out, accounts: Iterable[BrokerAccount]) -> None:
+    worth = "".join(f"{account.label + ', INR':>18}" for account in accounts)
+    out.write(f"day             captures   new orders   order changes   holdings moved{worth}\n")
+
+
+def write_day(out: Out, number: int, day: date, results: Sequence[Result], accounts: Iterable[BrokerAccount]) -> None:
+    """All accounts on one trading day in one line: what the captures found new, and what each account is worth."""
+    values = [as_values(result) for result in results]
+    ended = Counter(MARKS[each["status"]] for each in values)
+    captures = ", ".join(f"{ended[mark]} {mark}" for mark in MARKS.values() if mark in ended)
+    sums = [sum(each[name] for each in values) for name in DAY_COUNTERS]
+    totals = {each["account"]: each["totals"]["total_portfolio_value"] for each in values if each["totals"]}
+    worth = [totals.get(str(account.pk)) for account in accounts]
+    figures = f"{captures:>8}{sums[0]:13}{sums[1]:16}{sums[2]:17}"
+    out.write(f"{number:3} {day:%a %d %b}   {figures}{''.join(map(_worth, worth))}\n")
+    write_problems(out, results)
+
+
+def _worth(total: Decimal | None) -> str:
+    return f"{'-' if total is None else _money(total):>18}"
 
 
 def write_problems(out: Out, results: Iterable[Result]) -> None:

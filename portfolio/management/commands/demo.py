@@ -28,6 +28,8 @@ class Command(BaseCommand):
         try:
             startup.require_tables()
             with demo.opened() as opened:
+                if not options["json"]:
+                    self.stdout.write(INTRODUCTION)
                 days = self._take(opened, options["days"] or opened.days_left, options["json"])
                 while asks and input("\nEnter: the next trading day. q: the end. ").strip().lower() != "q":
                     days += self._take(opened, 1, False)
@@ -41,17 +43,12 @@ class Command(BaseCommand):
 
     def _take(self, opened: Demo, count: int, is_json: bool) -> list[Day]:
         """So many days, then what the book has of them."""
-        since, days = opened.now, []
-        if not is_json:
-            self._write_heading(opened)
-        for day in opened.days(count):
-            days.append(day)
-            if not is_json:
-                self._write_day(day, opened)
+        since = opened.now
+        days = list(opened.days(count)) if is_json else self._shown(opened, count)
         stories = [(account, story.of(account, since)) for account in opened.accounts]
         if is_json:
             told = [report.account_values(account, its_story) for account, its_story in stories]
-            self.stdout.write(report.as_json({"days": [_values(day) for day in days], "accounts": told}))
+            self.stdout.write(report.as_json({"days": [report.day_values(*day) for day in days], "accounts": told}))
             return days
         for account, its_story in stories:
             self.stdout.write(f"\n{account}, client {account.account_id}\n")
@@ -59,32 +56,22 @@ class Command(BaseCommand):
             report.write_account(self.stdout, account)
         return days
 
-    def _write_heading(self, opened: Demo) -> None:
-        labels = "".join(f"{account.label + ', INR':>18}" for account in opened.accounts)
-        self.stdout.write(f"day             captures   orders   changes   holdings{labels}\n")
-
-    def _write_day(self, day: Day, opened: Demo) -> None:
-        """One line: what its captures found new, and each account's total; then the problems, if any."""
-        values = [report.as_values(result) for result in day.results]
-        marks = [report.MARKS[each["status"]] for each in values]
-        ended = ", ".join(f"{marks.count(mark)} {mark}" for mark in report.MARKS.values() if mark in marks)
-        sums = [sum(each[name] for each in values) for name in COUNTERS]
-        totals = {each["account"]: each["totals"] for each in values if each["totals"]}
-        worth = "".join(_total(totals.get(str(account.pk))) for account in opened.accounts)
-        self.stdout.write(f"{day.number:3} {day.day:%a %d %b}   {ended:>8}{sums[0]:9}{sums[1]:10}{sums[2]:11}{worth}\n")
-        report.write_problems(self.stdout, day.results)
-        self.stdout.flush()
+    def _shown(self, opened: Demo, count: int) -> list[Day]:
+        """Takes the days, with a line for each as soon as it is recorded."""
+        report.write_days_heading(self.stdout, opened.accounts)
+        days = []
+        for day in opened.days(count):
+            report.write_day(self.stdout, *day, opened.accounts)
+            self.stdout.flush()
+            days.append(day)
+        return days
 
 
-COUNTERS = ("orders_created", "quantity_changes_detected", "holdings_updated")
+INTRODUCTION = """A simulated Groww on this machine, and two accounts: Trading and Savings, in the portfolio Demo.
+Each trading day they are looked at four times: orders at 10:50, 11:15 and 19:30, everything at 16:05.
+Run it again for the next trading day. "make run" shows the book in the admin.
 
-
-def _total(totals: dict[str, Any] | None) -> str:
-    return f"{totals['total_portfolio_value']:18,.2f}" if totals else f"{'-':>18}"
-
-
-def _values(day: Day) -> dict[str, Any]:
-    return {"number": day.number, "day": day.day, "batches": [report.as_values(result) for result in day.results]}
+"""
 
 
 def _days(text: str) -> int:

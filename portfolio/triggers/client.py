@@ -10,10 +10,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -28,7 +28,7 @@ from .base import (
     UnexpectedReply,
 )
 from .decode import is_deeper_than
-from .limits import Breaker, Limiter, Sleep, Timer
+from .limits import Breaker, Limiter, Sleep, Timer, retry_after
 from .permits import Permits, checked_address
 
 Keep = Callable[[Reply], Awaitable[None]]
@@ -163,7 +163,8 @@ class Client:
     async def get(
         self, path: str, *, params: Iterable[tuple[str, str]] = (), headers: Mapping[str, str] | None = None
     ) -> Reply:
-        return await self._ask(self._call("GET", path, urlencode(tuple(params), safe=","), headers=headers))
+        query = "&".join([f"{_escaped(key)}={_escaped(value)}" for key, value in params])
+        return await self._ask(self._call("GET", path, query, headers=headers))
 
     async def post(
         self,
@@ -235,10 +236,10 @@ class Client:
         """Raise what every broker's reply can be wrong in; the rest is the trigger's to say."""
         where = f"{reply.request.split('?')[0]}: the broker answered {reply.status}"
         if reply.status == 429:
-            raise RateLimited(f"{where}, too many requests", self._retry_after(headers))
+            raise RateLimited(f"{where}, too many requests", retry_after(headers, self.clock()))
         if reply.status >= 500:
             down = BrokerUnavailable(f"{where}, it is down or under maintenance")
-            down.retry_after = self._retry_after(headers)
+            down.retry_after = retry_after(headers, self.clock())
             raise down
         if 300 <= reply.status < 400:
             raise UnexpectedReply(f"{where}, a redirect, which is never followed")
@@ -250,16 +251,6 @@ class Client:
         error = self._trigger.classify(reply)
         if error:
             raise error
-
-    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
-        """Seconds that the broker asks for, given as seconds or as a date; None when it does not say."""
-        value = headers.get("Retry-After", "").strip()
-        if value.isascii() and value.isdigit():
-            return float(value)
-        moment = _http_date(value)
-        # Measured on the broker's own clock, where it shows it: ours may be set, or wrong.
-        present = _http_date(headers.get("Date", "")) or self.clock()
-        return max(0.0, (moment - present).total_seconds()) if moment else None
 
     def _pause(self, error: TriggerError, longest: float) -> float:
         """Chance spreads the attempts of many accounts. It comes on top of what the broker asked for."""
@@ -280,12 +271,9 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+@lru_cache(maxsize=1024)
+def _escaped(text: str) -> str:
+    return quote_plus(text, safe=",")
 
 
 def _is_a_page(body: bytes, headers: Mapping[str, str]) -> bool:

@@ -28,7 +28,6 @@ STATUSES = {
     "FAILED": entries.REJECTED,
 }
 NO_QUANTITY, NO_PRICE = quantity(ZERO), price(ZERO)
-
 # The same few words, symbols and remarks come in every row of every account.
 word = lru_cache(maxsize=8192)(name)
 remark = lru_cache(maxsize=1024)(normalise.scrubbed)
@@ -186,7 +185,6 @@ TRADE_ROW = row_type(
 USER_ROW = row_type(texts="ucc", lists="active_segments")
 MARGINS_ROW = row_type(numbers="clear_cash", more_numbers="net_margin_used collateral_available cnc_balance_available")
 
-ORDER_ID_ROW = row_type(texts="groww_order_id")
 
 HOLDINGS = Section(
     reader("holdings", "holdings", HOLDING_ROW, "trading_symbol"),
@@ -204,7 +202,7 @@ TRADES = Section(
     reader("trades", "trade_list", TRADE_ROW, "groww_order_id"),
     trade, normalise.wrong_trade, fill_identity,
 )  # fmt: skip
-ORDER_IDS = reader("orders", "order_list", ORDER_ID_ROW, "groww_order_id")
+ORDER_IDS = reader("orders", "order_list", row_type(texts="groww_order_id"), "groww_order_id")
 
 
 def parse_holdings(replies: Sequence[Reply]) -> Rows:
@@ -270,8 +268,8 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
 
 def parse_instruments(replies: Sequence[Reply]) -> Rows:
     """Shares and funds with an ISIN; derivatives need no mapping."""
-    columns = ("isin", "trading_symbol", "exchange", "segment")
-    return [Listing(*row) for row in csv_rows(replies[-1].body, columns) if row[3] == CASH and row[0]], []
+    rows = csv_rows(replies[-1].body, ("isin", "trading_symbol", "exchange", "segment"))
+    return [Listing(*row) for row in rows if row[3] == CASH and row[0]], []
 
 
 def user(reply: Reply) -> tuple[str, Sequence[str]]:

@@ -1,13 +1,15 @@
 """How often a broker may be asked, and when it is left in peace for a while.
 
-Real time only (never the clock of the book): a limit is between us and the broker's servers. Used
-inside one event loop; nothing here opens a socket.
+A limit is between us and the broker's servers, so it runs in real time and not on the clock of the
+book. Used inside one event loop; nothing here opens a socket.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from .base import BrokerUnavailable, Rate
@@ -76,3 +78,23 @@ class Breaker:
         self._failed = self._failed + 1 if is_down else 0
         if self._failed >= self._limit:
             self._closed_until = self._timer() + self._pause
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a broker asks to be left alone, said as seconds or as a date; None when it does not say."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    moment = _http_date(value)
+    if moment is None:
+        return None
+    # Measured on the broker's own clock, where it shows it: ours may be set, or wrong.
+    return max(0.0, (moment - (_http_date(headers.get("Date", "")) or now)).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -463,6 +463,15 @@ def test_fills_without_a_number_are_told_apart_and_a_repeated_page_is_not_counte
     assert ([each.quantity for each in entries], len(groww.asked)) == ([2, 2, 3], 2)
 
 
+def test_a_fill_of_no_number_is_set_aside_and_does_not_stop_the_pages() -> None:
+    good = json.dumps(trade_row("1", 10))
+    bad = json.dumps(trade_row("2")).replace('"quantity": 1', '"quantity": NaN')
+    groww = Groww({"/order/trades/GMK1": f'{{"status": "SUCCESS", "payload": {{"trade_list": [{bad}, {good}]}}}}'})
+    entries, aside = fills(groww, an_order())
+    assert [each.trade_id for each in entries] == ["1"]
+    assert [(each.subject, each.reason) for each in aside] == [("GMK1", "not a number")]
+
+
 def test_orders_without_a_fill_are_not_asked_for_fills() -> None:
     groww = Groww()
     assert fills(groww, an_order(filled=0)) == ([], [])
@@ -574,14 +583,24 @@ def test_instruments_are_the_shares_with_an_isin() -> None:
     )
 
 
-# Whatever comes, only typed errors and rows set aside
-
 PARSERS = {
     "holdings": groww_replies.parse_holdings,
     "positions": groww_replies.parse_positions,
     "order_list": groww_replies.parse_orders,
     "trade_list": groww_replies.parse_trades,
 }
+
+
+@pytest.mark.parametrize("status", [200, 401, 500, 503])
+def test_a_refusal_among_kept_replies_is_never_read_as_an_empty_book(status: int) -> None:
+    refused = a_reply('{"status": "FAILURE", "error": {"code": "GA000", "message": "Internal error"}}', status=status)
+    for parse in PARSERS.values():
+        with pytest.raises(UnexpectedReply, match="Internal error"):
+            parse([refused])
+
+
+# Whatever comes, only typed errors and rows set aside
+
 ALL_PARSERS = (
     *PARSERS.values(),
     groww_replies.parse_funds,

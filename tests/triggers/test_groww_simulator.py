@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.entries import CASH, Listing, Order
+from ledger.entries import CASH, FNO, Listing, Order
 from portfolio.triggers.base import (
     Account,
     BrokerUnavailable,
@@ -22,6 +22,8 @@ from portfolio.triggers.base import (
 from portfolio.triggers.client import Transport
 from portfolio.triggers.groww import GrowwTrigger
 from simulators.groww import GrowwSimulator, groww_simulator
+from simulators.market import Market
+from simulators.scripts import first_investor, second_investor
 
 from .broker import FakeTime, Kept, Tokens
 
@@ -35,7 +37,7 @@ def groww() -> Iterator[GrowwSimulator]:
 
 
 def secrets(groww: GrowwSimulator, method: str) -> dict[str, str]:
-    all_three = groww.credentials(UCC)
+    all_three = groww.credentials(next(iter(groww.investors)))
     return {
         "totp": {"totp_token": all_three["totp_token"], "totp_secret": all_three["totp_seed"]},
         "approval": {"api_key": all_three["api_key"], "api_secret": all_three["api_secret"]},
@@ -147,6 +149,45 @@ def test_what_groww_leaves_open_changes_nothing_of_what_we_read(
         assert owned == [(row.symbol, row.owned) for row in as_documented.pop("holdings")]
         del found["holdings"]
     assert found == as_documented
+
+
+@pytest.mark.parametrize("given", ["null", "absent"])
+def test_an_exchange_time_that_is_not_given_leaves_the_rest(groww: GrowwSimulator, given: str) -> None:
+    as_documented = run(groww, everything)["orders"].entries
+    groww.switch("exchange_time", given)
+    found = run(groww, everything)["orders"]
+    assert list(found.entries) == [order._replace(exchange_time=None) for order in as_documented]
+
+
+def test_fills_of_derivatives_have_a_contract_and_no_isin() -> None:
+    with groww_simulator([first_investor(Market())]) as groww:
+        groww.move_to("2026-10-14 16:05")
+        trades = run(groww, everything)["trades"]
+    options = [(trade.symbol, trade.isin, trade.is_synthesised) for trade in trades.entries if trade.segment == FNO]
+    assert (options, trades.rows[1]) == ([("NIFTY26NOV25000CE", None, False)], [])
+
+
+def test_derivatives_whose_fills_are_not_listed_give_one_fill_an_order() -> None:
+    with groww_simulator([first_investor(Market())]) as groww:
+        groww.move_to("2026-10-14 16:05")
+        groww.switch("fno_trades_404", True)
+        found = run(groww, everything)
+    options = [order for order in found["orders"].entries if order.segment == FNO]
+    made = [trade for trade in found["trades"].entries if trade.is_synthesised]
+    assert [(order.order_id, order.filled_quantity, order.average_fill_price) for order in options] == [
+        (trade.order_id, trade.quantity, trade.price) for trade in made
+    ]
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("clamp", [100, 25])
+def test_a_day_with_more_orders_than_a_page_holds_is_read_whole(clamp: int) -> None:
+    with groww_simulator([second_investor(Market())], page_size_limit=clamp, limits=False) as groww:
+        groww.move_to("2026-10-12 16:05")
+        orders = run(groww, lambda trigger: trigger.fetch_orders()).entries
+        placed = len(next(iter(groww.investors.values())).orders)
+    assert len({order.order_id for order in orders}) == len(orders) == placed
+    assert placed >= 130
 
 
 def test_a_token_dies_at_six_and_is_renewed_once_while_all_sections_ask(groww: GrowwSimulator) -> None:

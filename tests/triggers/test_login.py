@@ -81,10 +81,12 @@ class Logins:
         return outcome, NOW
 
 
-def used_by(sections: int, token: DayToken, good: str) -> list[str]:
+def used_by(sections: int, token: DayToken, good: str, offers: list[str] | None = None) -> list[str]:
     """What each of so many sections, asking side by side of a broker that takes one token, ends with."""
 
     async def ask(offered: str) -> Reply:
+        if offers is not None:
+            offers.append(offered)
         await asyncio.sleep(0.001)
         if offered != good:
             raise LoginRequired("refused")
@@ -126,12 +128,34 @@ def test_a_new_token_that_is_refused_asks_for_a_person_and_not_for_a_third() -> 
     assert logins.count == 1
 
 
+def test_a_token_that_was_renewed_and_dies_again_is_not_renewed_a_second_time() -> None:
+    logins = Logins("new", "newer")
+    token = DayToken(Tokens("dead"), logins, "do this")
+    assert used_by(3, token, "new") == ["new"] * 3
+    assert used_by(3, token, "newer") == ["do this"] * 3
+    assert logins.count == 1
+
+
+def test_a_token_of_this_runs_own_login_may_be_renewed_once() -> None:
+    logins = Logins("first", "second", "third")
+    assert used_by(3, DayToken(None, logins, "do this"), "second") == ["second"] * 3
+    assert logins.count == 2
+
+
+def test_a_login_that_gives_the_refused_token_again_asks_for_a_person() -> None:
+    logins, offers = Logins("pasted"), list[str]()
+    token = DayToken(Tokens("pasted"), logins, "paste a new one")
+    assert used_by(2, token, "other", offers) == ["paste a new one"] * 2
+    assert (logins.count, offers) == (1, ["pasted"] * 2)
+
+
 def test_a_login_that_failed_is_not_tried_again_in_the_same_run() -> None:
     logins = Logins(LoginRequired("wrong code"), "new")
     token = DayToken(Tokens("dead"), logins, "advice")
     assert used_by(5, token, "new") == ["wrong code"] * 5
-    assert used_by(3, token, "new") == ["wrong code"] * 3
-    assert logins.count == 1
+    offers: list[str] = []
+    assert used_by(3, token, "new", offers) == ["wrong code"] * 3
+    assert (logins.count, offers) == (1, [])
 
 
 def test_a_login_that_the_broker_could_not_answer_stays_retryable() -> None:

@@ -145,7 +145,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
 
 def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
     """A head that was claimed and whose account is as it was need not be read again: the record compares the page."""
-    ids = [capture.account_id for capture in captures]
+    ids: AccountIds = [capture.account_id for capture in captures]
     heads = AccountHead.objects.filter(account__among=ids).select_related("account") if ids else ()
     return {str(head.account_id): Book(head, head.account.state) for head in heads if head.account}
 

@@ -5,6 +5,7 @@ the network never for a transaction. Leases are renewed while the fetch goes on.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -50,6 +51,7 @@ class Crew:
         self._stack = AsyncExitStack()
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY)
         self._keeper = Keeper(self.in_database, clock.now)
+        self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._places = asyncio.Semaphore(4 * settings.KHATA_CONCURRENCY)
 
     async def __aenter__(self) -> "Crew":
@@ -105,7 +107,8 @@ class Crew:
             try:
                 trigger = self._trigger(capture)
                 if trigger:
-                    await fetch(capture, trigger, self._keeper.keep, self._known_fills)
+                    await fetch(capture, trigger, self._keep, self._known_fills)
+                await asyncio.gather(*self._keeping.pop(capture.batch_id, ()))
             except Exception as error:
                 capture.answers.clear()
                 failed(capture, error)
@@ -145,7 +148,10 @@ class Crew:
         return trigger(account, client, tokens)
 
     async def _keep(self, capture: Capture, reply: Reply) -> None:
-        await self._keeper.keep(capture, reply)
+        """Goes on when whoever waits is stopped, such as the pages beside one that failed: what came is kept."""
+        keeping = asyncio.ensure_future(self._keeper.keep(capture, reply))
+        self._keeping[capture.batch_id].append(keeping)
+        await asyncio.shield(keeping)
 
     async def _known_fills(self, capture: Capture, order_ids: Sequence[str]) -> dict[str, Decimal]:
         return await self.in_database(known_fills, capture.account_id, order_ids)

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +12,12 @@ from django.db import connections
 from django.utils import timezone
 
 from portfolio import clock
-from portfolio.ids import new_uuid
+from portfolio.ids import new_id, new_uuid
 from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
 from portfolio.sync import evidence
 from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim, open_batches
+from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
 from portfolio.sync.record import record
 from portfolio.triggers.base import Answer, Reply
@@ -116,12 +118,12 @@ def test_a_page_that_came_between_is_followed_and_the_account_decided_again() ->
         holdings=[build.a_holding(), build.a_holding(quantity=11)],
         orders=[build.an_order(), build.an_order(quantity=11), build.an_order("O2", filled=10)],
     )
-    waiting = _decided([settle_ready(first)])
+    waiting = _decided([normalise(first)])
     between = fetched(another_batch(first), orders=[build.an_order(), build.an_order("O2", filled=5)])
     assert len(settle([between])) == 1
     recorded = record(waiting)
     assert (recorded.written, [result.capture.batch_id for result in recorded.moved]) == ([], [first.batch_id])
-    (result,) = settle_again(recorded.moved[0].made.fetched)
+    (result,) = settle([recorded.moved[0].made.fetched])
     assert [problem.kind for problem in result.capture.problems] == ["set_aside", "set_aside"]
     assert result.page.number == 2
     found = OrderVersion.objects.order_by("groww_order_id", "version")
@@ -131,22 +133,7 @@ def test_a_page_that_came_between_is_followed_and_the_account_decided_again() ->
     recomputed.check_all_pages()
 
 
-def settle_ready(capture: Capture) -> Capture:
-    from portfolio.sync.normalise import normalise
-
-    return normalise(capture)
-
-
-def settle_again(capture: Capture) -> list[Any]:
-    """As `settle` goes on with what was moved: from the kept statement."""
-    return record(_decided([capture])).written
-
-
 def another_batch(capture: Capture) -> Capture:
-    from dataclasses import replace
-
-    from portfolio.ids import new_id
-
     other = replace(
         capture, batch_id=new_id(), sync_type="ORDER_HISTORY", answers={}, sections={}, problems=[], absent=set(),
         replies=[],

@@ -1,0 +1,266 @@
+"""What the local Groww can do wrong, in each section: a stated end, the reply kept, nothing of the old state lost.
+
+Each fault strikes one section of one account each, in one evening; a further account is left in peace.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db.models import Model
+
+from portfolio.models import (
+    BrokerAccount,
+    HoldingVersion,
+    OrderVersion,
+    PortfolioSnapshot,
+    PositionVersion,
+    RawReply,
+    RealHolding,
+    RealPosition,
+    SyncBatch,
+    Transaction,
+)
+from portfolio.sync.evidence import read_body
+from portfolio.triggers import client
+from simulators.market import Market
+from simulators.scripts import random_investor
+from tests import build
+from tests.sync import recomputed
+
+pytestmark = pytest.mark.database
+
+SECTIONS = {
+    "holdings": "/holdings/user",
+    "positions": "/positions/user",
+    "orders": "/order/list",
+    "trades": "/order/trades/*",
+    "funds": "/margins/detail/user",
+    "prices": "/live-data/ltp",
+}
+# What the batch says of the section, by the fault. Sections where another word is right are named beside it.
+FAILS = {
+    "401": "login_required",
+    "429": "rate_limited",
+    "500": "broker_unavailable",
+    "502": "broker_unavailable",
+    "503_html": "broker_unavailable",
+    "504": "broker_unavailable",
+    "failure_200": "broker_unavailable",
+    "html_200": "unexpected_reply",
+    "deep_nesting": "unexpected_reply",
+    "truncated": "unexpected_reply",
+    "truncated_length": "broker_unavailable",
+    "reset": "broker_unavailable",
+    "slow_drip": "broker_unavailable",
+    "huge_body": "unexpected_reply",
+    "gzip_bomb": "unexpected_reply",
+}
+TABLES: dict[str, tuple[type[Model], ...]] = {
+    "holdings": (RealHolding, HoldingVersion),
+    "positions": (RealPosition, PositionVersion),
+    "orders": (OrderVersion,),
+    "trades": (Transaction,),
+}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and deadlines of the client, shortened; sizes of the hostile bodies are cut in the faults' options."""
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(client, "LONGEST_PAUSE", 0.001)
+    fields = client.Transport.__init__.__defaults__
+    assert fields is not None
+    monkeypatch.setattr(client.Transport.__init__, "__defaults__", (64, 0.5, 5.0, 2, 200_000, *fields[5:]))
+
+
+SOUND = "none"
+PRICE_COLUMNS = ("current_price", "current_value", "price_day", "last_updated_at")
+
+
+@dataclass
+class Struck:
+    """One account of the evening: what the book had of the section before, and what became of it."""
+
+    account: BrokerAccount
+    before: list[Any]
+    result: Any
+    orders: int
+    owned: dict[str, int]
+
+    def told(self, section: str) -> list[Any]:
+        return [problem for problem in self.result.capture.problems if problem.section == section]
+
+    def state(self, section: str) -> str:
+        return str(self.result.made.section(section).state)
+
+
+def rows_of(section: str, account: BrokerAccount) -> list[Any]:
+    """What the book has of this section; prices come and go with another one."""
+    found: list[Any] = []
+    for model in TABLES.get(section, ()):
+        for row in model._default_manager.filter(broker_account=account).order_by("pk").values():
+            found.append({name: value for name, value in row.items() if name not in PRICE_COLUMNS})
+    return found
+
+
+def evening(kind: str, sections: Iterable[str] = SECTIONS, **options: Any) -> dict[str, Struck]:
+    """A sound Monday, and a Tuesday on which the fault strikes each section of another account."""
+    market = Market()
+    wanted = [*sections, SOUND]
+    people = [
+        random_investor(market, f"100000000{n}", n, holdings=4, positions=2, orders=6) for n in range(len(wanted))
+    ]
+    with build.groww(*people, limits=False) as simulator:
+        portfolio = build.a_portfolio()
+        accounts = {
+            section: build.a_groww_account(simulator, person.ucc, portfolio)
+            for section, person in zip(wanted, people, strict=True)
+        }
+        build.synced(*accounts.values())
+        before = {section: rows_of(section, account) for section, account in accounts.items()}
+        simulator.move_to("2026-10-06 16:05")
+        for section in sections:
+            simulator.fault(kind, SECTIONS[section], ucc=accounts[section].account_id, **options)
+        results = build.synced(*accounts.values())
+    return {
+        section: Struck(
+            accounts[section], before[section], result, len(person.orders), {h.isin: h.total for h in person.holdings}
+        )
+        for section, result, person in zip(wanted, results, people, strict=True)
+    }
+
+
+@pytest.mark.parametrize("kind", FAILS)
+def test_a_fault_ends_its_section_and_no_other(kind: str) -> None:
+    struck = evening(kind, bytes=1_000_000, depth=1_500)
+    sound = struck.pop(SOUND)
+    assert (sound.result.status, sound.result.capture.problems) == ("COMPLETED", [])
+    assert {section: [each.kind for each in one.told(section)] for section, one in struck.items()} == {
+        section: [FAILS[kind]] for section in SECTIONS
+    }
+    assert {section: one.state(section) for section, one in struck.items()} == dict.fromkeys(SECTIONS, "failed")
+    assert {section: rows_of(section, one.account) for section, one in struck.items()} == {
+        section: one.before for section, one in struck.items()
+    }
+    stored = {str(batch.pk): batch.status for batch in SyncBatch.objects.all()}
+    assert {stored[one.result.capture.batch_id] for one in struck.values()} == {"PARTIAL"}
+    assert all(each.next for one in struck.values() for each in one.result.capture.problems)
+    for section, one in struck.items():
+        assert_others_are_whole(section, kind, one)
+        assert_kept(section, kind, one)
+    recomputed.check_all_pages()
+
+
+def assert_others_are_whole(section: str, kind: str, one: Struck) -> None:
+    """All but what hangs on this section: trades on orders, the snapshot on holdings and positions."""
+    if kind != "401":  # a dead token ends the run
+        others = set(SECTIONS) - {section} - ({"trades"} if section == "orders" else set())
+        assert {one.state(name) for name in others} <= {"accepted", "unchanged"}
+        days = PortfolioSnapshot.objects.filter(broker_account=one.account).count()
+        assert days == (1 if section in ("holdings", "positions") else 2)
+
+
+NEVER_ARRIVED = ("reset", "slow_drip", "truncated_length", "huge_body", "gzip_bomb")
+SHOWS = {"html_200": b"nginx", "503_html": b"nginx", "deep_nesting": b"[" * 1000, "500": b"GA000", "401": b"GA005"}
+
+
+def assert_kept(section: str, kind: str, one: Struck) -> None:
+    """The bad reply stands in the batch's facts, and its very bytes are kept."""
+    capture, asked = one.result.capture, SECTIONS[section].rstrip("*")
+    noted = [note for note in capture.replies if asked in note.request]
+    if kind in NEVER_ARRIVED:
+        assert noted == []
+        return
+    row = RawReply.objects.get(body_digest=noted[-1].digest, broker_account=one.account)
+    body = read_body(row)
+    assert capture.evidence_key.digest(body) == bytes(row.body_digest)
+    assert SHOWS.get(kind, b"") in body
+
+
+def test_what_the_plan_does_not_include_is_absent_and_nothing_is_lost() -> None:
+    struck = evening("403")
+    for section, one in struck.items():
+        assert rows_of(section, one.account) == one.before
+        assert (one.result.status, one.result.capture.problems) == ("COMPLETED", [])
+        if section != SOUND:
+            assert one.state(section) == "absent"
+            assert "not authorised" in one.result.capture.metadata[f"{section}_absent"]
+
+
+NO_NUMBERS = ["null_number", "text_number", "nan", "infinity", "1e400", "long_integer", "negative_quantity"]
+
+
+@pytest.mark.parametrize("kind", [*NO_NUMBERS, "missing_field", "grouped_number"])
+def test_a_row_that_cannot_be_right_is_set_aside_and_the_rest_is_stored(kind: str) -> None:
+    struck = evening(kind, ["holdings", "orders"])
+    for section in ("holdings", "orders"):
+        one = struck[section]
+        assert [each.kind for each in one.told(section)] == ["set_aside"]
+        assert (one.result.status, one.state(section)) == ("PARTIAL", "accepted")
+        fetched = one.result.made.section(section)
+        assert (len(fetched.set_aside), len(fetched.entries) > 0) == (1, True)
+    assert RealHolding.objects.filter(broker_account=struck["holdings"].account).count() == 4
+    one = struck["orders"]
+    written = OrderVersion.objects.filter(batch_id=one.result.capture.batch_id).count()
+    assert (written, struck[SOUND].result.status) == (one.orders - 1, "COMPLETED")
+
+
+def test_an_order_filled_above_its_quantity_is_set_aside() -> None:
+    one = evening("filled_above_quantity", ["orders"])["orders"]
+    (problem,) = one.told("orders")
+    assert "ordered" in problem.message
+    assert OrderVersion.objects.filter(batch_id=one.result.capture.batch_id).count() == one.orders - 1
+
+
+@pytest.mark.parametrize(
+    "kind", ["shuffled_rows", "duplicate_rows", "unknown_field", "duplicate_keys", "repeated_page"]
+)
+def test_what_is_only_odd_changes_nothing(kind: str) -> None:
+    struck = evening(kind, ["holdings", "positions", "orders"])
+    for one in struck.values():
+        assert (one.result.status, one.result.capture.problems) == ("COMPLETED", [])
+        ours = RealHolding.objects.filter(broker_account=one.account).values_list("isin", "owned_quantity")
+        assert dict(ours) == one.owned
+        assert OrderVersion.objects.filter(batch_id=one.result.capture.batch_id).count() == one.orders
+
+
+def test_an_unknown_word_for_a_status_is_kept_as_it_is() -> None:
+    one = evening("unknown_enum", ["orders"])["orders"]
+    odd = OrderVersion.objects.get(broker_account=one.account, status_raw="TELEPORTED")
+    assert (odd.order_status, one.result.status) == ("UNKNOWN", "COMPLETED")
+
+
+@pytest.mark.parametrize("kind", ["empty_list", "null_list", "missing_list", "zero_quantities"])
+def test_an_empty_holdings_answer_is_suspect_and_kept(kind: str) -> None:
+    struck = evening(kind, ["holdings"])
+    one = struck["holdings"]
+    assert RealHolding.objects.filter(broker_account=one.account).count() == 4
+    assert [(each.section, each.kind) for each in one.result.capture.problems] == [("holdings", "suspect")]
+    assert (one.result.status, struck[SOUND].result.status) == ("PARTIAL", "COMPLETED")
+    assert_kept("holdings", kind, one)
+
+
+def test_another_clients_data_is_refused_whole() -> None:
+    with build.groww(limits=False) as simulator:
+        (ucc,) = simulator.investors
+        account = build.a_groww_account(simulator, ucc)
+        simulator.fault("other_client", "/user/detail")
+        (result,) = build.synced(account)
+    assert [(each.section, each.kind) for each in result.capture.problems] == [("account", "wrong_account")]
+    assert (result.status, RealHolding.objects.count(), OrderVersion.objects.count()) == ("FAILED", 0, 0)
+    assert "security.wrong_account" in set(account.events.values_list("kind", flat=True))
+
+
+def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> None:
+    with build.groww(limits=False) as simulator:
+        (ucc,) = simulator.investors
+        account = build.a_groww_account(simulator, ucc)
+        simulator.fault("401", "/token/api/access")
+        (result,) = build.synced(account)
+        tries = [served for served in simulator.requests if served.path == "/token/api/access"]
+    assert [(each.section, each.kind) for each in result.capture.problems] == [("account", "login_required")]
+    assert (result.status, BrokerAccount.objects.get(pk=account.pk).state) == ("FAILED", "needs_login")
+    assert len(tries) <= 2  # a code counts once: the next one is tried as well
+    assert [event.kind for event in account.events.order_by("number")] == ["sync.failed", "account.login_required"]

@@ -175,7 +175,7 @@ def _stage(
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=100)
+    parser.add_argument("--accounts", type=int, default=400)
     parser.add_argument("--naive", type=int, default=4, help="accounts for the naive algorithm, which is slow")
     parser.add_argument("--repeat", type=int, default=5)
     return parser.parse_known_args()[0]

@@ -1,0 +1,179 @@
+"""The first capture of an account, and captures outside the session's own day."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from portfolio.models import BrokerAccount, OrderVersion
+from portfolio.triggers.base import BrokerUnavailable
+from tests import build
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+DOWN = BrokerUnavailable("the broker is down")
+
+
+def openings(account: BrokerAccount) -> dict[str, tuple[str, int]]:
+    rows = account.explanations.filter(kind="OPENING")
+    return {row.symbol: (str(row.dated), int(row.quantity)) for row in rows}
+
+
+def tell_trading(broker: Broker, **values: Any) -> None:
+    """4 TCS bought and 2 INFY sold today, in orders, trades and positions; holdings do not show it yet."""
+    bought = build.an_order(quantity=4, filled=4, **values)
+    sold = build.an_order("O2", 2, 2, symbol="INFY", transaction_type="SELL", **values)
+    broker.says.update(
+        holdings=[build.a_holding("INFY", 25, 1500)],
+        orders=[bought, sold],
+        trades=[build.a_trade(bought), build.a_trade(sold, trade_id="T2")],
+        positions=[build.a_position("TCS", 4), build.a_position("INFY", sold=2)],
+    )
+
+
+def test_the_opening_is_what_was_owned_before_the_first_days_trades(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    build.synced(account)
+    assert openings(account) == {"INFY": ("2026-10-01", 25)}  # Friday was a holiday
+    assert account.explanations.get().cost_price == 1500
+    assert account.snapshots.get().holdings_count == 2
+    assert account.holding_changes.count() == 0
+
+
+def test_an_average_of_nothing_is_no_cost(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding(average=0)]
+    build.synced(account)
+    assert account.explanations.get().cost_price is None
+
+
+FILLS_UNREAD = pytest.mark.xfail(strict=True, reason="state._read_fills reads none before holdings were first taken")
+
+
+@pytest.mark.parametrize("section", [pytest.param("holdings", marks=FILLS_UNREAD), "positions", "trades", "orders"])
+def test_there_is_no_opening_before_all_that_it_is_made_from_is_whole(broker: Broker, section: str, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    sound = dict(broker.says)
+    broker.says[section] = DOWN
+    build.synced(account)
+    assert openings(account) == {}
+    broker.says = sound
+    at("2026-10-05 19:00")
+    build.synced(account)
+    assert openings(account) == {"INFY": ("2026-10-01", 25)}
+
+
+def test_what_moves_before_the_opening_is_no_question(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], positions=DOWN)
+    build.synced(account)
+    at("2026-10-06 16:05")
+    broker.says.update(holdings=[build.a_holding(quantity=30)], positions=[])
+    build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-05", 30)}
+    assert account.holding_changes.count() == 0
+
+
+def test_the_opening_is_written_once(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(account)
+    at("2026-10-06 16:05")
+    build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-01", 10)}
+
+
+def test_a_person_who_connects_on_a_sunday_sees_what_they_own(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    at("2026-10-11 12:00")
+    broker.says["holdings"] = [build.a_holding()]
+    (result,) = build.synced(account)
+    assert (result.status, str(result.capture.trading_day)) == ("COMPLETED", "2026-10-09")
+    assert openings(account) == {"TCS": ("2026-10-08", 10)}
+    assert [str(row.snapshot_date) for row in account.snapshots.all()] == ["2026-10-09"]
+    assert account.holdings.get().owned_quantity == 10
+
+
+OUTSIDE = ["2026-10-06 06:30", "2026-10-06 08:30"]
+
+
+@pytest.mark.parametrize("clock", OUTSIDE)
+def test_outside_the_sessions_own_day_all_is_evidence_but_orders_and_trades(broker: Broker, at: At, clock: str) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", 3)])
+    build.synced(account)
+    before = [list(account.holdings.values()), list(account.positions.values()), list(account.snapshots.values())]
+    at(clock)
+    late = build.an_order("LATE", 5, 5)
+    broker.says.update(
+        holdings=[build.a_holding(quantity=99)], positions=[], orders=[late], trades=[build.a_trade(late)]
+    )
+    (result,) = build.synced(account)
+    assert (result.status, result.capture.metadata) == ("COMPLETED", {"holdings_differ": "1"})
+    after = [list(account.holdings.values()), list(account.positions.values()), list(account.snapshots.values())]
+    assert after == before
+    assert str(OrderVersion.objects.get().order_date) == "2026-10-05"
+    assert str(account.transactions.get().trade_date) == "2026-10-05"
+    assert str(result.capture.trading_day) == "2026-10-05"
+    assert account.holding_changes.count() == 0
+
+
+def test_a_saturday_is_evidence_too(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    at("2026-10-09 16:05")
+    build.synced(account)
+    at("2026-10-10 16:05")
+    broker.says["holdings"] = []
+    (result,) = build.synced(account)
+    assert (result.status, result.capture.metadata) == ("COMPLETED", {"holdings_differ": "1"})
+    assert account.holdings.get().unconfirmed_since is None
+    assert account.snapshots.count() == 1
+
+
+def test_no_snapshot_is_written_while_the_session_goes_on(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    for clock, count in (("10:00", 0), ("15:29", 0), ("15:41", 1)):
+        at(f"2026-10-05 {clock}")
+        build.synced(account)
+        assert account.snapshots.count() == count
+
+
+def test_a_trigger_that_only_offers_holdings_is_complete_with_the_rest_absent() -> None:
+    account = build.an_account()
+    (result,) = build.synced(account)
+    states = {name: section.state for name, section in result.capture.sections.items()}
+    absent = dict.fromkeys(("positions", "orders", "trades", "funds", "prices"), "absent")
+    assert (result.status, states) == ("COMPLETED", {"holdings": "accepted", **absent})
+    rows = account.holdings.order_by("symbol").values_list("symbol", "isin", "owned_quantity", "average_price")
+    assert [(symbol, isin, int(units), str(price)) for symbol, isin, units, price in rows] == [
+        ("INFY", "INE009A01021", 25, "1510.35000000"),
+        ("TCS", "INE467B01029", 10, "2200.00000000"),
+    ]
+    snapshot = account.snapshots.get()
+    assert (snapshot.total_portfolio_value, snapshot.stale_prices, snapshot.cash_balance) == (0, 2, None)
+
+
+def test_orders_alone_are_asked_for_an_order_sync(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], orders=[build.an_order()])
+    (result,) = build.synced(account, sync_type="ORDER_HISTORY")
+    assert (result.status, set(result.capture.sections)) == ("COMPLETED", {"orders", "trades"})
+    assert {section for _, section in broker.asked} == {"orders", "trades"}
+    assert (OrderVersion.objects.count(), account.holdings.count(), account.snapshots.count()) == (1, 0, 0)
+
+
+def test_orders_that_are_absent_leave_their_trades_absent(broker: Broker) -> None:
+    from portfolio.triggers.base import NotPermitted
+
+    account = build.an_account("SCRIPTED", "CLIENT9")
+    broker.says["orders"] = NotPermitted("CLIENT9's plan has no orders")
+    (result,) = build.synced(account)
+    assert (result.status, result.capture.problems) == ("COMPLETED", [])
+    assert result.made.section("trades").state == "absent"
+    assert result.capture.metadata == {"orders_absent": "***'s plan has no orders"}

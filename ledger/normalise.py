@@ -64,6 +64,9 @@ def money(value: Decimal | None) -> Decimal | None:
     return None if value is None else at_scale(value, MONEY_SCALE)
 
 
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, and halves of a pair
+
+
 def text(value: str | None, limit: int = TEXT_LIMIT) -> str:
     """Trimmed text of at most `limit` characters that both databases can keep. BadValue otherwise."""
     if not value:
@@ -71,7 +74,7 @@ def text(value: str | None, limit: int = TEXT_LIMIT) -> str:
     value = value.strip()
     if len(value) > limit:
         raise BadValue(f"text of {len(value)} characters where {limit} are allowed: {value[:20]!r}...")
-    if "\x00" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
+    if not value.isprintable() and _UNFIT.search(value):
         raise BadValue("text with characters that cannot be kept")
     return value
 
@@ -97,11 +100,11 @@ def scrubbed(value: str | None, identifiers: tuple[str, ...] = (), limit: int = 
     """A broker's free text without what names a person: kept in clear, so cleaned first. Cut at `limit`."""
     if not value:
         return ""
-    cleaned = _PERSONAL.sub("***", value.replace("\x00", " ").strip())
+    cleaned = _PERSONAL.sub("***", value if value.isprintable() else _UNFIT.sub(" ", value)).strip()
     for identifier in identifiers:
         if identifier:
             cleaned = cleaned.replace(identifier, "***")
-    return cleaned.encode("utf-8", "replace").decode("utf-8")[:limit]
+    return cleaned[:limit]
 
 
 _MONEY = frozenset({"realised_pnl", "cash_balance", "margin_used", "margin_available", "collateral"})

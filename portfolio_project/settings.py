@@ -30,7 +30,7 @@ DATABASES = {"default": database(env("DATABASE_URL", f"sqlite:///{VAR_DIR / 'kha
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "portfolio_project.apps.KhataAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,6 +78,7 @@ TIME_ZONE = "Asia/Kolkata"
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # else whitenoise warns at every start
 WHITENOISE_USE_FINDERS = True
 
 KHATA_CLOCK = env("KHATA_CLOCK")

@@ -18,7 +18,9 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from portfolio import accounts, models
+from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
+from portfolio.site import GROUPS
 from portfolio.triggers.sample import SampleTrigger
 from simulators.market import Market
 from simulators.scripts import demo_investors
@@ -122,6 +124,21 @@ def test_every_table_of_the_project_is_there() -> None:
         model.__name__ for model in apps.get_app_config("portfolio").get_models()
     )
     assert LogEntry in admin.site._registry
+
+
+def test_every_table_of_the_project_stands_in_one_group_of_the_first_page() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+
+    assert sorted(grouped) == sorted(model.__name__ for model in project_models())
+
+
+def test_the_first_page_and_the_page_of_the_app_show_the_groups(operator: Client) -> None:
+    first = operator.get(reverse("admin:index")).context["app_list"]
+    own = operator.get(reverse("admin:app_list", args=["portfolio"])).context["app_list"]
+
+    assert [group["name"] for group in own] == list(GROUPS)
+    assert [group["name"] for group in first][: len(GROUPS)] == list(GROUPS)
+    assert {group["app_label"] for group in first} == {"portfolio", "admin", "auth", "django_celery_beat"}
 
 
 def test_whatever_has_a_guard_or_is_written_by_the_sync_alone_is_read_only() -> None:
@@ -314,6 +331,18 @@ def test_a_batch_tells_its_errors_in_words(operator: Client, monkeypatch: pytest
     assert "What to do: log in at the broker, then run the sync again" in page
     assert "holdings: the sample broker wants a token" in row
     assert "error_details" not in page
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"holdings": 2, "positions": 0, "orders": 1}, "2 holdings, 1 order"),
+        ({"new_orders": 1, "order_changes": 3}, "1 new order, 3 order changes"),
+        ({"holdings": 0}, "nothing"),
+    ],
+)
+def test_counts_are_told_in_words(counts: dict[str, int], words: str) -> None:
+    assert counted(**counts) == words
 
 
 def test_words_of_a_broker_are_never_markup(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:

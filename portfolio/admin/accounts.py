@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Field, ForeignKey, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from .. import accounts, models
@@ -83,6 +83,13 @@ class BrokerAccountAdmin(_AccountAdmin):
         if db_field.name == "portfolio" and account:
             options["queryset"] = models.Portfolio.objects.filter(user__broker_accounts=account)
         return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: Any, **options: Any) -> Any:
+        """Portfolios are changed and deleted on their own pages."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if db_field.name == "portfolio" and field is not None:
+            field.widget.can_change_related = field.widget.can_delete_related = False
+        return field
 
     @admin.display(description="last batch")
     def last_batch(self, account: Any) -> str | None:

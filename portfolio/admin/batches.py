@@ -17,15 +17,24 @@ LONGEST = 140  # characters of trouble in a list
 
 @admin.register(models.SyncBatch)
 class SyncBatchAdmin(ReadOnly):
-    list_display = ("status", "broker_account", "trading_day", "sync_type", "started_at", "holdings_fetched",
-                    "positions_fetched", "orders_fetched", "holdings_updated", "orders_created",
-                    "quantity_changes_detected", "trouble")  # fmt: skip
+    list_display = ("status", "broker_account", "trading_day", "sync_type", "started_at", "fetched", "wrote", "trouble")
     list_filter = ("status", "sync_type", BROKER)
     search_fields = BY_ACCOUNT
     date_hierarchy = "started_at"
     list_select_related = ACCOUNT
     also = ("problems", "sections", "requests", "notes")
     hidden = ("error_details", "metadata")
+
+    @admin.display(description="fetched")
+    def fetched(self, batch: models.SyncBatch) -> str:
+        return counted(holdings=batch.holdings_fetched, positions=batch.positions_fetched, orders=batch.orders_fetched)
+
+    @admin.display(description="changed")
+    def wrote(self, batch: models.SyncBatch) -> str:
+        return counted(
+            holdings=batch.holdings_updated, positions=batch.positions_updated, new_orders=batch.orders_created,
+            order_changes=batch.quantity_changes_detected, prices=int(json.loads(batch.metadata).get("prices", 0)),
+        )  # fmt: skip
 
     @admin.display(description="what went wrong")
     def trouble(self, batch: models.SyncBatch) -> str:
@@ -54,7 +63,15 @@ class SyncBatchAdmin(ReadOnly):
     def notes(self, batch: models.SyncBatch) -> str:
         """What else the batch kept, such as why a section is absent."""
         kept = {k: v for k, v in json.loads(batch.metadata).items() if k not in ("replies", "sections")}
-        return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in kept.items())
+        return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in kept.items()) or "none"
+
+
+def counted(**counts: int) -> str:
+    """In words, what there is any of."""
+    words = (
+        f"{count} {name.replace('_', ' ').removesuffix('s' * (count == 1))}" for name, count in counts.items() if count
+    )
+    return ", ".join(words) or "nothing"
 
 
 @admin.register(models.Event)

@@ -14,7 +14,7 @@ BY_NAME: Final = ("symbol", "isin", *BY_ACCOUNT)
 
 read_only(
     models.RealHolding,
-    list_display=("symbol", "broker_account", "lot", "owned_quantity", "average_price", "current_price",
+    list_display=("symbol", "broker_account", "owned_quantity", "average_price", "current_price",
                   "current_value", "price_day", "unconfirmed_since", "doubt"),
     list_filter=(BROKER, "lot", "unconfirmed_since"),
     search_fields=BY_NAME,
@@ -32,8 +32,8 @@ read_only(
 )  # fmt: skip
 read_only(
     models.OrderVersion,
-    list_display=("symbol", "broker_account", "transaction_type", "product", "order_type", "quantity",
-                  "filled_quantity", "price", "order_status", "order_date", "version", "detected_at"),
+    list_display=("symbol", "broker_account", "transaction_type", "product", "quantity",
+                  "filled_quantity", "price", "order_status", "order_date", "version"),
     list_filter=(BROKER, "order_status", "transaction_type", "segment", "is_late"),
     search_fields=("groww_order_id", *BY_NAME),
     date_hierarchy="order_date",
@@ -104,7 +104,7 @@ read_only(
 read_only(
     models.PortfolioSnapshot,
     list_display=("snapshot_date", "broker_account", "revision", "total_portfolio_value", "day_change",
-                  "day_change_percent", "cash_balance", "holdings_count", "positions_count", "stale_prices"),
+                  "day_change_percent", "cash_balance", "holdings_count", "stale_prices"),
     list_filter=(BROKER,),
     search_fields=BY_ACCOUNT,
     date_hierarchy="snapshot_date",

@@ -5,9 +5,6 @@ from django.contrib.admin.models import LogEntry
 
 from .reading import ReadOnly
 
-admin.site.site_header = admin.site.site_title = "Khata"
-admin.site.index_title = "What the brokers said, and what was written down"
-
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnly):

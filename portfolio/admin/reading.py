@@ -19,6 +19,7 @@ from ..models.fields import ExactDecimalField
 DIGESTS = frozenset(
     {"body_digest", "ciphertext_digest", "hash", "header_digest", "leaf", "page_hash", "previous_hash", "root"}
 )
+TITLES = {"id": "ID", "isin": "ISIN"}
 SEAL = ("id", "batch", "detected_at", "leaf")  # what every row of the book has, shown last
 
 Shown = str | Callable[[Any], Any]
@@ -82,7 +83,7 @@ def shown(field: "Field[Any, Any]") -> Shown:
         return _column(field, "figure", lambda value: figure(value, kept.scale))
     if isinstance(field, BinaryField):
         return _column(field, "digest", lambda value: format_html("<code>{}</code>", bytes(value).hex()))
-    return field.name
+    return _column(field, "text", str) if field.name in TITLES else field.name
 
 
 def _column(field: "Field[Any, Any]", kind: str, text: Callable[[Any], str]) -> Callable[[Model], str | None]:
@@ -90,10 +91,11 @@ def _column(field: "Field[Any, Any]", kind: str, text: Callable[[Any], str]) -> 
 
     def column(row: Model) -> str | None:
         value = getattr(row, field.name)
-        return None if value is None else text(value)
+        return None if value is None else text(value) or None
 
     column.__name__ = f"{field.name}_{kind}"
-    return admin.display(description=field.verbose_name, ordering=field.name)(column)
+    title = TITLES.get(field.name, field.verbose_name)
+    return admin.display(description=title, ordering=field.name)(column)
 
 
 def figure(value: Decimal, scale: int) -> str:

@@ -129,7 +129,7 @@ def positions(book: Mapping[PositionKey, Position], seen: Mapping[PositionKey, P
     moves = [PositionMove(key, row, None) for key, row in book.items() if key not in seen]
     for key, row in seen.items():
         before = book.get(key)
-        if before is None or before[5:18] != row[5:18]:
+        if before is None or before[5:17] != row[5:17]:
             moves.append(PositionMove(key, before, row))
     return moves
 

@@ -90,7 +90,7 @@ def name(value: str | None) -> str:
 _PERSONAL = re.compile(
     r"\b[A-Z]{5}\d{4}[A-Z]\b"  # PAN
     r"|\b[\w.+-]+@[\w-]+\.[\w.]+\b"  # e-mail address
-    r"|\b(?:\+?91[- ]?)?[6-9]\d{9}\b"  # Indian mobile number
+    r"|(?:\+?\b91[- ]?|\b)[6-9]\d{9}\b"  # Indian mobile number
     r"|\beyJ[\w-]{10,}[\w.-]*"  # a token in JWT form
     r"|\b\d{16}\b"  # demat number
 )

@@ -11,17 +11,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from .diff import Evidence
-from .entries import BUY, CASH, ZERO
+from .entries import CASH, ZERO
 
 DELIVERY_PRODUCTS = frozenset({"CNC", "DELIVERY", "D", "MTF"})
 
 
 def is_delivery(segment: str, product: str) -> bool:
     return segment == CASH and product in DELIVERY_PRODUCTS
-
-
-def signed(transaction_type: str, quantity: Decimal) -> Decimal:
-    return quantity if transaction_type == BUY else -quantity
 
 
 class Waiting(NamedTuple):

@@ -1,0 +1,84 @@
+"""Why holdings moved: pure arithmetic of waiting fills."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import reconcile
+from ledger.diff import Evidence
+from ledger.reconcile import Explained, Piece, Waiting, explain, opening, waiting_fills
+
+D1, D2, D3, TODAY = (date(2026, 10, day) for day in (5, 6, 7, 8))
+
+
+def waiting(*settled: tuple[date, int], bought: int = 0, sold: int = 0) -> Waiting:
+    return Waiting([(day, Decimal(units)) for day, units in settled], Decimal(bought), Decimal(sold))
+
+
+CASES: list[tuple[int, Waiting, list[tuple[date, int]], int, bool | None]] = [
+    (10, waiting((D1, 10)), [(D1, 10)], 0, None),
+    (0, waiting((D1, 10)), [], 0, None),
+    (15, waiting((D1, 10), (D2, 5)), [(D1, 10), (D2, 5)], 0, None),
+    (10, waiting((D1, 10), (D2, 5)), [(D1, 10)], 0, None),
+    (5, waiting((D1, 10), (D2, 5)), [(D2, 5)], 0, None),
+    (5, waiting((D1, 50), (D2, -50), (D3, 5)), [(D1, 50), (D2, -50), (D3, 5)], 0, None),
+    (5, waiting((D2, -50), (D3, 5)), [(D3, 5)], 0, None),
+    (-5, waiting(sold=5), [(TODAY, -5)], 0, True),
+    (10, waiting((D1, 10), sold=5), [(D1, 10)], 0, False),
+    (5, waiting((D1, 10), sold=5), [(D1, 10), (TODAY, -5)], 0, True),
+    (-20, waiting(bought=50, sold=70), [(TODAY, -20)], 0, True),
+    (-70, waiting(bought=50, sold=70), [(TODAY, -70)], 0, True),
+    (-45, waiting(bought=50, sold=70), [(TODAY, -45)], 0, True),
+    (-10, waiting(bought=50, sold=70), [(TODAY, -20)], 10, None),
+    (-80, waiting(bought=50, sold=70), [(TODAY, -70)], -10, None),
+    (400, waiting((D1, 10)), [(D1, 10)], 390, None),
+    (-30, waiting((D1, 10)), [], -30, None),
+    (7, waiting(), [], 7, None),
+]
+
+
+@pytest.mark.parametrize(("delta", "waits", "pieces", "left", "told"), CASES)
+def test_a_change_is_explained_by_the_run_of_fills_that_fits(
+    delta: int, waits: Waiting, pieces: list[tuple[date, int]], left: int, told: bool | None
+) -> None:
+    expected = Explained([Piece(day, Decimal(units)) for day, units in pieces], Decimal(left), told)
+    assert explain(Decimal(delta), waits, TODAY) == expected
+
+
+@given(st.integers(-50, 50), st.lists(st.integers(-20, 20), max_size=3), st.integers(0, 20), st.integers(0, 20))
+def test_pieces_and_the_rest_add_up_and_never_explain_worse_than_nothing(
+    delta: int, settled: list[int], bought: int, sold: int
+) -> None:
+    waits = waiting(*zip((D1, D2, D3), settled, strict=False), bought=bought, sold=sold)
+    found = explain(Decimal(delta), waits, TODAY)
+    assert sum((piece.quantity for piece in found.pieces), Decimal(0)) + found.unexplained == delta
+    assert abs(found.unexplained) <= abs(delta)
+    assert all(-sold <= piece.quantity < 0 for piece in found.pieces if piece.dated == TODAY)
+
+
+def test_fills_wait_by_day_less_what_explanations_used() -> None:
+    fills = {D2: (Decimal(5), Decimal(2)), D1: (Decimal(10), Decimal(0)), TODAY: (Decimal(3), Decimal(8))}
+    used = {D1: Decimal(10), TODAY: Decimal(-6)}
+    found = waiting_fills(fills, used, TODAY)
+    assert found == Waiting([(D1, Decimal(0)), (D2, Decimal(3))], Decimal(3), Decimal(2))
+    assert waiting_fills({}, {}, TODAY) == Waiting([], Decimal(0), Decimal(0))
+
+
+def test_evidence_counts_all_that_waits_and_what_was_bought() -> None:
+    assert waiting((D1, 10), (D2, -4), bought=3, sold=5).evidence() == Evidence(Decimal(1), Decimal(13))
+    assert reconcile.NOTHING_WAITS.evidence() == Evidence(Decimal(0), Decimal(0))
+
+
+def test_an_opening_is_what_was_there_before_today() -> None:
+    assert opening(Decimal(100), Decimal(4), Decimal(4)) == 100
+    assert opening(Decimal(0), Decimal(10), Decimal(0)) == 10
+
+
+@pytest.mark.parametrize("product", ["CNC", "DELIVERY", "D", "MTF"])
+def test_delivery_is_a_product_of_the_cash_segment(product: str) -> None:
+    assert reconcile.is_delivery("CASH", product)
+    assert not reconcile.is_delivery("FNO", product)
+    assert not reconcile.is_delivery("CASH", "MIS")

@@ -23,7 +23,6 @@ run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=
 	@echo "  $(BIN)/python manage.py createsuperuser    your own login for these pages"
 	@echo "  $(BIN)/python manage.py connect groww      add an account, and sync it once"
 	@echo "  $(BIN)/python manage.py sync_holdings      sync all accounts; every trading day at 16:05, see README.md"
-	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/granian --interface wsgi --host $(HOST) --port $(PORT) --blocking-threads 4 --backpressure 32 \
 		--log-level warning portfolio_project.wsgi:application
 

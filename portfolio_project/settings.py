@@ -77,7 +77,8 @@ USE_TZ = True
 TIME_ZONE = "Asia/Kolkata"
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = VAR_DIR / "static"  # stays empty: the files are served from where they are
+STATIC_ROOT.mkdir(exist_ok=True)
 STATIC_ROOT.mkdir(exist_ok=True)  # else whitenoise warns at every start
 WHITENOISE_USE_FINDERS = True
 

@@ -1,6 +1,7 @@
 """The hashed form of every schema, against vectors made by other means; and the columns against the models."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -17,7 +18,7 @@ from ledger.canonical import BOOK, SYNC_BATCH, encode, json_text, leaf, render, 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SCHEMAS = {**BOOK, SYNC_BATCH.name: SYNC_BATCH}
 
-KINDS = {
+KINDS: dict[str, Callable[[str], Any]] = {
     "quantity": lambda text: Decimal(text),
     "price": lambda text: Decimal(text),
     "money": lambda text: Decimal(text),
@@ -109,8 +110,8 @@ def test_the_header_of_a_batch_has_every_column_of_the_batch() -> None:
 def test_every_model_of_the_book_has_a_schema() -> None:
     from portfolio.models.base import BookRow
 
-    def leaves_of(model: type) -> list[Any]:
+    def leaves_of(model: Any) -> list[Any]:
         below = [found for child in model.__subclasses__() for found in leaves_of(child)]
-        return below if below or model._meta.abstract else [model]  # type: ignore[attr-defined]
+        return below if below or model._meta.abstract else [model]
 
     assert sorted(model._meta.db_table for model in leaves_of(BookRow)) == sorted(BOOK)

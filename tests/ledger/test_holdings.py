@@ -144,5 +144,6 @@ def test_positions_open_move_and_close() -> None:
 @pytest.mark.parametrize("field", ["quantity", "debit_price", "average_price", "realised_pnl", "multiplier"])
 def test_any_figure_of_a_position_is_a_move_but_not_its_price(field: str) -> None:
     old = a_position(bought=5)
-    assert len(diff.positions({KEY: old}, {KEY: old._replace(**{field: Decimal(77)})})) == 1
+    other: dict[str, Any] = {field: Decimal(77)}
+    assert len(diff.positions({KEY: old}, {KEY: old._replace(**other)})) == 1
     assert diff.positions({KEY: old}, {KEY: old._replace(last_price=Decimal(77))}) == []

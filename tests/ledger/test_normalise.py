@@ -159,12 +159,12 @@ def test_an_entry_that_somebody_made_is_brought_to_the_form_of_the_book() -> Non
     given_at = datetime(2026, 10, 5, 16, 5, tzinfo=normalise.IST)
     made = normalise.fitted(
         an_order()._replace(
-            quantity=10, price=Decimal("3000.5"), created_at=given_at, remark="of ABCDE1234F", symbol=" A "
+            quantity=Decimal(10), price=Decimal("3000.5"), created_at=given_at, remark="of ABCDE1234F", symbol=" A "
         )
     )
     assert (str(made.quantity), str(made.price), made.symbol) == ("10.0000000000", "3000.50000000", "A")
     assert (made.created_at.isoformat(), made.remark) == ("2026-10-05T10:35:00+00:00", "of ***")
-    held = normalise.fitted(a_holding()._replace(average_price=Decimal(0), last_price=0))
+    held = normalise.fitted(a_holding()._replace(average_price=Decimal(0), last_price=Decimal(0)))
     assert (held.average_price, held.last_price) == (None, None)
     assert str(normalise.fitted(Funds(Decimal(1), collateral=Decimal(2))).collateral) == "2.000000"
     assert normalise.fitted(a_trade(an_order(filled=4), is_synthesised=True)).is_synthesised is True

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,13 +69,14 @@ def test_the_price_of_a_change_is_that_of_the_order_or_of_its_fills() -> None:
 
 @pytest.mark.parametrize("field", ["quantity", "price", "trigger_price", "order_type", "validity"])
 def test_another_instruction_is_a_modification(field: str) -> None:
-    other = "OTHER" if field in ("order_type", "validity") else Decimal(11)
-    assert kinds(an_order(), an_order()._replace(**{field: other})) == [("ORDER_MODIFIED", "ORDER_MODIFIED")]
+    other: dict[str, Any] = {field: "OTHER" if field in ("order_type", "validity") else Decimal(11)}
+    assert kinds(an_order(), an_order()._replace(**other)) == [("ORDER_MODIFIED", "ORDER_MODIFIED")]
 
 
 @pytest.mark.parametrize("field", ["remark", "status_raw", "exchange_time", "amo_status", "average_fill_price"])
 def test_what_only_the_broker_changes_is_a_version_without_a_change(field: str) -> None:
-    after = an_order()._replace(**{field: "other"})
+    other: dict[str, Any] = {field: "other"}
+    after = an_order()._replace(**other)
     assert kinds(an_order(), after) == []
     assert not diff.is_same_order(an_order(), after)
 

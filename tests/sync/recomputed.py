@@ -17,7 +17,8 @@ from portfolio.models import AccountHead, LedgerPage, SyncBatch
 SCALES = {"quantity": 10, "price": 8, "money": 6, "percent": 4}
 
 
-def model_of(schema: Schema) -> type[models.Model]:
+def model_of(schema: Schema) -> Any:
+    """The model of the table that a schema is of."""
     tables = {model._meta.db_table: model for model in apps.get_app_config("portfolio").get_models()}
     return tables[schema.name]
 

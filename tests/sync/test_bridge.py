@@ -134,10 +134,11 @@ def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
 def test_a_part_that_moves_to_another_is_a_version_and_no_change(
     account: BrokerAccount, broker: Broker, at: At
 ) -> None:
-    for day, parts in (
-        (6, {"pledge_quantity": 40, "free_quantity": 60}),
-        (7, {"t1_quantity": 0, "free_quantity": 100}),
-    ):
+    days: dict[int, dict[str, Any]] = {
+        6: {"pledge_quantity": 40, "free_quantity": 60},
+        7: {"t1_quantity": 20, "free_quantity": 80},
+    }
+    for day, parts in days.items():
         at(f"2026-10-{day:02} 16:05")
         broker.says["holdings"] = [build.a_holding(quantity=100, **parts)]
         build.synced(account)

@@ -1,6 +1,5 @@
 """A month of two simulated investors: every share, order, fill and rupee as it was, and every page proven."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -13,14 +12,14 @@ from tests.sync.month import Month, live
 pytestmark = pytest.mark.database
 
 WAYS = {
-    "three looks a day": (("11:00", "16:05", "19:00"), {"fno_trades_404": True}),
+    "three looks a day": (("11:00", "16:05", "19:00"), {}),
     "sales lower holdings at once": (("16:05",), {"fno_trades_404": True, "sales_lower_holdings_at_once": True}),
-    "T+1 inside the quantity": (("19:00",), {"fno_trades_404": True, "t1_inside_quantity": True}),
+    "T+1 inside the quantity": (("19:00",), {"t1_inside_quantity": True}),
 }
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.replace(" ", "-"))
-def month(request: pytest.FixtureRequest, _migrated: None) -> Iterator[Month]:
+def month(request: pytest.FixtureRequest, _migrated: None) -> Month:
     """Lived once a way: what is compared is read before the tables are emptied again."""
     clocks, switches = WAYS[request.param]
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,94 @@
+"""Faults that are known and not mended yet: each test says what must be, and speaks up when it is."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from portfolio import clock
+from portfolio.accounts import disable
+from portfolio.models import BrokerAccount
+from portfolio.sync.evidence import Keeper
+from portfolio.triggers.base import Answer, Reply
+from tests import build
+from tests.sync.scripted import Broker
+from tests.sync.test_writers import claimed
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+
+
+def fault(where: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=where)
+
+
+@fault("state.known_fills counts the fills of every day on which an order id was used")
+def test_the_fills_of_an_order_id_used_again_are_asked_again(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    for day in (5, 6):
+        at(f"2026-10-0{day} 16:05")
+        order = build.an_order(filled=10, created_at=build.MORNING + timedelta(days=day - 5))
+        broker.says.update(orders=[order], trades=[build.a_trade(order, trade_id=f"T{day}")])
+        build.synced(account)
+    assert sorted(account.transactions.values_list("trade_date__day", flat=True)) == [5, 6]
+
+
+@fault("record._account_state makes an account active again that was disabled while it was synced")
+def test_an_account_that_is_disabled_during_its_sync_stays_disabled(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+
+    def meanwhile() -> list[Any]:
+        disable(account, "closed by its owner")
+        return [build.a_holding()]
+
+    broker.says["holdings"] = meanwhile
+    build.synced(account)
+    assert BrokerAccount.objects.get(pk=account.pk).state == "disabled"
+
+
+@fault("record._status takes a suspect section for one that did not come")
+def test_a_suspect_section_alone_is_partial_and_the_account_is_not_failing(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": [build.a_holding()]}
+    build.synced(account)
+    at("2026-10-06 16:05")
+    broker.says = {"holdings": []}
+    (result,) = build.synced(account)
+    assert (result.status, BrokerAccount.objects.get(pk=account.pk).state) == ("PARTIAL", "active")
+
+
+@fault("record isolates an account only when the database refuses it, not when its rows cannot be turned into values")
+def test_a_value_that_cannot_be_sent_fails_its_account_alone(broker: Broker) -> None:
+    account, sound = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "SOUND")
+    broker.says["holdings"] = [build.a_holding()]
+    odd = build.a_holding()._replace(quantity=Decimal("NaN"), owned=Decimal(1))
+    reply = Reply("GET /holdings", 200, b"odd", build.MORNING)
+    broker.others["S1"] = {"holdings": Answer([reply], lambda replies: ([odd], []))}
+    result, other = build.synced(account, sound)
+    assert (result.status, other.status) == ("FAILED", "COMPLETED")
+
+
+@fault("Keeper.keep tells only the one whose turn it was that the commit failed")
+def test_nobody_is_told_that_a_reply_is_kept_when_the_commit_failed() -> None:
+    captures = [claimed(build.an_account("SAMPLE", f"C{number}")) for number in range(3)]
+    calls = 0
+
+    async def in_database(work: Any, group: Sequence[Any], now: Any) -> None:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.01)
+        if calls == 2:
+            raise OperationalError("the disk is full")
+
+    async def all_at_once() -> list[Any]:
+        keeper = Keeper(in_database, clock.now)
+        reply = Reply("GET /holdings", 200, b"body", build.MORNING)
+        return await asyncio.gather(*(keeper.keep(each, reply) for each in captures), return_exceptions=True)
+
+    told = asyncio.run(all_at_once())
+    assert [isinstance(each, OperationalError) for each in told] == [False, True, True]

@@ -141,7 +141,7 @@ def opened() -> Iterator[Demo]:
     if BrokerAccount.objects.exclude(_IS_DEMO).exists():
         raise CannotRun(
             "This database holds accounts that are not the demo's, and the demo's made-up prices do not belong beside "
-            "them. Give it a database of its own: DATABASE_URL=sqlite:///var/demo.sqlite3"
+            "them. Give it a database of its own: DATABASE_URL=sqlite:///var/demo.sqlite3 make demo"
         )
     with _simulator(_reached()) as simulator, _asked_instead_of_groww(simulator):
         yield Demo(simulator, _connected(simulator))
@@ -156,9 +156,9 @@ def is_here() -> bool:
 
 
 def _reached() -> datetime | None:
-    """The last instant at which every account was looked at; None when there is no such instant yet."""
-    closed = Q(batches__status__in=("COMPLETED", "PARTIAL", "FAILED"))
-    looked_at = BrokerAccount.objects.filter(_IS_DEMO).annotate(last=Max("batches__started_at", filter=closed))
+    """The last instant that every account was seen at; None before there is one. A look that failed is repeated."""
+    saw = Q(batches__status__in=(SyncBatch.Status.COMPLETED, SyncBatch.Status.PARTIAL))
+    looked_at = BrokerAccount.objects.filter(_IS_DEMO).annotate(last=Max("batches__started_at", filter=saw))
     instants = list(looked_at.values_list("last", flat=True))
     return min(instants) if instants and all(instants) else None
 

@@ -118,15 +118,14 @@ def write_day(out: Out, number: int, day: date, results: Sequence[Result], accou
     ended = Counter(MARKS[each["status"]] for each in values)
     captures = ", ".join(f"{ended[mark]} {mark}" for mark in MARKS.values() if mark in ended)
     sums = [sum(each[name] for each in values) for name in DAY_COUNTERS]
-    totals = {each["account"]: each["totals"]["total_portfolio_value"] for each in values if each["totals"]}
-    worth = [totals.get(str(account.pk)) for account in accounts]
-    figures = f"{captures:>8}{sums[0]:13}{sums[1]:16}{sums[2]:17}"
-    out.write(f"{number:3} {day:%a %d %b}   {figures}{''.join(map(_worth, worth))}\n")
+    worth = "".join(f"{_worth(account, day):>18}" for account in accounts)
+    out.write(f"{number:3} {day:%a %d %b}   {captures:>8}{sums[0]:13}{sums[1]:16}{sums[2]:17}{worth}\n")
     write_problems(out, results)
 
 
-def _worth(total: Decimal | None) -> str:
-    return f"{'-' if total is None else _money(total):>18}"
+def _worth(account: BrokerAccount, day: date) -> str:
+    snapshot = account.snapshots.filter(snapshot_date=day).order_by("revision").last()
+    return _money(snapshot.total_portfolio_value) if snapshot else "-"
 
 
 def write_problems(out: Out, results: Iterable[Result]) -> None:
@@ -170,7 +169,7 @@ def _write_snapshot(out: Out, snapshot: PortfolioSnapshot) -> None:
         figure = "not known" if value is None else f"{value:{'+' if name == 'day change' else ''},.2f}"
         out.write(f"    {name:14}{figure:>30}{note}\n")
     if snapshot.stale_prices:
-        out.write(f"    {counted(snapshot.stale_prices, 'instrument')} at the price of an earlier day\n")
+        out.write(f"    {counted(snapshot.stale_prices, 'instrument')} without a price of that day\n")
 
 
 def _write_questions(out: Out, questions: Sequence[Question]) -> None:

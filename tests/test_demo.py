@@ -143,6 +143,15 @@ def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.Mo
     assert (code, {batch["status"] for batch in document["days"][0]["batches"]}) == (1, {"FAILED"})
 
 
+def test_a_day_that_failed_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without_a_trigger:
+        without_a_trigger.delitem(REGISTRY, "GROWW")
+        days(1)
+    code, document = days(1)
+    (day,) = document["days"]
+    assert (code, day["day"], {batch["status"] for batch in day["batches"]}) == (0, "2026-10-05", {"COMPLETED"})
+
+
 def test_no_other_sync_asks_for_the_demos_accounts() -> None:
     days(1)
     assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")

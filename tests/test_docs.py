@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import get_commands
 
 from portfolio.triggers.base import Account, Credential, LoginRequired, Reply
@@ -121,6 +122,14 @@ def test_every_broker_is_named_in_the_documentation() -> None:
     ours = [code for code, trigger in REGISTRY.items() if trigger.__module__.startswith("portfolio.triggers.")]
 
     assert [code for code in sorted(ours) if f"`{code}`" not in text] == []
+
+
+def test_every_table_and_model_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    tables = apps.get_app_config("portfolio").get_models()
+    names = [name for model in tables for name in (model._meta.db_table, model.__name__)]
+
+    assert [name for name in names if f"`{name}`" not in glossary] == []
 
 
 def test_every_command_is_named_in_the_documentation() -> None:

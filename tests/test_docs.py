@@ -124,6 +124,21 @@ def test_every_broker_is_named_in_the_documentation() -> None:
     assert [code for code in sorted(ours) if f"`{code}`" not in text] == []
 
 
+def test_the_pictures_of_the_tables_show_tables_and_columns_that_exist() -> None:
+    page = (ROOT / "docs/how-it-works.md").read_text(encoding="utf-8")
+    columns = {
+        model._meta.db_table: {field.column for field in model._meta.concrete_fields}
+        for model in apps.get_app_config("portfolio").get_models()
+    }
+    shown = re.findall(r"^  (\w+) \{\n(.*?)^  \}", page, re.MULTILINE | re.DOTALL)
+    related = re.findall(r"^  (\w+) [|o}]{2}--[|o{]{2} (\w+) :", page, re.MULTILINE)
+
+    assert (len(shown) > 5, len(related) > 20) == (True, True)
+    assert {name for pair in related for name in pair} == set(columns)
+    assert [(table, line.split()[1]) for table, body in shown for line in body.splitlines()
+            if line.split()[1] not in columns[table]] == []  # fmt: skip
+
+
 def test_every_table_and_model_is_in_the_glossary() -> None:
     glossary = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
     tables = apps.get_app_config("portfolio").get_models()

@@ -19,7 +19,7 @@ def test_text_updates_come_back_as_they_were(group: int) -> None:
     table = bulk.schema("broker_accounts", 1, "id:uuid state_reason")
     portfolio = build.a_portfolio()
     made = [build.an_account("SAMPLE", f"S{number}", portfolio) for number in range(len(AWKWARD))]
-    rows = [[str(account.pk), reason] for account, reason in zip(made, AWKWARD, strict=True)]
+    rows: list[list[str | None]] = [[str(account.pk), reason] for account, reason in zip(made, AWKWARD, strict=True)]
 
     for start in range(0, len(rows), group):
         bulk.update(table, rows[start : start + group])

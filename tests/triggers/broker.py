@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ class PlainTrigger(BaseTrigger):
     code = "PLAIN"
     name = "Plain broker"
     base_url = "http://127.0.0.1:1"
-    allowed = (
+    allowed: ClassVar[tuple[Endpoint, ...]] = (
         Endpoint("GET", "/things", "reading"),
         Endpoint("GET", "/things/{thing_id}", "reading"),
         Endpoint("GET", "/other", "other"),

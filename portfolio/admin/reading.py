@@ -66,7 +66,8 @@ class ReadOnly(_ModelAdmin):
         columns = {field.name: shown(field) for field in self.model._meta.concrete_fields if not is_sealed(field)}
         last = [columns.pop(name) for name in SEAL if name in columns]
         first = [*self.also, *(column for name, column in columns.items() if name not in self.hidden)]
-        return [(None, {"fields": first}), ("Seal", {"fields": last, "classes": ["collapse"]})]
+        seal = [("Seal", {"fields": last, "classes": ["collapse"]})] if last else []
+        return [(None, {"fields": first}), *seal]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return [name for _, options in self.get_fieldsets(request, obj) for name in options["fields"]]

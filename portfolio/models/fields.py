@@ -55,11 +55,13 @@ class ExactDecimalField(_Field[_Read]):
         return "bigint" if connection.vendor == "sqlite" else f"numeric({self.digits}, {self.scale})"
 
     def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
-        """SQLite turns an integer that overflows into a float without a word: the column refuses it."""
+        """SQLite turns an integer that overflows into a float without a word, and PostgreSQL's numeric takes NaN:
+        the column refuses both."""
         column = getattr(self, "column", None)
-        if connection.vendor != "sqlite" or column is None:
+        if column is None:
             return None
-        return f"typeof({connection.ops.quote_name(column)}) IN ('integer', 'null')"
+        name = connection.ops.quote_name(column)
+        return f"typeof({name}) IN ('integer', 'null')" if connection.vendor == "sqlite" else f"{name} <> 'NaN'"
 
     def exact(self, value: Any) -> Decimal:
         """`value` at this scale. ValueError for what cannot be kept exactly: a float, NaN, a number too large."""

@@ -18,6 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 
+from ledger.entries import Order
 from portfolio_project.settings import broker_url
 
 from .. import clock
@@ -153,8 +154,8 @@ class Crew:
         self._keeping[capture.batch_id].append(keeping)
         await asyncio.shield(keeping)
 
-    async def _known_fills(self, capture: Capture, order_ids: Sequence[str]) -> dict[str, Decimal]:
-        return await self.in_database(known_fills, capture.account_id, order_ids)
+    async def _known_fills(self, capture: Capture, orders: Sequence[Order]) -> dict[str, Decimal]:
+        return await self.in_database(known_fills, capture.account_id, orders)
 
 
 def _close(everyone: Barrier) -> None:

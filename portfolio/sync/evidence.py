@@ -81,14 +81,31 @@ class Keeper:
     def __init__(self, in_database: Callable[..., Awaitable[object]], clock: Callable[[], datetime]) -> None:
         self._in_database = in_database
         self._clock = clock
-        self._waiting: list[Kept] = []
+        self._waiting: list[tuple[Kept, asyncio.Future[None]]] = []
         self._turn = asyncio.Lock()
 
     async def keep(self, capture: Capture, reply: Reply) -> None:
-        """Returns when the reply is committed: by this call, or by whoever committed while it waited its turn."""
-        kept = note(capture, reply)
-        self._waiting.append(kept)
+        """Returns when the reply is committed: by this call, or by whoever committed while it waited its turn.
+
+        Everybody whose reply was in a commit that failed is told so.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((note(capture, reply), done))
         async with self._turn:
-            if any(waiting is kept for waiting in self._waiting):
-                group, self._waiting = self._waiting, []
-                await self._in_database(keep, group, self._clock())
+            if not done.done():
+                await self._commit()
+        await done
+
+    async def _commit(self) -> None:
+        group, self._waiting = self._waiting, []
+        try:
+            await self._in_database(keep, [kept for kept, _ in group], self._clock())
+        except BaseException as error:
+            told = error if isinstance(error, Exception) else InterruptedError("the commit was given up")
+            for _, done in group:
+                done.set_exception(told)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for _, done in group:
+                done.set_result(None)

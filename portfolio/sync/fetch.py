@@ -46,7 +46,7 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
 _OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
-KnownFills = Callable[[Capture, Sequence[str]], Awaitable[dict[str, Decimal]]]
+KnownFills = Callable[[Capture, Sequence[Order]], Awaitable[dict[str, Decimal]]]
 
 
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
@@ -101,7 +101,7 @@ class _Run:
             self.capture.blame(TRADES, "not_asked", "the orders did not come, so their fills were not asked", _LATER)
             return
         orders = [order for order in self._entries(ORDERS) if isinstance(order, Order) and order.filled_quantity]
-        known = await self.known_fills(self.capture, [order.order_id for order in orders]) if orders else {}
+        known = await self.known_fills(self.capture, orders) if orders else {}
         self.capture.known_fills = known
         lacking = [order for order in orders if known.get(order.order_id) != order.filled_quantity]
         await self.ask(TRADES, lacking)

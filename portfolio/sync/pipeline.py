@@ -71,8 +71,8 @@ def _decided(captures: Sequence[Capture]) -> list[Result]:
     now = clock.now()
     made = []
     for capture in captures:
-        mine = {listing: known[listing] for listing in wanted[capture.account_id]}
         try:
+            mine = {listing: known[listing] for listing in wanted[capture.account_id]}
             made.append(decide(capture, books[capture.account_id], mine, now))
         except Exception as error:
             made.append(decide(failed(capture, error), books[capture.account_id], {}, now))

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from ledger import canonical, page
 from ledger.canonical import Rendered, Schema, render
@@ -23,7 +23,7 @@ from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
 from . import bulk
 from .bulk import schema
-from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, UNCHANGED, Capture
+from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture
 from .decide import Decision
 from .emit import EVENT
 
@@ -102,7 +102,7 @@ def seal(made: Decision, now: datetime) -> Result:
 def _status(capture: Capture) -> str:
     if not capture.problems:
         return "COMPLETED"
-    believed = any(section.state in (ACCEPTED, UNCHANGED) for section in capture.sections.values())
+    believed = any(section.state in (ACCEPTED, UNCHANGED, SUSPECT) for section in capture.sections.values())
     return "PARTIAL" if believed else "FAILED"
 
 
@@ -135,7 +135,7 @@ def _account_state(made: Decision, status: str, now: datetime) -> Rendered | Non
         state, reason, event = BrokerAccount.State.ACTIVE, "", "account.recovered"
     if "wrong_account" in kinds:
         made.outbox.account.append(("security.wrong_account", {"account": made.capture.account_id}))
-    if state == made.book.account_state:
+    if made.book.account_state in (state, BrokerAccount.State.DISABLED):
         return None
     made.outbox.account.append((event, {"account": made.capture.account_id, "reason": reason}))
     return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500]))
@@ -146,7 +146,7 @@ def record(results: Sequence[Result]) -> Recorded:
     trouble never reaches another."""
     try:
         return _record_group(results)
-    except DatabaseError as error:
+    except Exception as error:
         if len(results) == 1:
             return Recorded([], [], [], [(results[0], error)])
     parts = [record([result]) for result in results]
@@ -191,7 +191,8 @@ def _write(results: Sequence[Result]) -> None:
         bulk.insert(table, rows)
     for table, rows in _gathered(pen.updates for pen in pens).items():
         bulk.update(table, rows)
-    bulk.update(ACCOUNT_STATE, [result.account_state for result in results if result.account_state])
+    states = [result.account_state for result in results if result.account_state]
+    bulk.update(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'")  # by its owner, meanwhile
     bulk.insert(EVENT, [event for result in results for event in result.events])
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
     bulk.update(HEAD, [result.head for result in results])

@@ -13,6 +13,7 @@ from django.db.models import Count, Sum
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, PositionKey, source_ids
 from ledger.entries import BUY, ZERO, Holding, Order, Position
+from ledger.normalise import ist_date
 from ledger.page import Entry
 from ledger.reconcile import NOTHING_WAITS, Waiting, waiting_fills
 from ledger.snapshot import Totals
@@ -138,7 +139,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         _read_positions(ids, books)
         _read_orders(busy, books)
         _read_trades(busy, books)
-        _read_fills(ids, books)
+        _read_fills(ids, books, busy[0].trading_day)
         _read_snapshots(ids, books, busy[0].trading_day)
     return books
 
@@ -211,12 +212,9 @@ def _entries(capture: Capture, section: str) -> Sequence[Any]:
     return found.entries if found else ()
 
 
-def _read_fills(ids: AccountIds, books: dict[str, Book]) -> None:
+def _read_fills(ids: AccountIds, books: dict[str, Book], today: date) -> None:
     """Fills of the last sessions, and how much of them explanations have used: bounded, whatever the history."""
-    days = [book.head.holdings_day for book in books.values() if book.head.holdings_day]
-    if not days:
-        return
-    since = calendar.previous_session(min(days))
+    since = calendar.previous_session(min(books[account].head.holdings_day or today for account in ids))
     rows = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=since)
     grouped = rows.values_list("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery")
     for account, instrument, day, kind, is_delivery, units, amount, count in grouped.annotate(
@@ -259,7 +257,14 @@ def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:
         books[str(account)].snapshots[snapshot_date] = (revision, Totals._make(figures))
 
 
-def known_fills(account_id: str, order_ids: Sequence[str]) -> dict[str, Decimal]:
-    """How many units of each of these orders the book has fills for."""
+def known_fills(account_id: str, orders: Sequence[Order]) -> dict[str, Decimal]:
+    """How many units of each of these orders the book has fills for, by order id. Fills of days before an order
+    was made belong to an earlier order that had its id."""
+    made_on = {order.order_id: ist_date(order.created_at) for order in orders if order.created_at}
+    order_ids = [order.order_id for order in orders]
     rows = Transaction.objects.current().filter(groww_order_id__among=order_ids, broker_account=UUID(account_id))
-    return dict(rows.values_list("groww_order_id").annotate(Sum("quantity")))
+    units: dict[str, Decimal] = {}
+    for order_id, day, quantity in rows.values_list("groww_order_id", "trade_date").annotate(Sum("quantity")):
+        if day >= made_on.get(order_id, day):
+            units[order_id] = units.get(order_id, ZERO) + quantity
+    return units

@@ -50,10 +50,7 @@ def test_an_average_of_nothing_is_no_cost(broker: Broker) -> None:
     assert account.explanations.get().cost_price is None
 
 
-FILLS_UNREAD = pytest.mark.xfail(strict=True, reason="state._read_fills reads none before holdings were first taken")
-
-
-@pytest.mark.parametrize("section", [pytest.param("holdings", marks=FILLS_UNREAD), "positions", "trades", "orders"])
+@pytest.mark.parametrize("section", ["holdings", "positions", "trades", "orders"])
 def test_there_is_no_opening_before_all_that_it_is_made_from_is_whole(broker: Broker, section: str, at: At) -> None:
     account = build.an_account("SCRIPTED")
     tell_trading(broker)

@@ -1,4 +1,4 @@
-"""Faults that are known and not mended yet: each test says what must be, and speaks up when it is."""
+"""Faults that were found by looking: each stays mended."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,11 +23,6 @@ pytestmark = pytest.mark.database
 At = Callable[[str], None]
 
 
-def fault(where: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=where)
-
-
-@fault("state.known_fills counts the fills of every day on which an order id was used")
 def test_the_fills_of_an_order_id_used_again_are_asked_again(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     for day in (5, 6):
@@ -38,7 +33,6 @@ def test_the_fills_of_an_order_id_used_again_are_asked_again(broker: Broker, at:
     assert sorted(account.transactions.values_list("trade_date__day", flat=True)) == [5, 6]
 
 
-@fault("record._account_state makes an account active again that was disabled while it was synced")
 def test_an_account_that_is_disabled_during_its_sync_stays_disabled(broker: Broker) -> None:
     account = build.an_account("SCRIPTED")
 
@@ -51,7 +45,6 @@ def test_an_account_that_is_disabled_during_its_sync_stays_disabled(broker: Brok
     assert BrokerAccount.objects.get(pk=account.pk).state == "disabled"
 
 
-@fault("record._status takes a suspect section for one that did not come")
 def test_a_suspect_section_alone_is_partial_and_the_account_is_not_failing(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     broker.says = {"holdings": [build.a_holding()]}
@@ -62,7 +55,6 @@ def test_a_suspect_section_alone_is_partial_and_the_account_is_not_failing(broke
     assert (result.status, BrokerAccount.objects.get(pk=account.pk).state) == ("PARTIAL", "active")
 
 
-@fault("record isolates an account only when the database refuses it, not when its rows cannot be turned into values")
 def test_a_value_that_cannot_be_sent_fails_its_account_alone(broker: Broker) -> None:
     account, sound = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "SOUND")
     broker.says["holdings"] = [build.a_holding()]
@@ -73,7 +65,6 @@ def test_a_value_that_cannot_be_sent_fails_its_account_alone(broker: Broker) -> 
     assert (result.status, other.status) == ("FAILED", "COMPLETED")
 
 
-@fault("Keeper.keep tells only the one whose turn it was that the commit failed")
 def test_nobody_is_told_that_a_reply_is_kept_when_the_commit_failed() -> None:
     captures = [claimed(build.an_account("SAMPLE", f"C{number}")) for number in range(3)]
     calls = 0

@@ -35,6 +35,10 @@ class Decision:
     counts: dict[str, int] = field(default_factory=dict)
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
 
+    def to_decide_again(self) -> Capture:
+        """What was fetched, for the account's head as it stands by now."""
+        return replace(self.fetched, head=None)
+
     def section(self, name: str) -> Section:
         return self.capture.sections.get(name) or Section(ABSENT)
 

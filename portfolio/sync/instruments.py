@@ -28,14 +28,21 @@ def forget() -> None:
 
 
 def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
-    """The instrument id of each listing. What was never seen before is made, and dated from `day`."""
-    wanted = sorted(set(listings), key=lambda listing: (listing.isin is None, listing.symbol))
+    """The instrument id of each listing. What was never seen before is made, and dated from `day`.
+
+    A listing that the tables cannot keep has none.
+    """
+    wanted = sorted(filter(_can_be_kept, set(listings)), key=lambda listing: (listing.isin is None, listing.symbol))
     if any(_known(listing) is None for listing in wanted):
         _learn(wanted)
         missing = [listing for listing in wanted if _known(listing) is None]
         if missing:
             _make_together(missing, day)
     return {listing: _id_of(listing) for listing in wanted}
+
+
+def _can_be_kept(listing: Listing) -> bool:
+    return all(len(value or "") <= limit for value, limit in zip(listing, (20, 64, 20, 20), strict=True))
 
 
 def _make_together(missing: list[Listing], day: date) -> None:

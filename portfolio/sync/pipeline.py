@@ -12,7 +12,6 @@ The network is never touched inside a transaction; one account's failure never r
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from .. import clock, startup
 from . import instruments, prices
@@ -58,7 +57,7 @@ def settle(group: Sequence[Capture]) -> list[Result]:
     while waiting:
         recorded = record(_decided(waiting))
         written += recorded.written
-        waiting = [replace(result.made.fetched, head=None) for result in recorded.moved]
+        waiting = [result.made.to_decide_again() for result in recorded.moved]
         waiting += [failed(result.capture, error) for result, error in recorded.refused if not result.capture.is_broken]
     return written
 

@@ -179,3 +179,9 @@ def test_an_entry_that_somebody_made_is_brought_to_the_form_of_the_book() -> Non
 def test_an_entry_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(BadValue):
         normalise.fitted(a_holding()._replace(**change))
+
+
+def test_a_currency_has_three_letters() -> None:
+    assert normalise.fitted(Funds(Decimal(1), currency="INR")).currency == "INR"
+    with pytest.raises(BadValue):
+        normalise.fitted(Funds(Decimal(1), currency="INRS"))

@@ -123,3 +123,10 @@ def test_fills_without_a_number_are_told_apart_by_their_place_and_stay_themselve
 def test_a_fill_made_from_its_order_is_named_by_it() -> None:
     made = a_trade(an_order(filled=4), is_synthesised=True)
     assert list(diff.source_ids([made])) == ["order:2026-10-05:O1"]
+
+
+def test_part_of_a_unit_is_a_quantity_too() -> None:
+    half = an_order(filled=4, status=PARTIALLY_FILLED)._replace(filled_quantity=Decimal("0.5"))
+    placed = an_order(status=PARTIALLY_FILLED)
+    assert kinds(placed, half) == [("QUANTITY_ADDED", "ORDER_EXECUTED")]
+    assert kinds(half, placed) == [("QUANTITY_REMOVED", "FILL_REVISED")]

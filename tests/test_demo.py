@@ -162,6 +162,7 @@ def test_no_other_sync_asks_for_the_demos_accounts() -> None:
 def test_the_address_of_the_simulator_is_forgotten_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "address").write_text("https://groww.example/v1", "utf-8")
     monkeypatch.setenv("GROWW_API_URL_FILE", str(tmp_path / "address"))
+    monkeypatch.delenv("GROWW_API_URL", raising=False)
     before = {name: value for name, value in os.environ.items() if name.startswith("GROWW_")}
     clock = settings.KHATA_CLOCK
     with demo.opened():

@@ -310,9 +310,20 @@ def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: 
     account = BrokerAccount.objects.get()
     accounts.disable(account, "closed")
     typed("new token")
-    assert run("connect", "sample")[0] == 0
+    code, out, _ = run("connect", "sample")
     account = BrokerAccount.objects.get()
+    assert (code, "no change" in out) == (0, True)
     assert (account.state, accounts.open_credentials(account.credential)["token"]) == ("active", "new token")
+
+
+@pytest.mark.parametrize("state", ["needs_login", "failing", "disabled"])
+def test_new_credentials_make_an_account_active_before_it_is_synced(state: str) -> None:
+    portfolio = build.a_portfolio()
+    account = build.an_account(portfolio=portfolio)
+    BrokerAccount.objects.filter(pk=account.pk).update(state=state, state_reason="some reason")
+    build.an_account(portfolio=portfolio)
+    account.refresh_from_db()
+    assert (account.state, account.state_reason) == ("active", "")
 
 
 def test_an_unknown_broker_is_refused_with_those_there_are(typed: Type) -> None:

@@ -113,10 +113,16 @@ def test_the_first_run_tells_the_whole_story_and_the_next_one_goes_on(monkeypatc
     monkeypatch.setattr(demo, "LOOKS", ((time(16, 5), DAILY), (time(19, 30), ORDERS_ONLY)))
     code, out, _ = run("demo", "--once", "--json")
     document = json.loads(out)
-    moves = {(move["kind"], move["symbol"]) for move in account_of(document, TRADING)["moves"]}
+    moves = [(move["kind"], move["symbol"], move["as_of"]) for move in account_of(document, TRADING)["moves"]]
     questions = [(each["symbol"], each["unexplained"]) for each in account_of(document, TRADING)["questions"]]
     assert (code, len(document["days"]), document["days"][-1]["day"]) == (0, 30, "2026-11-17")
-    assert {("sold out", "WIPRO"), ("pledged", "HDFCBANK"), ("settled after T+1", "SBIN")} <= moves
+    assert [move for move in moves if move[0] != "settled after T+1"] == [
+        ("sold out", "WIPRO", "2026-10-14"),
+        ("pledged", "HDFCBANK", "2026-10-16"),
+        ("released from pledge", "HDFCBANK", "2026-10-23"),
+        ("sold out", "TATAPOWER", "2026-10-29"),
+    ]
+    assert next(move for move in moves if move[1] == "SBIN") == ("settled after T+1", "SBIN", "2026-10-07")
     assert states(account_of(document, SAVINGS), "seen on two days") == [("GAIL", ["ACKED 0", "EXECUTED 100"])]
     assert questions == [("MARUTI", "-27"), ("MARUTI", "135"), ("ITC", "161"), ("KOTAKBANK", "30"), ("TITAN", "-5")]
     code, out, _ = run("demo", "--once", "--json")
@@ -141,6 +147,12 @@ def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.Mo
     monkeypatch.delitem(REGISTRY, "GROWW")
     code, document = days(1)
     assert (code, {batch["status"] for batch in document["days"][0]["batches"]}) == (1, {"FAILED"})
+
+
+def test_a_problem_that_every_capture_of_a_day_met_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(REGISTRY, "GROWW")
+    _, out, _ = run("demo", "--once", "--days", 1)
+    assert out.count("account: no trigger is registered for GROWW") == 1
 
 
 def test_a_day_that_failed_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,5 +41,3 @@ def _sqlite(tables: list[str]) -> list[str]:
         cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         down = [f'DROP TRIGGER "{name}"' for (name,) in cursor.fetchall()]
     return ["PRAGMA foreign_keys=OFF", *down, *(f"DELETE FROM {table}" for table in tables), "PRAGMA foreign_keys=ON"]
-
-

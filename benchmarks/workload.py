@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ledger.normalise import IST
-from portfolio.sync.capture import DAILY, Capture
+from portfolio.sync.capture import DAILY, Capture, Memory
 from portfolio.sync.fetch import fetch
 from portfolio.triggers.base import Account, Answer, Credential, Reply
 from portfolio.triggers.registry import get_trigger_for_code
@@ -227,6 +227,7 @@ class _Scratch:
         self.absent: set[str] = set()
         self.metadata: dict[str, str] = {}
         self.known_fills: dict[str, Decimal] = {}
+        self.memory = Memory()
         self.problems: list[Any] = []
         self.replies: list[Any] = []
 

@@ -8,6 +8,8 @@ from .entries import CASH, ZERO, Funds, Position
 from .normalise import MONEY_SCALE, PERCENT_SCALE, at_scale
 from .reconcile import is_delivery
 
+LARGEST_PERCENT = Decimal(10**8)  # beyond, next to nothing was owned the day before and it says nothing
+
 
 class Quote(NamedTuple):
     """A price per unit; stale when it is not of the day asked about."""
@@ -111,4 +113,5 @@ def _day_change(
     if previous is None:
         return None, None
     change = at_scale(total - previous - net_purchases, MONEY_SCALE)
-    return change, at_scale(100 * change / previous, PERCENT_SCALE) if previous else None
+    percent = at_scale(100 * change / previous, PERCENT_SCALE) if previous else None
+    return change, percent if percent is None or abs(percent) < LARGEST_PERCENT else None

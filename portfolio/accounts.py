@@ -78,17 +78,22 @@ class StoredToken:
         expires_at: datetime | None,
         now: datetime,
         in_database: Callable[..., Awaitable[object]],
+        hide: Callable[[list[str]], None],
     ) -> None:
         self._stored, self._expires_at, self._now, self._in_database = stored, expires_at, now, in_database
+        self._hide = hide  # told of every token, so that none stands in an error's text
 
     def get(self) -> str | None:
         """The token that is still good, or None."""
         sealed = self._stored.sealed_token
         if sealed is None or self._expires_at is None or self._expires_at <= self._now:
             return None
-        return keys.unseal(key_ring(), bytes(sealed), _context(self._stored.account_id, "token")).decode()
+        token = keys.unseal(key_ring(), bytes(sealed), _context(self._stored.account_id, "token")).decode()
+        self._hide([token])
+        return token
 
     async def put(self, token: str, expires_at: datetime) -> None:
+        self._hide([token])
         await self._in_database(store_token, self._stored.account_id, token, expires_at)
 
 

@@ -125,7 +125,7 @@ class Capture:
 
     def hide(self, secrets: Iterable[object]) -> None:
         """From now on these never stand in a text of this capture."""
-        self._hidden = tuple(secret for secret in map(str, secrets) if len(secret) >= SHORTEST_SECRET)
+        self._hidden += tuple(secret for secret in map(str, secrets) if len(secret) >= SHORTEST_SECRET)
 
     def scrub(self, text: str, limit: int = REMARK_LIMIT) -> str:
         return scrubbed(text, (self.client_id, *self._hidden), limit)
@@ -156,7 +156,7 @@ class Capture:
         return all(section.state in (UNCHANGED, ABSENT) for section in self.sections.values())
 
 
-def failed(capture: Capture, error: Exception) -> Capture:
+def failed(capture: Capture, error: BaseException) -> Capture:
     """A capture that a fault of ours, or the database, broke: nothing of it is taken, and its batch says why."""
     told = capture.scrub("".join(traceback.format_exception(error)), limit=20_000)
     logger.error("account %s could not be recorded: %s", capture.account_id, told)

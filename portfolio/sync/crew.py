@@ -5,6 +5,7 @@ the network never for a transaction. Leases are renewed while the fetch goes on.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ from .evidence import Keeper
 from .fetch import fetch
 from .record import Result
 from .state import known_fills
+
+logger = logging.getLogger(__name__)
 
 RENEW_SECONDS = 30.0
 SETTLING = 2  # groups at a time; each thread has a connection of its own
@@ -100,7 +103,10 @@ class Crew:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            await self.in_database(renew, self.owner)
+            try:
+                await self.in_database(renew, self.owner)
+            except Exception:  # the next one may come in time, and the token is what keeps the book whole
+                logger.exception("the leases of this run could not be renewed")
 
     async def _fetch(self, capture: Capture, finished: asyncio.Queue[Capture]) -> None:
         """One account. Whatever goes wrong is that account's own."""
@@ -110,7 +116,10 @@ class Crew:
                 if trigger:
                     await fetch(capture, trigger, self._keep, self._known_fills)
                 await asyncio.gather(*self._keeping.pop(capture.batch_id, ()))
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if task and task.cancelling():  # the run itself is stopping
+                    raise
                 capture.answers.clear()
                 failed(capture, error)
             finished.put_nowait(capture)
@@ -139,7 +148,9 @@ class Crew:
         credential = Credential(open_credentials(capture.credential))
         capture.hide(value for name, value in credential.credentials.items() if name != "login_method")
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
-        tokens = StoredToken(capture.credential, capture.token_expires_at, capture.started_at, self.in_database)
+        tokens = StoredToken(
+            capture.credential, capture.token_expires_at, capture.started_at, self.in_database, capture.hide
+        )
         if not trigger.base_url:
             return trigger(account)
         client = self._transport.client(

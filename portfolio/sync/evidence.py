@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,7 +17,7 @@ from ledger import canonical
 from .. import keys
 from ..ids import new_ids
 from ..installation import key_ring
-from ..models import RawBody, RawReply, SyncBatch
+from ..models import AccountHead, RawBody, RawReply, SyncBatch
 from ..triggers.base import Reply
 from . import bulk
 from .capture import Capture
@@ -36,10 +37,19 @@ def keep(replies: Sequence[Kept], now: datetime) -> None:
     if not fresh:
         return
     with transaction.atomic(durable=True):
+        fresh = _of_present_holders(fresh)
         batches = {capture.batch_id for capture, _, _ in fresh}
         locked = SyncBatch.objects.filter(pk__among=batches, status=SyncBatch.Status.STARTED).order_by("pk")
         still_open = {str(pk) for pk in locked.select_for_update().values_list("pk", flat=True)}
         _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
+
+
+def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
+    """Those whose account nobody else has taken meanwhile: whoever did is sealing the batch as it stands. The heads
+    stay locked, so that nobody does until these are committed."""
+    heads = AccountHead.objects.filter(pk__among={capture.head_id for capture, _, _ in replies})
+    tokens = dict(heads.select_for_update().order_by("pk").values_list("pk", "token"))
+    return [kept for kept in replies if tokens.get(UUID(kept[0].head_id)) == kept[0].token]
 
 
 def _fresh(replies: Sequence[Kept]) -> list[Kept]:

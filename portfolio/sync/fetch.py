@@ -87,6 +87,9 @@ class _Run:
             answer = await self._call(getattr(self.trigger, f"fetch_{section}"), *arguments)
             self.capture.answers[section] = await self._as_answer(section, answer)
         except NotPermitted as error:
+            if section in self.capture.memory.counts:  # it was permitted before: its owner must hear of it
+                self._blame(section, error)
+                return
             self.capture.absent.add(section)
             self.capture.metadata[f"{section}_absent"] = self.capture.scrub(str(error))
         except Exception as error:

@@ -6,6 +6,7 @@ record. Rows are never re-pointed, so ids may be remembered for the life of the 
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from threading import Lock
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,6 +18,7 @@ from ..ids import new_ids
 
 Name = tuple[str, str, str]  # symbol, exchange, segment
 
+_one_at_a_time = Lock()
 _by_isin: dict[str, str] = {}
 _by_name: dict[Name, str] = {}
 
@@ -32,6 +34,11 @@ def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
 
     A listing that the tables cannot keep has none.
     """
+    with _one_at_a_time:  # nobody may see an id that is not committed yet
+        return _resolved(listings, day)
+
+
+def _resolved(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
     wanted = sorted(filter(_can_be_kept, set(listings)), key=lambda listing: (listing.isin is None, listing.symbol))
     if any(_known(listing) is None for listing in wanted):
         _learn(wanted)

@@ -18,13 +18,23 @@ from .state import KnownOrder, KnownTrade, add_fill
 def take_orders(made: Decision) -> None:
     day = made.capture.trading_day
     seen = made.unique(ORDERS, lambda order: (order.order_id, _dated(order)))
-    for (order_id, dated), order in seen.items():
+    for (order_id, dated), told in seen.items():
+        order = _nameless(made, told)
         known = made.book.day_of(order_id, dated)
         if known is None or (dated is None and _is_another(known, order, day)):
             _write_order(made, dated or day, 1, None, order)
             made.count("orders_created")
         elif not diff.is_same_order(known.order, order):
             _write_order(made, known.order_date, known.version + 1, known.order, order)
+
+
+def _nameless(made: Decision, order: Order) -> Order:
+    """The client id stands in no leaf, not even where the broker's own texts name it."""
+    client_id = made.capture.client_id
+    if not client_id or (client_id not in order.remark and client_id not in order.order_reference_id):
+        return order
+    scrub = made.capture.scrub
+    return order._replace(remark=scrub(order.remark), order_reference_id=scrub(order.order_reference_id))
 
 
 def _dated(order: Order) -> date | None:

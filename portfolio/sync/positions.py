@@ -18,7 +18,7 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     seen = made.unique(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product))
     unread = {row.subject for row in made.section(POSITIONS).set_aside}
     for key, position in known.items():
-        if position.symbol in unread:  # a row that cannot be right is not a row that is gone
+        if position.symbol in unread or "" in unread:  # a row that cannot be right is not a row that is gone
             seen.setdefault(key, position)
     for move in diff.positions(known, seen):
         _take(made, move)

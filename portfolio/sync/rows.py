@@ -13,6 +13,7 @@ from ledger import canonical
 from ledger.canonical import Rendered, Schema
 from ledger.diff import HoldingMove, OrderChange, PositionMove
 from ledger.entries import ZERO, Holding, Order, Position, Trade
+from ledger.errors import BadValue
 from ledger.normalise import MONEY_SCALE, at_scale
 from ledger.page import Entry
 from ledger.reconcile import is_delivery
@@ -175,4 +176,7 @@ def position_figures(row: Position) -> tuple[Any, ...]:
 
 def priced(owned: Decimal, price: Decimal | None) -> Decimal | None:
     """What the holding is worth, INR; None without a price or beyond what the column can hold."""
-    return None if price is None else at_scale(owned * price, MONEY_SCALE)
+    try:
+        return None if price is None else at_scale(owned * price, MONEY_SCALE)
+    except BadValue:
+        return None

@@ -131,8 +131,7 @@ class KeyRing:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """The directory to ourselves, and on disk when we leave: a key lost to a power cut loses what it sealed."""
-        if not self.directory.exists():
-            self.directory.mkdir(parents=True, mode=0o700)
+        self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
         _refuse_open_mode(self.directory, 0o700)
         descriptor = os.open(self.directory, os.O_RDONLY)
         try:

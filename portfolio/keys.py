@@ -131,15 +131,21 @@ class KeyRing:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """The directory to ourselves, and on disk when we leave: a key lost to a power cut loses what it sealed."""
-        self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
-        _refuse_open_mode(self.directory, 0o700)
-        descriptor = os.open(self.directory, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+            _refuse_open_mode(self.directory, 0o700)
+            descriptor = os.open(self.directory, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise KeyTrouble(
+                f"The directory of keys {self.directory} cannot be made or written ({error.strerror}). "
+                "Set KHATA_KEYS to one that this user may write."
+            ) from None
 
 
 def _age(key_id: str) -> int:

@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from . import guards
+from .outage import NOT_SET_UP
 
 
 class NotReady(Exception):
@@ -17,7 +18,7 @@ def require_tables() -> None:
     """Refuses a database that is empty or of an older version, once a process."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise NotReady("The database is not set up, or is of an older version. Run: manage.py migrate")
+        raise NotReady(NOT_SET_UP)
 
 
 @cache

@@ -1,9 +1,15 @@
-"""Reads settings from the environment and from `.env`; `NAME_FILE` names a file that holds a secret."""
+"""Reads settings from the environment and from `.env`; `NAME_FILE` names a file that holds a secret.
 
+What cannot be read ends the process in words: nothing is there yet that could show an error.
+"""
+
+import fcntl
 import os
+import secrets
+import sys
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, NoReturn
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 SQLITE_OPTIONS = {
     # IMMEDIATE, because a read that turns into a write fails at once under WAL; FULL, because NORMAL may
@@ -14,13 +20,19 @@ SQLITE_OPTIONS = {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;"
     ),
 }
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def refuse(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
 
 
 def load_dotenv(path: Path) -> None:
     """Lines of NAME=value become environment variables, unless the environment has them already."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _content(path, f"{path} is there, but").splitlines():
         name, separator, value = line.strip().partition("=")
         if separator and not name.startswith("#"):
             os.environ.setdefault(name.strip(), value.strip().strip("'\""))
@@ -29,8 +41,15 @@ def load_dotenv(path: Path) -> None:
 def env(name: str, default: str = "") -> str:
     """The setting `name`, or the content of the file that `NAME_FILE` names."""
     if file := os.environ.get(f"{name}_FILE"):
-        return Path(file).read_text(encoding="utf-8").strip()
+        return _content(Path(file), f"{name}_FILE is {file}, which").strip()
     return os.environ.get(name, default)
+
+
+def _content(path: Path, whose: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"{whose} cannot be read: {getattr(error, 'strerror', None) or 'it is no text in UTF-8'}")
 
 
 def env_bool(name: str, default: bool = False) -> bool:
@@ -42,26 +61,81 @@ def env_int(name: str, default: int) -> int:
     value = env(name)
     if not value:
         return default
-    if not value.isdigit():
-        raise SystemExit(f"{name} must be a whole number, not {value!r}")
+    if not value.isdigit() or int(value) == 0:
+        refuse(f"{name} must be a whole number, 1 or more, not {value!r}")
     return int(value)
 
 
+def log_level(value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        refuse(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {value!r}")
+    return value.upper()
+
+
+def own_folder(path: Path) -> Path:
+    """The folder of what Khata writes for itself, made when it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "static").mkdir(exist_ok=True)  # stays empty; without it whitenoise warns at every start
+    except OSError as error:
+        refuse(
+            f"The folder {path} cannot be made or written ({error.strerror}). Set KHATA_VAR to a folder that this user "
+            "may write."
+        )
+    return path
+
+
+def kept_key(path: Path) -> str:
+    """A random key, made on first use, so that nobody runs with one that others know. It encrypts no credential."""
+    try:
+        if not path.exists():
+            _make_key(path)
+    except OSError as error:
+        refuse(f"{path} cannot be written ({error.strerror}). Set KHATA_VAR to a folder that this user may write.")
+    key = _content(path, f"{path} is there, but")
+    return key or refuse(f"{path} is empty. Remove it: a new one is made, and everybody logs in again.")
+
+
+def _make_key(path: Path) -> None:
+    """One process makes it and the others wait; the file appears with its content or not at all."""
+    folder, draft = os.open(path.parent, os.O_RDONLY), path.with_name(f".{path.name}.draft")
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if not path.exists():
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+            draft.rename(path)
+    finally:
+        os.close(folder)
+
+
 def database(url: str) -> dict[str, Any]:
-    """Django's settings for `sqlite:///path` or `postgresql://user:password@host:port/name`."""
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(parts.path[1:]), "OPTIONS": SQLITE_OPTIONS}
-    if parts.scheme in ("postgres", "postgresql"):
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": unquote(parts.path[1:]),
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": unquote(parts.hostname or ""),
-            "PORT": str(parts.port or ""),
-            "CONN_MAX_AGE": None,
-            # Arrays of thousands of ids travel as parameters; pasted into the statement they cost more than the query.
-            "OPTIONS": {"server_side_binding": True},
-        }
-    raise SystemExit(f"DATABASE_URL must begin with sqlite:/// or postgresql://, not {url.split(':', 1)[0]!r}")
+    """Django's settings for `sqlite:///path` or `postgresql://user:password@host:port/name?option=value`."""
+    try:
+        parts = urlsplit(url)
+        port = str(parts.port or "")
+    except ValueError:  # whose text may hold the password
+        refuse("DATABASE_URL cannot be read: write its port as a number, and percent-encode user and password")
+    if parts.scheme not in ("sqlite", "postgres", "postgresql"):
+        refuse(f"DATABASE_URL must begin with sqlite:/// or postgresql://, not {url.split(':', 1)[0]!r}")
+    if not parts.path[1:]:
+        refuse("DATABASE_URL names no database: sqlite:///path/to/file or postgresql://user:password@host:port/name")
+    return _sqlite(parts) if parts.scheme == "sqlite" else _postgresql(parts, port)
+
+
+def _sqlite(parts: SplitResult) -> dict[str, Any]:
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(parts.path[1:]), "OPTIONS": SQLITE_OPTIONS}
+
+
+def _postgresql(parts: SplitResult, port: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": port,
+        "CONN_MAX_AGE": None,
+        # Arrays of thousands of ids travel as parameters; pasted into the statement they cost more than the query.
+        "OPTIONS": {**dict(parse_qsl(parts.query)), "server_side_binding": True},
+    }

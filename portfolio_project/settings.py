@@ -1,30 +1,17 @@
 """One settings file, all from the environment and `.env`. Each setting is explained in docs/settings.md."""
 
-import secrets
 from pathlib import Path
 from typing import Any
 
-from .environment import database, env, env_bool, env_int, load_dotenv
+from .environment import database, env, env_bool, env_int, kept_key, load_dotenv, log_level, own_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
 
-VAR_DIR = Path(env("KHATA_VAR", str(BASE_DIR / "var")))
-VAR_DIR.mkdir(parents=True, exist_ok=True)
-
-
-def _secret_key() -> str:
-    """Made on first use, so that nobody runs with a key that others know. It encrypts no credential."""
-    path = VAR_DIR / "secret_key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48), encoding="ascii")
-    return path.read_text(encoding="ascii")
-
-
+VAR_DIR = own_folder(Path(env("KHATA_VAR", str(BASE_DIR / "var"))))
 DEBUG = env_bool("DEBUG")
-SECRET_KEY = env("SECRET_KEY") or _secret_key()
-ALLOWED_HOSTS = env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+SECRET_KEY = env("SECRET_KEY") or kept_key(VAR_DIR / "secret_key")
+ALLOWED_HOSTS = [name.strip() for name in env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
 
 DATABASES = {"default": database(env("DATABASE_URL", f"sqlite:///{VAR_DIR / 'khata.sqlite3'}"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -78,8 +65,6 @@ TIME_ZONE = "Asia/Kolkata"
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"  # stays empty: the files are served from where they are
-STATIC_ROOT.mkdir(exist_ok=True)
-STATIC_ROOT.mkdir(exist_ok=True)  # else whitenoise warns at every start
 WHITENOISE_USE_FINDERS = True
 
 KHATA_CLOCK = env("KHATA_CLOCK")
@@ -111,5 +96,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["console"], "level": log_level(env("LOG_LEVEL", "WARNING"))},
 }

@@ -78,6 +78,15 @@ def test_a_key_directory_that_others_might_enter_is_refused(ring: KeyRing, mode:
         KeyRing(ring.directory).load()
 
 
+def test_a_key_directory_that_cannot_be_made_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(
+        KeyTrouble, match=r"file/keys cannot be made or written \(Not a directory\)\. Set KHATA_KEYS to one"
+    ):
+        KeyRing(tmp_path / "file" / "keys").load()
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUJD\n", b"A" * 60])
 def test_a_key_file_that_holds_no_key_is_named(ring: KeyRing, content: bytes) -> None:
     path = ring.directory / f"{ring.primary}.key"

@@ -5,8 +5,8 @@ A model says how it is protected, with a plain attribute `guard`:
 `while_started`   a row may be changed while its status is STARTED, never deleted;
 `position_once`   only `position` may be changed, once, from null; never deleted.
 
-Whoever owns the tables can still drop a guard: `problems` names it, and the pages and checkpoints find what was
-done meanwhile. Nothing here switches a guard off, not even for a test.
+Whoever owns the tables can still drop a guard, or put a rule in its way: `problems` names it, and the pages and
+checkpoints find what was done meanwhile. Nothing here switches a guard off, not even for a test.
 """
 
 from collections.abc import Iterable
@@ -51,11 +51,24 @@ SELECT c.relname, t.tgname, t.tgenabled::text,
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
  WHERE NOT t.tgisinternal AND pg_table_is_visible(c.oid)
 UNION ALL
+SELECT c.relname, 'the rule ' || r.rulename, r.ev_enabled::text, ''
+  FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+ WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid)
+UNION ALL
+SELECT c.relname, 'row security', 'A', ''
+  FROM pg_class c
+ WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND pg_table_is_visible(c.oid)
+UNION ALL
+SELECT c.relname, 'the table ' || i.inhrelid::regclass || ', whose rows count as its own', 'A', ''
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+ WHERE pg_table_is_visible(c.oid)
+UNION ALL
 SELECT '', p.proname, 'A', p.prosrc || l.lanname || coalesce(p.proconfig::text, '')
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE p.oid = to_regproc('khata_guard')
 """
-_INSTALLED_SQLITE = "SELECT tbl_name, name, 'A', sql FROM sqlite_master WHERE type = 'trigger'"
+# SQLite keeps the table's name as whoever wrote the statement spelt it.
+_INSTALLED_SQLITE = "SELECT lower(tbl_name), name, 'A', sql FROM sqlite_master WHERE type = 'trigger'"
 
 
 class Guard(NamedTuple):
@@ -101,8 +114,8 @@ def problems(connection: BaseDatabaseWrapper) -> list[str]:
     absent = [f"The table {name} does not exist. Run manage.py migrate." for name in sorted(names - tables)]
     faults = [_fault(guard, installed) for guard in wanted if not guard.table or guard.table in tables]
     foreign = [
-        f"The table {table} has something that is not ours on it: {name}. It may change what is written. "
-        "Find out who made it, and drop it."
+        f"The table {table} has something that is not ours on it: {name}. It may change what is written or read. "
+        "Find out who made it, and take it away."
         for table, name in sorted(installed.keys() - ours)
         if table in names
     ]

@@ -154,6 +154,13 @@ def test_sqlite_a_guard_that_only_looks_like_ours_is_named() -> None:
     assert guards.problems(connection) == []
 
 
+def foreign(name: str) -> list[str]:
+    return [
+        f"The table order_history has something that is not ours on it: {name}. It may change what is written or read. "
+        "Find out who made it, and take it away."
+    ]
+
+
 def test_something_foreign_on_a_protected_table_is_named() -> None:
     if connection.vendor == "sqlite":
         run("CREATE TRIGGER quiet AFTER INSERT ON order_history BEGIN SELECT 1; END")
@@ -161,10 +168,40 @@ def test_something_foreign_on_a_protected_table_is_named() -> None:
         run("CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
         run("CREATE TRIGGER quiet BEFORE INSERT ON order_history FOR EACH ROW EXECUTE FUNCTION quiet()")
 
-    assert guards.problems(connection) == [
-        "The table order_history has something that is not ours on it: quiet. It may change what is written. "
-        "Find out who made it, and drop it."
-    ]
+    assert guards.problems(connection) == foreign("quiet")
+
+
+def test_sqlite_something_foreign_is_named_however_its_table_is_spelt() -> None:
+    only_on("sqlite")
+    run("CREATE TRIGGER quiet BEFORE INSERT ON ORDER_History BEGIN SELECT RAISE(IGNORE); END")
+
+    assert guards.problems(connection) == foreign("quiet")
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE RULE quiet AS ON INSERT TO order_history DO INSTEAD NOTHING", "the rule quiet"),
+        ("CREATE RULE quiet AS ON UPDATE TO order_history DO INSTEAD NOTHING", "the rule quiet"),
+        ("CREATE RULE khata_guard_rows AS ON DELETE TO order_history DO ALSO NOTHING", "the rule khata_guard_rows"),
+        ("ALTER TABLE order_history ENABLE ROW LEVEL SECURITY", "row security"),
+        ("ALTER TABLE order_history FORCE ROW LEVEL SECURITY", "row security"),
+        ("CREATE TABLE more_orders () INHERITS (order_history)", "the table more_orders, whose rows count as its own"),
+    ],
+)
+def test_postgresql_what_changes_writing_or_reading_without_a_guard_is_named(statement: str, name: str) -> None:
+    only_on("postgresql")
+    run(statement)
+
+    assert guards.problems(connection) == foreign(name)
+
+
+def test_postgresql_the_same_on_tables_that_are_not_protected_is_nobodys_business() -> None:
+    only_on("postgresql")
+    run("CREATE RULE quiet AS ON DELETE TO listings DO INSTEAD NOTHING")
+    run("ALTER TABLE listings ENABLE ROW LEVEL SECURITY")
+
+    assert guards.problems(connection) == []
 
 
 def test_a_table_that_is_gone_is_named() -> None:

@@ -177,6 +177,26 @@ def test_the_days_gain_leaves_out_the_money_that_was_put_in(account: BrokerAccou
     assert (snapshot.day_change, snapshot.day_change_percent) == (3_300, Decimal("1.1"))
 
 
+@pytest.mark.parametrize(
+    ("looks", "change"),
+    [
+        (["2026-11-06 16:05", "2026-11-09 16:05"], None),
+        (["2026-11-06 16:05", "2026-11-08 19:30", "2026-11-09 16:05"], 1_000),
+        (["2026-11-06 16:05", "2026-11-08 12:00", "2026-11-09 16:05"], None),
+    ],
+)
+def test_the_days_gain_is_measured_from_the_session_before_a_muhurat_on_a_sunday_too(
+    account: BrokerAccount, broker: Broker, at: At, looks: list[str], change: int | None
+) -> None:
+    """Without a look after that session there is nothing to measure from, and Friday's total is not taken for it."""
+    for number, look in enumerate(looks):
+        at(look)
+        broker.prices["TCS"] = Decimal(3000 + 10 * number)
+        build.synced(account)
+    monday = account.snapshots.get(snapshot_date="2026-11-09")
+    assert (monday.day_change, monday.day_change_percent is None) == (change, change is None)
+
+
 def test_a_corrected_fill_is_the_next_revision_and_counts_once(account: BrokerAccount, broker: Broker, at: At) -> None:
     bought = order("B", 6, "BUY", 10)
     evening(broker, at, 6, {"TCS": 100}, bought)

@@ -26,7 +26,7 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 QUANTITY_SCALE, PRICE_SCALE, MONEY_SCALE, PERCENT_SCALE = 10, 8, 6, 4
 LARGEST_INTEGER = 2**63 - 1  # SQLite keeps a decimal as a scaled 64-bit integer; its range binds both databases
-TEXT_LIMIT, REMARK_LIMIT = 64, 500
+TEXT_LIMIT, SHORT_LIMIT, REMARK_LIMIT = 64, 20, 500
 
 _CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)  # our own: the global context is never touched
 _STEPS = {scale: Decimal(1).scaleb(-scale) for scale in range(13)}
@@ -79,9 +79,9 @@ def text(value: str | None, limit: int = TEXT_LIMIT) -> str:
     return value
 
 
-def name(value: str | None) -> str:
+def name(value: str | None, limit: int = TEXT_LIMIT) -> str:
     """Like `text`, and it must be there: a symbol, an order id."""
-    kept = text(value)
+    kept = text(value, limit)
     if not kept:
         raise BadValue("a name that must be there is empty")
     return kept
@@ -109,7 +109,9 @@ def scrubbed(value: str | None, identifiers: tuple[str, ...] = (), limit: int = 
 
 _MONEY = frozenset({"realised_pnl", "cash_balance", "margin_used", "margin_available", "collateral"})
 _NEVER_ZERO = frozenset({"average_price", "last_price"})
-_TEXT_LIMITS = {"isin": 20, "exchange": 20, "currency": 3, "doubt": 200}
+_TEXT_LIMITS = {
+    **dict.fromkeys(("isin", "exchange", "segment", "lot", "status"), SHORT_LIMIT), "currency": 3, "doubt": 200
+}  # fmt: skip
 
 
 def fitted(entry: Any) -> Any:

@@ -6,7 +6,8 @@ Units: shares and rupees. Times are IST when they carry no zone, and sometimes w
 Oddities: orders and trades are today's only, and trades are listed order by order. A failure may come
 with HTTP 200; an empty book may come as a failure. Whether `quantity` of a holding includes the T+1
 shares differs by row. Pages may be shorter than asked for. One bad symbol spoils a batch of prices.
-How replies read stands in `groww_replies.py`, pure; what is asked, and with which login, stands here.
+How replies read stands in `groww_replies.py` and `groww_fills.py`, pure; what is asked, and with which
+login, stands here.
 """
 
 import re
@@ -16,6 +17,7 @@ from functools import partial
 
 from ledger.entries import CASH, COMMODITY, FNO, Listing, Order
 
+from . import groww_fills as fills
 from . import groww_replies as replies
 from .asking import all_pages, in_batches, in_halves, nothing_new, side_by_side
 from .base import (
@@ -67,7 +69,7 @@ class GrowwTrigger(BaseTrigger):
     parse_holdings = staticmethod(replies.parse_holdings)
     parse_positions = staticmethod(replies.parse_positions)
     parse_orders = staticmethod(replies.parse_orders)
-    parse_trades = staticmethod(replies.parse_trades)
+    parse_trades = staticmethod(fills.parse_trades)
     parse_funds = staticmethod(replies.parse_funds)
     parse_prices = staticmethod(replies.parse_prices)
     parse_instruments = staticmethod(replies.parse_instruments)
@@ -154,7 +156,7 @@ class GrowwTrigger(BaseTrigger):
         path = f"/order/trades/{order.order_id}"
         return await all_pages(
             lambda page: self._get(path, segment=order.segment, page=page, page_size=50),
-            replies.fills_end(order.filled_quantity),
+            fills.fills_end(order.filled_quantity),
         )
 
     async def _prices(self, wanted: Iterable[tuple[str, str, str]]) -> list[Reply]:

@@ -85,3 +85,8 @@ def payload(reply: Reply) -> dict[str, Any]:
 
 def asked(reply: Reply, parameter: str) -> str:
     return parse_qs(reply.request.partition("?")[2]).get(parameter, [""])[0]
+
+
+def asked_order(reply: Reply) -> str:
+    """The order whose fills were asked for: the end of the path."""
+    return reply.request.partition("?")[0].rpartition("/")[2]

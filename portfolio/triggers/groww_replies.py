@@ -4,15 +4,15 @@ A failure may come with HTTP 200, and an empty book may come as a failure. Units
 """
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ledger import entries, normalise
-from ledger.entries import CASH, DELIVERY, ZERO, Funds, Holding, Listing, Order, Position, Price, SetAside, Trade
+from ledger.entries import CASH, DELIVERY, ZERO, Funds, Holding, Listing, Order, Position, Price, SetAside
 from ledger.errors import BadValue
-from ledger.normalise import ist_date, known_price, money, name, price, quantity, text
+from ledger.normalise import SHORT_LIMIT, known_price, money, name, price, quantity, text
 
 from .base import Reply, Rows, UnexpectedReply
 from .decode import UNFIT, ListReader, Section, csv_rows, isin, number, one, row_type, why
@@ -30,6 +30,7 @@ STATUSES = {
 NO_QUANTITY, NO_PRICE = quantity(ZERO), price(ZERO)
 # The same few words, symbols and remarks come in every row of every account.
 word = lru_cache(maxsize=8192)(name)
+place = lru_cache(maxsize=64)(partial(name, limit=SHORT_LIMIT))  # an exchange, a segment
 remark = lru_cache(maxsize=1024)(normalise.scrubbed)
 
 
@@ -43,7 +44,7 @@ def holding(row: Any, reply: Reply, times: Times) -> Holding:
     return Holding(
         isin(row.isin),
         word(row.trading_symbol),
-        word(row.tradable_exchanges[0]) if row.tradable_exchanges else "NSE",
+        place(row.tradable_exchanges[0]) if row.tradable_exchanges else "NSE",
         held,
         quantity(held + t1) if t1 and is_without_t1 else held,
         known_price(row.average_price),
@@ -71,7 +72,7 @@ def doubt(held: Decimal, settled: Decimal, t1: Decimal) -> str:
 def instrument(row: Any, reply: Reply) -> tuple[str, str, str, str]:
     """Symbol, exchange, segment (the one asked for, where the row has none) and product."""
     segment = row.segment or asked(reply, "segment")
-    return word(row.trading_symbol), word(row.exchange), word(segment), word(row.product)
+    return word(row.trading_symbol), place(row.exchange), place(segment), word(row.product)
 
 
 def position(row: Any, reply: Reply, times: Times) -> Position:
@@ -128,30 +129,6 @@ def status(broker_word: str) -> str | None:
     return STATUSES.get(re.sub(r"[\s_-]+", "_", broker_word.strip().upper()))
 
 
-def trade(row: Any, reply: Reply, times: Times) -> Trade:
-    if row.trade_status == "CANCELLED":
-        raise BadValue("a fill that was cancelled")
-    when = times.instant(row.trade_date_time)
-    listing = instrument(row, reply)
-    names = (text(row.exchange_trade_id), name(row.groww_order_id), isin(row.isin) if listing[2] == CASH else None)
-    terms = (word(row.transaction_type), quantity(row.quantity), price(row.price))
-    return Trade(*names, *listing, *terms, when, ist_date(when or reply.fetched_at), text(row.settlement_number))
-
-
-def fill_identity(row: Trade, place: int) -> Hashable:
-    """Without a number of the exchange, its place in the reply tells two like fills apart."""
-    return row.order_id, row.exchange, row.segment, row.trade_id or (row, place)
-
-
-def fill_of(order: Order) -> Trade:
-    """The whole fill of a derivatives order whose fills are not listed, from what the order itself says."""
-    when, cost = order.exchange_time or order.created_at, order.average_fill_price
-    if when is None or cost is None:
-        raise BadValue("its fills are not listed, and the order does not say when or at what price")
-    names = (order.symbol, order.exchange, order.segment, order.product, order.transaction_type)
-    return Trade("", order.order_id, order.isin, *names, order.filled_quantity, cost, when, ist_date(when), "", True)
-
-
 def reader(section: str, key: str, row: Any, subject: str) -> ListReader[Any]:
     return ListReader(section, ("payload", key), row, subject, SUCCESS)
 
@@ -177,11 +154,6 @@ ORDER_ROW = row_type(
     more_texts="segment order_reference_id amo_status validity created_at exchange_time trade_date remark",
     more_numbers="remaining_quantity price trigger_price average_fill_price deliverable_quantity",
 )
-TRADE_ROW = row_type(
-    texts="groww_order_id trading_symbol exchange product transaction_type",
-    numbers="quantity price",
-    more_texts="segment exchange_trade_id isin trade_date_time settlement_number trade_status",
-)
 USER_ROW = row_type(texts="ucc", lists="active_segments")
 MARGINS_ROW = row_type(numbers="clear_cash", more_numbers="net_margin_used collateral_available cnc_balance_available")
 
@@ -198,10 +170,6 @@ ORDERS = Section(
     reader("orders", "order_list", ORDER_ROW, "groww_order_id"),
     order, normalise.wrong_order, lambda row, _: row.order_id,
 )  # fmt: skip
-TRADES = Section(
-    reader("trades", "trade_list", TRADE_ROW, "groww_order_id"),
-    trade, normalise.wrong_trade, fill_identity,
-)  # fmt: skip
 ORDER_IDS = reader("orders", "order_list", row_type(texts="groww_order_id"), "groww_order_id")
 
 
@@ -215,19 +183,6 @@ def parse_positions(replies: Sequence[Reply]) -> Rows:
 
 def parse_orders(replies: Sequence[Reply]) -> Rows:
     return ORDERS.parse(with_rows(replies))
-
-
-def parse_trades(replies: Sequence[Reply], orders: Sequence[Order] = ()) -> Rows:
-    """`orders`: those whose fills were asked for."""
-    trades, aside = TRADES.parse(with_rows(replies))
-    listed = {trade.order_id for trade in trades} | {row.subject for row in aside}
-    for order in orders:
-        if order.segment != CASH and order.filled_quantity and order.order_id not in listed:
-            try:
-                trades.append(fill_of(order))
-            except BadValue as error:
-                aside.append(SetAside("trades", order.order_id, str(error)))
-    return trades, aside
 
 
 def parse_funds(replies: Sequence[Reply]) -> Rows:
@@ -260,7 +215,7 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
                 if known is not None and known < 0 and segment == CASH:
                     raise BadValue("a price cannot be negative")
                 if known is not None:
-                    prices.setdefault(symbol, Price(word(symbol), word(exchange), segment, known))
+                    prices.setdefault(symbol, Price(word(symbol), place(exchange), segment, known))
             except UNFIT as error:
                 refused[symbol] = SetAside("prices", key[:64], why(error))
     return list(prices.values()), [row for symbol, row in refused.items() if symbol not in prices]
@@ -285,17 +240,3 @@ def user(reply: Reply) -> tuple[str, Sequence[str]]:
 
 def order_ids(reply: Reply) -> list[str]:
     return [] if failure(reply) else [row.groww_order_id for row in ORDER_IDS.read(reply.body)[0]]
-
-
-def fills_end(filled: Decimal) -> Callable[[Reply], bool]:
-    """A test for the last page of an order's fills: they add up to what was filled, or nothing new came."""
-    seen: dict[Hashable, Decimal] = {}
-
-    def is_last(reply: Reply) -> bool:
-        known = len(seen)
-        for row in [] if failure(reply) else TRADES.reader.read(reply.body)[0]:
-            if row.quantity.is_finite():
-                seen[row.exchange_trade_id or (row.trade_date_time, row.price, row.quantity)] = row.quantity
-        return len(seen) == known or sum(seen.values()) >= filled
-
-    return is_last

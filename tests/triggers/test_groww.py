@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ledger.entries import CASH, FNO, Listing, Order, Position, Price, SetAside, Trade
 from ledger.normalise import IST
-from portfolio.triggers import groww_replies
+from portfolio.triggers import groww_fills, groww_replies
 from portfolio.triggers.base import (
     Answer,
     BrokerUnavailable,
@@ -587,7 +587,7 @@ PARSERS = {
     "holdings": groww_replies.parse_holdings,
     "positions": groww_replies.parse_positions,
     "order_list": groww_replies.parse_orders,
-    "trade_list": groww_replies.parse_trades,
+    "trade_list": groww_fills.parse_trades,
 }
 
 
@@ -607,7 +607,7 @@ ALL_PARSERS = (
     groww_replies.parse_prices,
     groww_replies.parse_instruments,
 )
-ROWS = (groww_replies.HOLDING_ROW, groww_replies.POSITION_ROW, groww_replies.ORDER_ROW, groww_replies.TRADE_ROW)
+ROWS = (groww_replies.HOLDING_ROW, groww_replies.POSITION_ROW, groww_replies.ORDER_ROW, groww_fills.TRADE_ROW)
 FIELDS = sorted({name for row in ROWS for name in row.__struct_fields__})
 ODD = ["NSE", "BUY", "1e400", "NaN", "-1", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59", "INE002A01018", "\ud800"]
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80) | st.sampled_from(ODD)
@@ -622,7 +622,7 @@ any_row = st.fixed_dictionaries(sound).flatmap(
 
 @given(st.sampled_from(sorted(PARSERS)), st.lists(any_row | anything, max_size=4))
 def test_any_rows_are_read_or_set_aside(key: str, given_rows: list[Any]) -> None:
-    reply = a_reply(json.dumps(success(**{key: given_rows})), "GET /x?segment=CASH")
+    reply = a_reply(json.dumps(success(**{key: given_rows})), "GET /order/trades/GMK1?segment=CASH")
     try:
         entries, aside = PARSERS[key]([reply])
     except UnexpectedReply:

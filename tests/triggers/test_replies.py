@@ -23,7 +23,7 @@ REQUESTS = {
         "holdings": "GET /holdings/user",
         "positions": "GET /positions/user?segment=CASH",
         "orders": "GET /order/list?segment=CASH&page=0&page_size=100",
-        "trades": "GET /order/trades/GMK1?segment=CASH&page=0&page_size=50",
+        "trades": "GET /order/trades/GMK39038RDT490CCVRO?segment=CASH&page=0&page_size=50",
         "funds": "GET /margins/detail/user",
         "prices": "GET /live-data/ltp?segment=CASH&exchange_symbols=NSE_TCS",
     }

@@ -1,4 +1,7 @@
-"""What people do to accounts: connect them, store and read their credentials, disable them."""
+"""What people do to accounts: connect them, store and read their credentials, disable and enable them.
+
+Each such act writes its event in its own transaction. The head is locked first, as every writer of an account does.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -7,11 +10,14 @@ from uuid import UUID
 
 import msgspec
 from django.db import transaction
+from django.db.models import QuerySet
+
+from ledger.canonical import json_text
 
 from . import clock, keys
 from .ids import new_uuid
 from .installation import key_ring
-from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Portfolio
+from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
 
 
 def connect(
@@ -37,7 +43,9 @@ def connect(
             AccountHead.objects.create(account=account)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
+        enable(account, "connected again")
         store_credentials(account, login_method, credentials)
+        _tell(_locked_head(account), "account.connected", login_method=login_method, is_new=is_new)
     return account
 
 
@@ -50,12 +58,14 @@ def store_credentials(account: BrokerAccount, login_method: str, credentials: Ma
     """Seals the credentials; the day's token of the old ones is thrown away. Whatever state the account was in, it is
     active again: its owner has just asked for that."""
     sealed = keys.seal(key_ring(), msgspec.json.encode(dict(credentials)), _context(account.pk, "credentials"))
+    now = clock.now()
     BrokerAccountCredential.objects.update_or_create(
-        account=account, defaults={"login_method": login_method, "sealed": sealed, "sealed_token": None}
+        account=account,
+        defaults={"login_method": login_method, "sealed": sealed, "sealed_token": None, "entered_at": now},
     )
-    BrokerAccount.objects.filter(pk=account.pk).update(token_expires_at=None)
+    BrokerAccount.objects.filter(pk=account.pk).update(token_expires_at=None, updated_at=now)
     BrokerAccount.objects.filter(pk=account.pk).exclude(state=BrokerAccount.State.ACTIVE).update(
-        state=BrokerAccount.State.ACTIVE, state_since=clock.now(), state_reason=""
+        state=BrokerAccount.State.ACTIVE, state_since=now, state_reason=""
     )
 
 
@@ -101,11 +111,41 @@ def store_token(account_id: UUID, token: str, expires_at: datetime) -> None:
     sealed = keys.seal(key_ring(), token.encode(), _context(account_id, "token"))
     with transaction.atomic():
         BrokerAccountCredential.objects.filter(account=account_id).update(sealed_token=sealed)
-        BrokerAccount.objects.filter(pk=account_id).update(token_expires_at=expires_at)
+        BrokerAccount.objects.filter(pk=account_id).update(token_expires_at=expires_at, updated_at=clock.now())
 
 
-def disable(account: BrokerAccount, reason: str) -> None:
-    """No sync touches it any more; its book stays."""
-    BrokerAccount.objects.filter(pk=account.pk).update(
-        state=BrokerAccount.State.DISABLED, state_since=clock.now(), state_reason=reason
+def disable(account: BrokerAccount, reason: str) -> bool:
+    """No sync touches it any more; its book stays. Returns whether it was enabled until now."""
+    others = BrokerAccount.objects.exclude(state=BrokerAccount.State.DISABLED)
+    return _turn(account, others, BrokerAccount.State.DISABLED, "account.disabled", reason)
+
+
+def enable(account: BrokerAccount, reason: str) -> bool:
+    """Syncs take it again, with the credentials that it has. Returns whether it was disabled until now."""
+    disabled = BrokerAccount.objects.filter(state=BrokerAccount.State.DISABLED)
+    return _turn(account, disabled, BrokerAccount.State.ACTIVE, "account.enabled", reason)
+
+
+@transaction.atomic
+def _turn(account: BrokerAccount, those: QuerySet[BrokerAccount], state: str, kind: str, reason: str) -> bool:
+    """Brings the account into another state, if it is one of `those`, and tells of it."""
+    head, kept = _locked_head(account), reason if state == BrokerAccount.State.DISABLED else ""
+    now = clock.now()
+    turned = those.filter(pk=account.pk).update(state=state, state_since=now, state_reason=kept, updated_at=now)
+    if turned:
+        _tell(head, kind, reason=reason)
+    return bool(turned)
+
+
+def _locked_head(account: BrokerAccount) -> AccountHead:
+    return AccountHead.objects.select_for_update().get(account=account)
+
+
+def _tell(head: AccountHead, kind: str, **facts: object) -> None:
+    """The account's next event. Under the head's lock, so that its number is nobody else's."""
+    head.event_number += 1
+    head.save(update_fields=["event_number"])
+    payload = json_text({"account": str(head.account_id), **facts})
+    Event.objects.create(
+        broker_account_id=head.account_id, number=head.event_number, kind=kind, payload=payload, created_at=clock.now()
     )

@@ -93,7 +93,8 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
     async def keep(reply: Reply) -> None:
         """Nothing is kept of a trial: the first sync asks again, in a batch."""
 
-    account = Account("", "", Credential(credentials), clock.now())
+    now = clock.now()
+    account = Account("", "", Credential(credentials, now), now)
     async with Transport(clock.now) as transport:
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None

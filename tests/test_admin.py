@@ -310,6 +310,19 @@ def test_disabling_twice_changes_nothing(operator: Client) -> None:
     assert (told, account.state_since) == ([], since)
 
 
+def test_enable_says_who_did_it_and_the_next_sync_takes_the_account(operator: Client) -> None:
+    disabled, enabled = build.an_account(client_id="S1"), build.an_account(client_id="S2")
+    act(operator, "disable", disabled)
+
+    told = act(operator, "enable", disabled, enabled)
+
+    disabled.refresh_from_db()
+    assert told == [("info", "SAMPLE S1: enabled; the next sync takes it")]
+    assert (disabled.state, disabled.state_reason) == ("active", "")
+    assert "enabled by operator" in disabled.events.get(kind="account.enabled").payload
+    assert LogEntry.objects.filter(object_id=str(disabled.pk), change_message__contains="Enabled").count() == 1
+
+
 def test_the_list_of_accounts_tells_how_the_last_batch_ended(operator: Client) -> None:
     build.synced(build.an_account())
 

@@ -20,6 +20,7 @@ NOT_FOR_TRIGGERS = (
     "celery",
 )
 TELLS_THE_TIME = {"now", "utcnow", "today", "fromtimestamp", "utcfromtimestamp", "localtime", "localdate"}
+DATED_BY_DJANGO = {"auto_now", "auto_now_add"}
 FLOAT_MAKERS = {"float", "FloatField"}
 OF_THE_SYSTEM = {"datetime", "date", "timezone", "dt"}
 # Seconds to wait and the like: no money, no quantity, no ratio of them.
@@ -58,7 +59,9 @@ def is_within(name: str, package: str) -> bool:
 
 
 def asks_the_time(node: ast.AST) -> bool:
-    """`datetime.now`, called or handed on, such as a model's default."""
+    """`datetime.now`, called or handed on, such as a model's default; or a field that Django dates."""
+    if isinstance(node, ast.keyword):
+        return node.arg in DATED_BY_DJANGO
     if not isinstance(node, ast.Attribute) or node.attr not in TELLS_THE_TIME:
         return False
     return ast.unparse(node.value).rpartition(".")[2] in OF_THE_SYSTEM
@@ -126,6 +129,8 @@ def test_money_is_never_a_float() -> None:
         ("date.today()", True),
         ("timezone.now()", True),
         ("datetime.fromtimestamp(0)", True),
+        ("DateTimeField(auto_now=True)", True),
+        ("DateTimeField(auto_now_add=True)", True),
         ("clock.now()", False),
         ("clock.today()", False),
         ("datetime.fromisoformat(x)", False),

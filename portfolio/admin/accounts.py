@@ -62,7 +62,7 @@ class BrokerAccountAdmin(_AccountAdmin):
     fields = ("portfolio", "label", "user", "broker", "account_id", "state", "state_since", "state_reason",
               "last_batch", "login", "token_expires_at", "created_at", "updated_at", "id")  # fmt: skip
     readonly_fields = fields[2:]
-    actions = ("sync_now", "disable")
+    actions = ("sync_now", "disable", "enable")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -123,20 +123,27 @@ class BrokerAccountAdmin(_AccountAdmin):
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[models.BrokerAccount]) -> None:
-        for account in queryset.exclude(state=models.BrokerAccount.State.DISABLED):
-            accounts.disable(account, f"disabled by {request.user.get_username()}")
-            self.log_change(request, account, "Disabled")
-            self.message_user(request, f"{account}: disabled; its book stays")
+        for account in queryset:
+            if accounts.disable(account, f"disabled by {request.user.get_username()}"):
+                self.log_change(request, account, "Disabled")
+                self.message_user(request, f"{account}: disabled; its book stays")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[models.BrokerAccount]) -> None:
+        for account in queryset:
+            if accounts.enable(account, f"enabled by {request.user.get_username()}"):
+                self.log_change(request, account, "Enabled")
+                self.message_user(request, f"{account}: enabled; the next sync takes it")
 
 
 @admin.register(models.BrokerAccountCredential)
 class CredentialAdmin(ReadOnly):
     """Says that there is a login and of which kind; nothing of it."""
 
-    list_display = ("__str__", "login_method", "encrypted", "updated_at")
+    list_display = ("__str__", "login_method", "encrypted", "entered_at")
     list_filter = ("login_method", "account__broker")
     search_fields = ("account__account_id", "account__label")
-    date_hierarchy = "updated_at"
+    date_hierarchy = "entered_at"
     list_select_related = ("account",)
 
 

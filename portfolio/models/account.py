@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from .base import Keyed
+from .. import clock
+from .base import ChangedAt, Keyed
 from .people import Portfolio, User
 
 
@@ -48,8 +49,8 @@ class BrokerAccount(Keyed):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = ChangedAt()
 
     objects = BrokerAccountQuerySet.as_manager()
 
@@ -98,7 +99,9 @@ class AccountHead(Keyed):
 
 
 class BrokerAccountCredential(models.Model):
-    """Sealed under a key that is kept elsewhere; unreadable without it. The plain text is never a column."""
+    """Sealed under a key that is kept elsewhere; unreadable without it. The plain text is never a column.
+
+    `entered_at`: when its owner gave it; `updated_at` also tells of a new key around it."""
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, primary_key=True, related_name="credential")
     encrypted = models.GeneratedField(
@@ -107,7 +110,8 @@ class BrokerAccountCredential(models.Model):
     login_method = models.CharField(max_length=30)
     sealed = models.BinaryField()
     sealed_token = models.BinaryField(null=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    entered_at = models.DateTimeField()
+    updated_at = ChangedAt()
 
     class Meta:
         db_table = "broker_account_credentials"

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import clock
 from ..ids import new_uuid
 
 
@@ -19,6 +20,17 @@ class BrokerText(models.CharField):  # type: ignore[type-arg]
         if connection.vendor != "sqlite":
             return None
         return f"length({connection.ops.quote_name(str(self.column))}) <= {self.max_length}"
+
+
+class ChangedAt(models.DateTimeField):  # type: ignore[type-arg]
+    """When the row was last saved, by Khata's clock. Whoever updates rows without saving them sets it too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "editable": False})
+
+    def pre_save(self, row: models.Model, add: bool) -> Any:
+        setattr(row, self.attname, clock.now())
+        return super().pre_save(row, add)
 
 
 class Keyed(models.Model):

@@ -3,11 +3,13 @@
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from .. import clock
 from .base import Keyed
 
 
 class User(AbstractUser):
     id = Keyed._meta.get_field("id").clone()
+    date_joined = models.DateTimeField("date joined", default=clock.now)
 
     class Meta:
         db_table = "users"
@@ -21,7 +23,7 @@ class Portfolio(Keyed):
     base_currency = models.CharField(max_length=3, default="INR")
     active = models.BooleanField(default=True)
     shared_with = models.ManyToManyField(User, related_name="shared_portfolios", blank=True, help_text="Read only")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         db_table = "portfolios"

@@ -145,7 +145,7 @@ class Crew:
 
     def _made(self, trigger: type[BaseTrigger], capture: Capture) -> BaseTrigger:
         assert capture.credential is not None
-        credential = Credential(open_credentials(capture.credential))
+        credential = Credential(open_credentials(capture.credential), capture.credential.entered_at)
         capture.hide(value for name, value in credential.credentials.items() if name != "login_method")
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
         tokens = StoredToken(

@@ -2,7 +2,7 @@
 
 Everything that can be worked out before is: rows, leaves, page, header. Inside, the heads are locked in id
 order; a result whose token is outdated is left out, and one whose account got another page meanwhile is
-handed back, to be decided again from its kept statement.
+handed back, to be decided again from its kept statement. So is one that somebody disabled meanwhile.
 """
 
 from collections import defaultdict
@@ -45,7 +45,7 @@ CLOSED_BATCH = schema(
         "positions_updated", "orders_created", "quantity_changes_detected", "errors_count", "error_details", "metadata",
     })
 )  # fmt: skip
-ACCOUNT_STATE = schema("broker_accounts", 1, "id:uuid state state_since:instant state_reason")
+ACCOUNT_STATE = schema("broker_accounts", 1, "id:uuid state state_since:instant state_reason updated_at:instant")
 _CLOSED_AT = [canonical.SYNC_BATCH.columns.index(column) for column in CLOSED_BATCH.columns]
 _encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
@@ -138,7 +138,7 @@ def _account_state(made: Decision, status: str, now: datetime) -> Rendered | Non
     if made.book.account_state in (state, BrokerAccount.State.DISABLED):
         return None
     made.outbox.account.append((event, {"account": made.capture.account_id, "reason": reason}))
-    return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500]))
+    return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500], now))
 
 
 def record(results: Sequence[Result]) -> Recorded:
@@ -161,20 +161,22 @@ def _record_group(results: Sequence[Result]) -> Recorded:
     return recorded
 
 
-def _lock(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
-    """Takes the heads in id order; token and page number of each, as they stand under the lock."""
+def _lock(results: Sequence[Result]) -> dict[str, tuple[int, tuple[int, int]]]:
+    """Takes the heads in id order; token of each, and its last page and event, as they stand under the lock."""
     heads = AccountHead.objects.filter(pk__among=[result.capture.head_id for result in results])
-    locked = heads.select_for_update().order_by("pk").values_list("pk", "token", "page_number")
-    return {str(pk): (token, number) for pk, token, number in locked}
+    locked = heads.select_for_update().order_by("pk").values_list("pk", "token", "page_number", "event_number")
+    return {str(pk): (token, (page_number, event_number)) for pk, token, page_number, event_number in locked}
 
 
-def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, int]]) -> Recorded:
+def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, tuple[int, int]]]) -> Recorded:
+    """What was decided on another page or event than stands there now is to be decided again."""
     recorded = Recorded([], [], [], [])
     for result in results:
-        token, number = heads[result.capture.head_id]
+        token, stands = heads[result.capture.head_id]
+        decided_on = result.made.book.head
         if token != result.capture.token:
             recorded.outdated.append(result)
-        elif number + 1 != result.page.number:
+        elif stands != (decided_on.page_number, decided_on.event_number):
             recorded.moved.append(result)
         else:
             recorded.written.append(result)

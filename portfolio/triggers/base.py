@@ -131,6 +131,7 @@ class Credential:
     """What a trigger sees of the stored credentials: plain values, never a model."""
 
     credentials: Mapping[str, Any] = field(repr=False)
+    entered_at: datetime | None = None  # when its owner gave them, UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class GrowwTrigger(BaseTrigger):
         self, broker_account: Account, client: HttpClient | None = None, tokens: TokenStore | None = None
     ) -> None:
         super().__init__(broker_account, client, tokens)
-        login = GrowwLogin(broker_account.credential.credentials, self.client)
+        login = GrowwLogin(broker_account.credential, self.client)
         self._token = DayToken(tokens, login.log_in, login.advice)
         self._segments: Sequence[str] = ()
         self._segments_lock = Lock()

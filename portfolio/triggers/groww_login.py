@@ -4,15 +4,15 @@ All end at 06:00 IST. A refused login is not repeated: hammering the token endpo
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from ledger.normalise import as_ist, scrubbed
+from ledger.normalise import IST, as_ist, scrubbed
 
-from .base import CredentialField, HttpClient, LoginMethod, LoginRequired, Reply
+from .base import Credential, CredentialField, HttpClient, LoginMethod, LoginRequired, Reply
 from .decode import exact, one
 from .groww_failures import failure, reason
 from .login import next_ist, totp
@@ -34,7 +34,8 @@ LOGIN_METHODS = (
 ADVICE = {
     "totp": f"Check the TOTP token and the subscription at {KEYS_PAGE}, and this machine's clock",
     "approval": f"Approve today's key at {KEYS_PAGE}, check the subscription there, then sync again",
-    "token": "Paste a new access token (each ends at 06:00): groww.in, profile, settings, Trading APIs",
+    "token": "Paste a new access token with manage.py connect groww (each ends at 06:00); it is made at groww.in, "
+    "profile, settings, Trading APIs",
     "": "No Groww login is stored: run manage.py connect groww",
 }
 
@@ -50,9 +51,9 @@ class Grant(msgspec.Struct):
 class GrowwLogin:
     """The login that an account's credentials allow, the one that needs a person least first."""
 
-    def __init__(self, secrets: Mapping[str, Any], client: HttpClient) -> None:
-        self._secrets, self._client = secrets, client
-        possible = (each.name for each in LOGIN_METHODS if all(secrets.get(field.name) for field in each.fields))
+    def __init__(self, credential: Credential, client: HttpClient) -> None:
+        self._secrets, self._entered_at, self._client = credential.credentials, credential.entered_at, client
+        possible = (each.name for each in LOGIN_METHODS if all(self._secrets.get(field.name) for field in each.fields))
         self.method = next(possible, "")
         self.advice = ADVICE[self.method]
 
@@ -61,15 +62,22 @@ class GrowwLogin:
         if not self.method:
             raise LoginRequired(self.advice)
         now = self._client.clock()
-        end = next_ist(now, 6)
         if self.method == "token":
-            return self._secrets["access_token"], end
+            return self._secrets["access_token"], self._end_of_pasted(now)
+        end = next_ist(now, 6)
         reply = await (self._by_totp(now) if self.method == "totp" else self._by_approval(now))
         try:
             token, told_end = granted(reply, self._secrets.values())
         except ValueError as refused:
             raise LoginRequired(f"Groww refused the login: {refused}. {self.advice}") from None
         return token, min(end, told_end or end)
+
+    def _end_of_pasted(self, now: datetime) -> datetime:
+        """06:00 IST after it was pasted, however often it is used. LoginRequired when that is over."""
+        end = next_ist(self._entered_at or now, 6)
+        if end <= now:
+            raise LoginRequired(f"The pasted token ended on {end.astimezone(IST):%d %b at 06:00}. {self.advice}")
+        return end
 
     async def _by_totp(self, now: datetime) -> Reply:
         """A code counts once, so a refused one is followed by that of the next 30 s, and by no third."""

@@ -5,11 +5,13 @@ Each fault strikes one section of one account each, in one evening; a further ac
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db.models import Model
 
+from portfolio import accounts
 from portfolio.models import (
     BrokerAccount,
     HoldingVersion,
@@ -263,4 +265,25 @@ def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> 
     assert [(each.section, each.kind) for each in result.capture.problems] == [("account", "login_required")]
     assert (result.status, BrokerAccount.objects.get(pk=account.pk).state) == ("FAILED", "needs_login")
     assert len(tries) <= 2  # a code counts once: the next one is tried as well
-    assert [event.kind for event in account.events.order_by("number")] == ["sync.failed", "account.login_required"]
+    assert [event.kind for event in account.events.order_by("number")] == [
+        "account.connected", "sync.failed", "account.login_required",
+    ]  # fmt: skip
+
+
+def test_a_token_pasted_yesterday_has_its_own_end_and_asks_for_a_new_one() -> None:
+    with build.groww(limits=False) as simulator:
+        (ucc,) = simulator.investors
+        pasted = {"access_token": simulator.credentials(ucc)["access_token"]}
+        account = accounts.connect(
+            portfolio=build.a_portfolio(), broker="GROWW", account_id=ucc, login_method="token", credentials=pasted
+        )
+        (monday,) = build.synced(account)
+        simulator.move_to("2026-10-06 16:05")
+        asked = len(simulator.requests)
+        (tuesday,) = build.synced(account)
+        asked = len(simulator.requests) - asked
+    account.refresh_from_db()
+    assert (monday.status, tuesday.status, asked) == ("COMPLETED", "FAILED", 0)
+    assert [problem.kind for problem in tuesday.capture.problems] == ["login_required"]
+    assert account.state_reason.startswith("The pasted token ended on 06 Oct at 06:00. Paste a new access token")
+    assert account.token_expires_at == datetime(2026, 10, 6, 0, 30, tzinfo=UTC)

@@ -82,7 +82,7 @@ def test_a_dead_run_is_closed_once_however_many_come_after(broker: Broker) -> No
     assert statuses(account) == ["FAILED", "COMPLETED", "COMPLETED"]
     assert account.broker_id == "SCRIPTED"
     assert [event.kind for event in account.events.order_by("number")] == [
-        "sync.failed", "account.failing", "sync.completed", "account.recovered", "sync.completed",
+        "account.connected", "sync.failed", "account.failing", "sync.completed", "account.recovered", "sync.completed",
     ]  # fmt: skip
 
 

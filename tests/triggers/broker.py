@@ -142,8 +142,8 @@ def a_client(transport: Transport, url: str, kept: Kept | None = None, account: 
     return transport.client(PlainTrigger, url, account, kept or Kept())
 
 
-def an_account(**credentials: str) -> Account:
-    return Account("one", "", Credential(credentials), NOW)
+def an_account(*, entered_at: datetime | None = NOW, **credentials: str) -> Account:
+    return Account("one", "", Credential(credentials, entered_at), NOW)
 
 
 def a_reply(body: bytes | str, request: str = "GET /x", status: int = 200, fetched_at: datetime = NOW) -> Reply:

@@ -101,7 +101,8 @@ def run(groww: Groww, ask: Callable[[GrowwTrigger], Awaitable[Any]], **options: 
         async with a_broker(groww) as broker, a_transport() as transport:
             kept = options.get("kept", Kept())
             client = transport.client(GrowwTrigger, broker.url, "one", kept)
-            return await ask(GrowwTrigger(an_account(**options.get("credentials", TOTP)), client, tokens))
+            account = an_account(entered_at=options.get("entered_at", NOW), **options.get("credentials", TOTP))
+            return await ask(GrowwTrigger(account, client, tokens))
 
     return asyncio.run(go())
 
@@ -186,6 +187,31 @@ def test_a_pasted_token_is_used_as_it_is() -> None:
     groww = Groww(good_token="pasted")
     assert run(groww, lambda trigger: trigger.identify(), tokens=Tokens(), credentials=PASTED) == "1234567890"
     assert groww.logins == []
+
+
+@pytest.mark.parametrize(
+    ("pasted", "end"),
+    [
+        ("2026-10-05T16:05:00+05:30", "2026-10-06T06:00:00+05:30"),
+        ("2026-10-05T06:00:00+05:30", "2026-10-06T06:00:00+05:30"),
+        ("2026-10-05T09:00:00+05:30", "2026-10-06T06:00:00+05:30"),
+    ],
+)
+def test_a_pasted_token_ends_at_six_after_it_was_pasted(pasted: str, end: str) -> None:
+    tokens, entered_at = Tokens(), datetime.fromisoformat(pasted)
+    ask = run(Groww(good_token="pasted"), lambda trigger: trigger.identify(), tokens=tokens, credentials=PASTED,
+              entered_at=entered_at)  # fmt: skip
+    assert (ask, tokens.puts) == ("1234567890", [("pasted", datetime.fromisoformat(end))])
+
+
+@pytest.mark.parametrize("pasted", ["2026-10-05T05:59:59+05:30", "2026-10-04T16:05:00+05:30"])
+def test_a_pasted_token_does_not_live_on_by_being_used_again(pasted: str) -> None:
+    groww, tokens, entered_at = Groww(good_token="pasted"), Tokens(), datetime.fromisoformat(pasted)
+    with pytest.raises(
+        LoginRequired, match=r"ended on 05 Oct at 06:00\. Paste a new access token with manage\.py conn"
+    ):
+        run(groww, lambda trigger: trigger.identify(), tokens=tokens, credentials=PASTED, entered_at=entered_at)
+    assert (groww.asked, tokens.puts) == ([], [])
 
 
 def test_a_pasted_token_that_has_ended_asks_for_a_new_one() -> None:

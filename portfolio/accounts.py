@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from ledger.canonical import json_text
 
-from . import clock, keys
+from . import clock, keys, startup
 from .ids import new_uuid
 from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
@@ -31,6 +31,7 @@ def connect(
 ) -> BrokerAccount:
     """Adds a broker account with its head, its evidence key and its sealed credentials, or renews the credentials
     of one that is there already."""
+    startup.require_keys()
     with transaction.atomic():
         broker_type = _broker_type(broker)
         account, is_new = BrokerAccount.objects.get_or_create(

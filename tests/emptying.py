@@ -17,6 +17,7 @@ def empty() -> None:
     prices.forget()
     installation.key_ring.cache_clear()
     startup.require_guards.cache_clear()
+    startup.require_keys.cache_clear()
 
 
 def _postgresql(tables: list[str]) -> list[str]:

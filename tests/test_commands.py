@@ -2,14 +2,18 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from portfolio import accounts, clock
+from portfolio import accounts, clock, startup
 from portfolio.ids import new_uuid
+from portfolio.installation import key_ring
+from portfolio.keys import KeyRing
 from portfolio.models import BrokerAccount, BrokerAccountCredential, Portfolio, SyncBatch, User
 from portfolio.sync.claim import claim
 from portfolio.tasks import sync_holdings_task
@@ -324,6 +328,54 @@ def test_new_credentials_make_an_account_active_before_it_is_synced(state: str) 
     build.an_account(portfolio=portfolio)
     account.refresh_from_db()
     assert (account.state, account.state_reason) == ("active", "")
+
+
+@pytest.fixture
+def keys_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A directory of keys that is not there yet, as for a process that has just begun."""
+    monkeypatch.setattr(settings, "KHATA_KEYS", str(tmp_path / "keys"))
+    key_ring.cache_clear()
+    startup.require_keys.cache_clear()
+    yield tmp_path / "keys"
+    key_ring.cache_clear()
+
+
+def test_a_directory_of_keys_that_was_lost_is_not_made_anew(typed: Type, keys_elsewhere: Path) -> None:
+    build.an_account(client_id="S1")
+    (key,) = keys_elsewhere.glob("*.key")
+    keys_elsewhere.rename(keys_elsewhere.with_name("lost"))
+    key_ring.cache_clear()
+    startup.require_keys.cache_clear()
+    typed("a token")
+
+    code, out, error = run("connect", "sample", "--client-id", "S2")
+
+    assert (code, out, keys_elsewhere.exists(), BrokerAccount.objects.count()) == (2, "", False, 1)
+    assert error.startswith(
+        f"{key.name}: not in {keys_elsewhere}, and accounts of this database are sealed with it. Put"
+    )
+    assert error.endswith("Nothing was stored.")
+
+
+def test_keys_of_another_installation_are_not_taken_for_the_lost_ones(typed: Type, keys_elsewhere: Path) -> None:
+    build.an_account(client_id="S1")
+    keys_elsewhere.rename(keys_elsewhere.with_name("lost"))
+    KeyRing(keys_elsewhere).load()
+    key_ring.cache_clear()
+    startup.require_keys.cache_clear()
+    typed("a token")
+
+    assert (run("connect", "sample", "--client-id", "S2")[0], BrokerAccount.objects.count()) == (2, 1)
+
+
+def test_after_a_rotation_accounts_are_connected_as_before(typed: Type, keys_elsewhere: Path) -> None:
+    build.an_account(client_id="S1")
+    KeyRing(keys_elsewhere).rotate()
+    key_ring.cache_clear()
+    startup.require_keys.cache_clear()
+    typed("a token")
+
+    assert (run("connect", "sample", "--client-id", "S2")[0], BrokerAccount.objects.count()) == (0, 2)
 
 
 def test_an_unknown_broker_is_refused_with_those_there_are(typed: Type) -> None:

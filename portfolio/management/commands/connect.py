@@ -37,6 +37,7 @@ class Command(BaseCommand):
         try:
             startup.require_tables()
             startup.require_guards()
+            startup.require_keys()
             refresh()
             login = self._log_in(trigger, options["method"], options["client_id"])
             account = store(login, options["user"], options["portfolio"], options["label"])

@@ -1,11 +1,12 @@
-"""What a fresh database needs before the first account: brokers, the installation's head, the guards."""
+"""What a fresh database needs before the first account: brokers, schedules, the installation's head, the guards."""
 
+from datetime import time
 from typing import Any
 
 from django.db import connections
 
 from . import guards
-from .models import AccountHead, BrokerType
+from .models import AccountHead, BrokerType, Schedule, ScheduledLook
 
 BROKERS = {
     "ANGELONE": "Angel One",
@@ -18,6 +19,20 @@ BROKERS = {
     "ZERODHA": "Zerodha",
 }
 
+DAILY, HOLDINGS_LOOK = "DAILY_PORTFOLIO", "HOLDINGS_LOOK"
+# 16:00 is when the first look is worth it; brokers settle their books later, so the one at 19:00 confirms it.
+EVENING: list[dict[str, Any]] = [
+    {"at": time(8, 30), "kind": HOLDINGS_LOOK, "unattended_only": True},
+    {"at": time(16), "kind": DAILY},
+    {"at": time(19), "kind": DAILY},
+]
+# Commodities trade until minutes before midnight, on nearly every weekday.
+LAST_SWEEP: dict[str, Any] = {"at": time(23, 57), "kind": DAILY, "days": "every_day", "weekdays": "12345"}
+SCHEDULES = {
+    "default": ("Every evening", EVENING),
+    "commodities": ("Every evening, and after the commodities close", [*EVENING, LAST_SWEEP]),
+}
+
 
 def after_migrate(using: str, **_: Any) -> None:
     """Runs after every migration: puts the guards back and fills in what is missing. Changes nothing else."""
@@ -26,3 +41,7 @@ def after_migrate(using: str, **_: Any) -> None:
         BrokerType.objects.using(using).get_or_create(code=code, defaults={"name": name})
     if not AccountHead.objects.using(using).filter(account=None).exists():
         AccountHead.objects.using(using).create()
+    for code, (name, looks) in SCHEDULES.items():
+        schedule, is_new = Schedule.objects.using(using).get_or_create(code=code, defaults={"name": name})
+        if is_new:  # what an operator takes away later stays away
+            ScheduledLook.objects.using(using).bulk_create(ScheduledLook(schedule=schedule, **look) for look in looks)

@@ -20,6 +20,7 @@ GROUPS = {
         "FundsVersion",
         "Price",
     ),
+    "When": ("Schedule", "ScheduledLook", "SyncSlot"),
     "How it was captured": ("SyncBatch", "LedgerPage", "RawReply", "RawBody", "Event", "AccountHead", "AccountKey"),
     "Instruments": ("Instrument", "Listing"),
 }

@@ -20,6 +20,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from portfolio import accounts, models
 from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
+from portfolio.schedule.tick import tick
 from portfolio.site import GROUPS
 from portfolio.triggers.sample import SampleTrigger
 from simulators.market import Market
@@ -60,6 +61,8 @@ def a_filled_book() -> list[str]:
     """Three accounts of the sample broker and two simulated ones, over two days. Returns every secret there is."""
     samples = [a_sample_account() for _ in range(3)]
     build.synced(*samples)
+    models.Schedule.objects.create(code="mornings", name="Every morning")
+    tick()
     with build.groww(*demo_investors(Market()), limits=False) as simulator:
         portfolio = build.a_portfolio()
         connected = [build.a_groww_account(simulator, ucc, portfolio) for ucc in simulator.investors]
@@ -144,7 +147,7 @@ def test_the_first_page_and_the_page_of_the_app_show_the_groups(operator: Client
 def test_whatever_has_a_guard_or_is_written_by_the_sync_alone_is_read_only() -> None:
     editable = {model.__name__ for model in project_models()} - {model.__name__ for model in histories()}
 
-    assert editable == {"User", "Portfolio", "BrokerAccount"}
+    assert editable == {"User", "Portfolio", "BrokerAccount", "Schedule", "ScheduledLook"}
 
 
 def test_bytes_are_digests_or_never_shown() -> None:

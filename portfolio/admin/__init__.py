@@ -3,4 +3,4 @@
 `reading` is what read-only tables share; the others register, by what a person looks for.
 """
 
-from . import accounts, batches, book, others  # noqa: F401
+from . import accounts, batches, book, others, schedule  # noqa: F401

@@ -52,16 +52,16 @@ class PortfolioAdmin(_PortfolioAdmin):
 
 @admin.register(models.BrokerAccount)
 class BrokerAccountAdmin(_AccountAdmin):
-    """The label and the portfolio can be changed; the rest is what the broker and the sync say."""
+    """The label, the portfolio and the schedule can be changed; the rest is what the broker and the sync say."""
 
     list_display = ("__str__", "portfolio", "state", "state_since", "state_reason", "last_batch", "token_expires_at")
     list_filter = ("state", "broker", "portfolio__active")
     search_fields = ("account_id", "label", "user__username", "portfolio__name")
     date_hierarchy = "created_at"
     list_select_related = ("portfolio",)
-    fields = ("portfolio", "label", "user", "broker", "account_id", "state", "state_since", "state_reason",
+    fields = ("portfolio", "label", "schedule", "user", "broker", "account_id", "state", "state_since", "state_reason",
               "last_batch", "login", "token_expires_at", "created_at", "updated_at", "id")  # fmt: skip
-    readonly_fields = fields[2:]
+    readonly_fields = fields[3:]
     actions = ("sync_now", "disable", "enable")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

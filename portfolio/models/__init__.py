@@ -11,6 +11,7 @@ from .order import OrderQuantityChange, OrderVersion, Transaction
 from .page import LedgerPage
 from .people import Portfolio, User
 from .position import FundsVersion, PositionVersion, RealPosition
+from .schedule import Schedule, ScheduledLook, SyncSlot
 from .snapshot import PortfolioSnapshot, Price
 
 __all__ = [
@@ -37,7 +38,10 @@ __all__ = [
     "RawReply",
     "RealHolding",
     "RealPosition",
+    "Schedule",
+    "ScheduledLook",
     "SyncBatch",
+    "SyncSlot",
     "Transaction",
     "User",
 ]

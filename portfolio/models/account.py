@@ -40,6 +40,9 @@ class BrokerAccount(Keyed):
     broker = models.ForeignKey(BrokerType, models.PROTECT, db_column="broker_name", related_name="accounts")
     account_id = models.CharField(max_length=100, help_text="The client id at the broker")
     label = models.CharField(max_length=100, blank=True)
+    schedule = models.ForeignKey(
+        "portfolio.Schedule", models.PROTECT, null=True, blank=True, related_name="accounts", db_index=False
+    )
     state = models.CharField(max_length=20, choices=State, default=State.ACTIVE)
     state_since = models.DateTimeField()
     state_reason = models.CharField(max_length=500, blank=True)
@@ -71,7 +74,8 @@ class AccountHead(Keyed):
     """The one row of an account that every writer of its book takes. The row without an account is the
     installation's own chain (shared prices), and its id names the installation.
 
-    `section_digests` is JSON: what each section looked like when last accepted, and on which trading day.
+    `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
+    are due up to `owed_until` have their slots.
     """
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")
@@ -86,6 +90,7 @@ class AccountHead(Keyed):
     holdings_day = models.DateField(null=True)
     sells_lower_holdings = models.BooleanField(null=True)
     section_digests = models.TextField(default="{}")
+    owed_until = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         db_table = "account_heads"

@@ -20,6 +20,7 @@ class SyncBatch(Keyed):
         DAILY_PORTFOLIO = "DAILY_PORTFOLIO"
         ORDER_HISTORY = "ORDER_HISTORY"
         REALTIME_UPDATE = "REALTIME_UPDATE"
+        HOLDINGS_LOOK = "HOLDINGS_LOOK"
         SHARED = "SHARED"
 
     class Status(models.TextChoices):

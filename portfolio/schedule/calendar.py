@@ -95,6 +95,11 @@ def is_after_close(at: datetime, day: date) -> bool:
     return of_day is not None and at >= of_day.closes
 
 
+def regular_close(day: date) -> datetime:
+    """When a regular session of this day ends, whether there is one or not."""
+    return _at(day, _hours(day).closes)
+
+
 def previous_session(day: date) -> date:
     """The last day with a session before `day`."""
     return next(each for each in _days_from(day, -_DAY) if session(each))

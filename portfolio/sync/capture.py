@@ -22,11 +22,15 @@ logger = logging.getLogger(__name__)
 
 HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES = "holdings", "positions", "orders", "trades", "funds", "prices"
 DAILY, ORDERS_ONLY, REALTIME = "DAILY_PORTFOLIO", "ORDER_HISTORY", "REALTIME_UPDATE"
+HOLDINGS_LOOK = "HOLDINGS_LOOK"
 SECTIONS = {
     DAILY: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
     REALTIME: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
     ORDERS_ONLY: (ORDERS, TRADES),
+    HOLDINGS_LOOK: (HOLDINGS,),
 }
+WHOLE = (DAILY, REALTIME)  # these ask for everything
+COVERS = {DAILY: (*SECTIONS,), REALTIME: (*SECTIONS,), ORDERS_ONLY: (ORDERS_ONLY,), HOLDINGS_LOOK: (HOLDINGS_LOOK,)}
 
 SHORTEST_SECRET = 4  # less than that would blank out ordinary words
 
@@ -106,6 +110,7 @@ class Capture:
     head: AccountHead | None = field(default=None, repr=False)  # as claimed; None: read it again
     credential: BrokerAccountCredential | None = None
     token_expires_at: datetime | None = None
+    retry_after: float | None = None  # seconds that the broker asked to be left alone
     answers: dict[str, Answer] = field(default_factory=dict, repr=False)
     replies: list[ReplyNote] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)

@@ -16,13 +16,13 @@ from django.db.models.functions import Now
 from ledger import canonical
 
 from .. import keys
-from ..ids import new_ids
+from ..ids import new_id
 from ..installation import key_ring
 from ..keys import EvidenceKey, KeyRing
 from ..models import AccountHead, BrokerAccount
 from ..schedule import calendar
 from . import bulk
-from .capture import DAILY, REALTIME, Capture, Memory
+from .capture import WHOLE, Capture, Memory
 
 LEASE = timedelta(seconds=90)
 
@@ -34,55 +34,56 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     here: see `recover`.
     """
     with transaction.atomic(durable=True):
-        AccountHead.objects.filter(AccountHead.lease_is_free(), account__among=list(account_ids)).update(
-            lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1
-        )
-        heads = (
-            AccountHead.objects.filter(lease_owner=owner)
-            .select_related("account", "account__key", "account__credential")
-            .order_by("account_id")
-        )
-        captures = _captures(list(heads), sync_type, now)
+        captures = [captured(head, sync_type, now) for head in lease(account_ids, owner)]
         open_batches(captures)
     return captures
 
 
-def _captures(heads: Sequence[AccountHead], sync_type: str, now: datetime) -> list[Capture]:
+def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = False) -> list[AccountHead]:
+    """The heads of those of these accounts that nobody holds, each with its account; they are this owner's now.
+
+    With `skip_locked` a head that somebody is just writing or taking is left to him.
+    """
+    free = AccountHead.objects.select_for_update(skip_locked=skip_locked).filter(
+        AccountHead.lease_is_free(), account__among=list(account_ids)
+    )
+    mine = list(free.order_by("pk").values_list("pk", flat=True))
+    heads = AccountHead.objects.filter(pk__among=mine)
+    heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
+    return list(heads.select_related("account", "account__key", "account__credential").order_by("account_id"))
+
+
+def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:
+    """A capture that begins now. The trading day is fixed here."""
+    account = head.account
+    assert account is not None
     day = calendar.trading_day(now)
-    is_own_day = calendar.is_own_day(now, day)
-    is_closed = calendar.is_after_close(now, day)
-    ring = key_ring()
-    captures = []
-    for head, batch_id in zip(heads, new_ids(len(heads)), strict=True):
-        account = head.account
-        assert account is not None
-        is_first = head.opened_on is None
-        evidence_key, trouble = evidence_key_of(ring, account)
-        captures.append(
-            Capture(
-                account_id=str(account.pk),
-                client_id=account.account_id,
-                broker=account.broker_id,
-                head_id=str(head.pk),
-                token=head.token,
-                batch_id=batch_id,
-                sync_type=sync_type,
-                trading_day=day,
-                started_at=now,
-                is_first=is_first,
-                takes_state=is_own_day or is_first,
-                is_closed=is_closed,
-                writes_snapshot=sync_type in (DAILY, REALTIME) and (is_first or is_own_day) and is_closed,
-                evidence_key=evidence_key,
-                memory=Memory.read(head.section_digests),
-                head=head,
-                credential=getattr(account, "credential", None),
-                token_expires_at=account.token_expires_at,
-            )
-        )
-        if trouble:
-            captures[-1].blame("account", "credential_error", trouble, "put the key back; nothing was asked without it")
-    return captures
+    is_own_day, is_closed = calendar.is_own_day(now, day), calendar.is_after_close(now, day)
+    is_first = head.opened_on is None
+    evidence_key, trouble = evidence_key_of(key_ring(), account)
+    capture = Capture(
+        account_id=str(account.pk),
+        client_id=account.account_id,
+        broker=account.broker_id,
+        head_id=str(head.pk),
+        token=head.token,
+        batch_id=new_id(),
+        sync_type=sync_type,
+        trading_day=day,
+        started_at=now,
+        is_first=is_first,
+        takes_state=is_own_day or is_first,
+        is_closed=is_closed,
+        writes_snapshot=sync_type in WHOLE and (is_first or is_own_day) and is_closed,
+        evidence_key=evidence_key,
+        memory=Memory.read(head.section_digests),
+        head=head,
+        credential=getattr(account, "credential", None),
+        token_expires_at=account.token_expires_at,
+    )
+    if trouble:
+        capture.blame("account", "credential_error", trouble, "put the key back; nothing was asked without it")
+    return capture
 
 
 def evidence_key_of(ring: KeyRing, account: BrokerAccount) -> tuple[EvidenceKey, str]:

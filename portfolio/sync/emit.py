@@ -1,21 +1,26 @@
 """Facts for downstream, written in the same transaction as what they tell of: one event of a kind a batch."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
 from ledger.canonical import Rendered, render
 from ledger.snapshot import Totals
 
-from ..ids import new_ids
+from ..ids import new_id, new_ids
+from ..models import AccountHead
+from . import bulk
 from .bulk import schema
 from .capture import Capture
 
 EVENT = schema(
     "events", 1, "id:uuid broker_account_id:uuid number:integer kind payload:json created_at:instant sync_batch_id:uuid"
 )
+NUMBER = schema("account_heads", 1, "id:uuid event_number:integer")
 _encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
@@ -61,3 +66,24 @@ class Outbox:
         )
         batch = self.capture.batch_id
         return [(kind, {"batch": batch, "subjects": subjects}) for kind, subjects in kinds if subjects]
+
+
+class Fact(NamedTuple):
+    """Something to tell of one account that no batch stands for."""
+
+    kind: str
+    payload: dict[str, Any]
+
+
+def tell(heads: Iterable[AccountHead], facts: Mapping[UUID, Fact], now: datetime) -> None:
+    """One event an account, with a fixed number of statements. The caller holds the locks of these heads, all of
+    which have a fact, by their account."""
+    events, numbers = [], []
+    for head in heads:
+        assert head.account_id
+        fact, account_id = facts[head.account_id], str(head.account_id)
+        payload = _encode({"account": account_id, **fact.payload}).decode()
+        events.append(render(EVENT, (new_id(), account_id, head.event_number + 1, fact.kind, payload, now, None)))
+        numbers.append(render(NUMBER, (str(head.pk), head.event_number + 1)))
+    bulk.insert(EVENT, events)
+    bulk.update(NUMBER, numbers)

@@ -24,6 +24,7 @@ from ..triggers.base import (
     NotPermitted,
     RateLimited,
     Reply,
+    TriggerError,
     UnexpectedReply,
     WrongAccount,
 )
@@ -155,6 +156,8 @@ def blame(capture: Capture, section: str, error: Exception) -> None:
         message = f"{type(error).__name__}: {message}"
     elif kind == "timed_out" and not str(error):
         message = f"no answer within {SECTION_SECONDS:g} s"
+    if isinstance(error, TriggerError) and error.retry_after is not None:
+        capture.retry_after = max(error.retry_after, capture.retry_after or 0)
     capture.blame(section, kind, message, next_step)
 
 

@@ -12,6 +12,9 @@ The network is never touched inside a transaction; one account's failure never r
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID
 
 from .. import clock, startup
 from . import instruments, prices
@@ -25,25 +28,42 @@ from .recover import close_interrupted
 from .state import read
 
 Report = Callable[[Result], None]
+Claim = Callable[[UUID, datetime], list[Capture]]
 
 
 def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda result: None) -> list[Result]:
     """Syncs these accounts side by side; those that another run holds are left out. `report` hears of each result."""
     startup.require_guards()
     clock.refresh()
-    return asyncio.run(_sync(list(account_ids), sync_type, report))
-
-
-async def _sync(ids: Sequence[str], sync_type: str, report: Report) -> list[Result]:
     results: list[Result] = []
-    async with Crew() as crew:
-        await crew.in_database(close_interrupted, ids, clock.now())
-        captures = await crew.in_database(claim, ids, sync_type, crew.owner, clock.now())
-        async for group in crew.settled(captures, settle):
-            for result in group:
-                results.append(result)
-                report(result)
+
+    def tell(result: Result) -> None:
+        results.append(result)
+        report(result)
+
+    asyncio.run(_sync(partial(_claimed, list(account_ids), sync_type), tell))
     return results
+
+
+def sync_due(claim_due: Claim, report: Report) -> int:
+    """The same for accounts whose slots are due. Returns how many were synced."""
+    return asyncio.run(_sync(claim_due, report))
+
+
+def _claimed(ids: Sequence[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:
+    close_interrupted(ids, now)
+    return claim(ids, sync_type, owner, now)
+
+
+async def _sync(claim: Claim, report: Report) -> int:
+    count = 0
+    async with Crew() as crew:
+        captures = await crew.in_database(claim, crew.owner, clock.now())
+        async for group in crew.settled(captures, settle):
+            count += len(group)
+            for result in group:
+                report(result)
+    return count
 
 
 def settle(group: Sequence[Capture]) -> list[Result]:

@@ -21,7 +21,7 @@ from ledger.page import FIRST_PREVIOUS, Page
 
 from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
-from . import bulk
+from . import bulk, slots
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture
 from .decide import Decision
@@ -195,6 +195,7 @@ def _write(results: Sequence[Result]) -> None:
         bulk.update(table, rows)
     states = [result.account_state for result in results if result.account_state]
     bulk.update(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'")  # by its owner, meanwhile
+    slots.settle(results)
     bulk.insert(EVENT, [event for result in results for event in result.events])
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
     bulk.update(HEAD, [result.head for result in results])

@@ -1,0 +1,87 @@
+"""Coverage as a person reads it, a month at a time, and as a program does. Reads; decides nothing."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ledger.coverage import (
+    BACK_FILLED,
+    COMPLETE,
+    HOLIDAY,
+    MISSED,
+    NOT_OWED,
+    PARTIAL,
+    PROVISIONAL,
+    TO_COME,
+    WAITING,
+    WANTING,
+)
+from ledger.normalise import IST
+
+from .schedule.coverage import Day, Row
+
+MARKS = {
+    COMPLETE: "#", PROVISIONAL: "+", PARTIAL: "p", MISSED: "X", WAITING: "?", BACK_FILLED: "b", HOLIDAY: "-",
+    TO_COME: " ", NOT_OWED: ".",
+}  # fmt: skip
+LEGEND = "# complete   + provisional   p partial   X MISSED   ? waiting   b back-filled   - no session   . not owed yet"
+
+
+def text(rows: Sequence[Row]) -> str:
+    """The grid, and under it each day that something is missing of."""
+    return "\n".join(_lines(rows)) + "\n"
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    if not rows:
+        yield "No accounts yet; add one with: manage.py connect groww"
+        return
+    days = [day.day for day in rows[0].days]
+    width = max(len(str(row.account)) for row in rows)
+    yield f"{days[0]:%B %Y}"
+    yield f"{'':{width}}  {' '.join(f'{day:%a}'[:2] for day in days)}"
+    yield f"{'':{width}}  {' '.join(f'{day.day:2}' for day in days)}"
+    for row in rows:
+        yield f"{row.account!s:{width}}  {' '.join(f'{MARKS[day.result]:>2}' for day in row.days)}".rstrip()
+    yield LEGEND
+    for row in rows:
+        for day in row.days:
+            if day.result in WANTING:
+                yield from _wanting(row, day)
+
+
+def _wanting(row: Row, day: Day) -> Iterator[str]:
+    missing = f"; missing: {', '.join(day.missing)}" if day.missing else ""
+    yield f"\n{day.day}  {row.account}  {day.result}{missing}"
+    if day.reason:
+        yield f"    {day.reason}"
+    yield f"    -> {remedy(row, day)}"
+
+
+def remedy(row: Row, day: Day) -> str:
+    if day.fetch_until:
+        until = f"{day.fetch_until.astimezone(IST):%d %b %H:%M}"
+        return f"can still be fetched until {until} in India: manage.py sync_holdings --account {row.account.pk}"
+    return "the broker has that day no more: orders and fills must be imported from its statement"
+
+
+def values(rows: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "accounts": [
+            {
+                "account": row.account.pk,
+                "broker": row.account.broker_id,
+                "client_id": row.account.account_id,
+                "label": row.account.label,
+                "state": row.account.state,
+                "days": [
+                    {
+                        **day._asdict(),
+                        "must_be_imported": day.result in WANTING and bool(day.missing) and not day.fetch_until,
+                    }
+                    for day in row.days
+                    if day.result not in (TO_COME, NOT_OWED)
+                ],
+            }
+            for row in rows
+        ]
+    }

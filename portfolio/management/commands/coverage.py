@@ -1,0 +1,49 @@
+"""manage.py coverage: which days of which accounts are in the book, and what is missing."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ledger.coverage import WANTING
+
+from ... import clock, grid, startup
+from ...clock import ClockError
+from ...report import as_json
+from ...schedule.coverage import cover
+from ...sync.claim import accounts_to_sync
+
+
+class Command(BaseCommand):
+    help = (
+        "Show for each account what became of every day of a month. Exit code 0: nothing is missing; 1: something is; "
+        "2: bad input."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="which month (default: this one)")
+        parser.add_argument("--account", action="append", metavar="ID", help="this account; may be repeated")
+        parser.add_argument("--portfolio", action="append", metavar="ID", help="all accounts of a portfolio")
+        parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            startup.require_tables()
+            now = clock.refresh()
+        except (startup.NotReady, ClockError) as error:
+            raise CommandError(str(error), returncode=2) from None
+        first = options["month"] or clock.today().replace(day=1)
+        last = (first + timedelta(31)).replace(day=1) - timedelta(1)
+        rows = cover(accounts_to_sync(options["account"] or [], options["portfolio"] or []), first, last, now)
+        self.stdout.write(as_json(grid.values(rows)) if options["json"] else grid.text(rows))
+        if any(day.result in WANTING for row in rows for day in row.days):
+            sys.exit(1)
+
+
+def _month(text: str) -> date:
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a month; write it as 2026-11") from None

@@ -1,0 +1,98 @@
+"""Takes accounts whose slots are due, many at once. Any number of processes may do so side by side.
+
+What is due stands in the slots; who works on an account stands on its head. Under the lease the slots are read again:
+one that another run has just settled is not run a second time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ledger.canonical import render
+
+from ..models import AccountHead, BrokerAccount, SyncSlot
+from ..sync import bulk
+from ..sync.bulk import schema
+from ..sync.capture import DAILY, Capture
+from ..sync.claim import captured, lease, open_batches
+from ..sync.recover import close_interrupted
+
+LATE_AFTER = timedelta(minutes=2)
+ATTEMPT = schema("sync_slots", 1, "id:uuid attempts:integer is_late:boolean batch_id:uuid")
+
+
+def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
+    """At most `room` accounts, each with an open batch. Empty when nothing is due that nobody works on."""
+    wanted = _due_accounts(room, now)
+    if not wanted:
+        return []
+    close_interrupted(wanted, now)
+    with transaction.atomic(durable=True):
+        heads = lease(wanted, owner, skip_locked=True)
+        due = _due_slots([head.account_id for head in heads], now)
+        _let_go(head for head in heads if head.account_id not in due)
+        captures = [_captured(head, due[head.account_id], now) for head in heads if head.account_id in due]
+        open_batches(captures)
+        _begin(captures, due)
+    return captures
+
+
+def is_any_due(now: datetime) -> bool:
+    return SyncSlot.objects.filter(_is_due(now)).exists()
+
+
+def _is_due(now: datetime) -> Q:
+    return Q(result=None, next_attempt_at__lte=now, ends_at__gt=now)
+
+
+def _due_accounts(room: int, now: datetime) -> list[UUID]:
+    """Those that have waited longest. An account may have several slots that are due."""
+    slots = SyncSlot.objects.filter(_is_due(now), broker_account__portfolio__active=True)
+    free = slots.exclude(broker_account__state=BrokerAccount.State.DISABLED).exclude(
+        broker_account__head__lease_until__gte=Now()
+    )
+    ids = free.order_by("next_attempt_at").values_list("broker_account_id", flat=True)
+    return list(dict.fromkeys(ids[: 3 * room]))[:room]
+
+
+def _due_slots(account_ids: Iterable[UUID | None], now: datetime) -> Mapping[UUID | None, list[SyncSlot]]:
+    due: dict[UUID | None, list[SyncSlot]] = defaultdict(list)
+    for slot in SyncSlot.objects.filter(_is_due(now), broker_account__among=list(account_ids)):
+        due[slot.broker_account_id].append(slot)
+    return dict(due)
+
+
+def _let_go(heads: Iterable[AccountHead]) -> None:
+    if ids := [head.pk for head in heads]:
+        AccountHead.objects.filter(pk__among=ids).update(lease_owner=None, lease_until=None)
+
+
+def _captured(head: AccountHead, slots: Sequence[SyncSlot], now: datetime) -> Capture:
+    """One run for all that is due to this account. Its batch says for when it was due."""
+    kinds = {slot.kind for slot in slots}
+    capture = captured(head, kinds.pop() if len(kinds) == 1 else DAILY, now)
+    first = min(slot.due_at for slot in slots)
+    capture.metadata["due_at"] = first.isoformat()
+    if now > first + LATE_AFTER:
+        capture.metadata["late"] = str(now - first)
+    return capture
+
+
+def _begin(captures: Sequence[Capture], due: Mapping[UUID | None, Sequence[SyncSlot]]) -> None:
+    """Counts the attempt before it is made: a run that dies every time must not be tried for ever."""
+    rows = [
+        (
+            str(slot.pk),
+            slot.attempts + 1,
+            slot.is_late or capture.started_at > slot.due_at + LATE_AFTER,
+            capture.batch_id,
+        )
+        for capture in captures
+        for slot in due[UUID(capture.account_id)]
+    ]
+    bulk.update(ATTEMPT, [render(ATTEMPT, row) for row in rows])

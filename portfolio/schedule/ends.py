@@ -1,0 +1,65 @@
+"""Ends slots whose time is over, each with its result and reason: a missed day is said the same evening, once.
+
+A slot that a run is working on is left to that run.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from ledger.normalise import IST
+
+from ..models import AccountHead, SyncSlot
+from ..sync.capture import WHOLE
+from ..sync.emit import Fact, tell
+
+ACCOUNTS_AT_ONCE = 1000
+MISSED = "day.missed"
+NOBODY_CAME = "nobody came in time: Khata was not running, or did not get so far"
+
+
+def end(now: datetime) -> int:
+    """Returns how many slots were ended. Costs one query when there is none."""
+    count = 0
+    while account_ids := _accounts(now):
+        count += _end_those_of(account_ids, now)
+    return count
+
+
+def _is_over(now: datetime) -> Q:
+    """Nobody tries any more: the broker has the day no longer, or only a person could help and none came in time."""
+    return Q(result=None, retry_until__lte=now) & (Q(ends_at__lte=now) | Q(next_attempt_at=None))
+
+
+def _accounts(now: datetime) -> list[UUID]:
+    slots = SyncSlot.objects.filter(_is_over(now)).exclude(broker_account__head__lease_until__gte=Now())
+    return list(slots.values_list("broker_account", flat=True).distinct()[:ACCOUNTS_AT_ONCE])
+
+
+@transaction.atomic(durable=True)
+def _end_those_of(account_ids: Sequence[UUID], now: datetime) -> int:
+    free = AccountHead.objects.select_for_update().filter(AccountHead.lease_is_free(), account__among=account_ids)
+    heads = list(free.order_by("pk"))
+    over = SyncSlot.objects.filter(_is_over(now), broker_account__among=[head.account_id for head in heads])
+    slots = list(over.order_by("broker_account", "due_at"))
+    ended = SyncSlot.objects.filter(pk__among=[slot.pk for slot in slots])
+    ended.filter(attempts=0, reason="").update(reason=NOBODY_CAME)
+    ended.update(result=F("standing"), next_attempt_at=None)
+    missed = defaultdict(list)
+    for slot in slots:
+        if slot.kind in WHOLE and slot.standing == SyncSlot.Result.MISSED:
+            missed[slot.broker_account_id].append(slot)
+    facts = {account_id: _fact(of_account) for account_id, of_account in missed.items()}
+    tell([head for head in heads if head.account_id in facts], facts, now)
+    return len(slots)
+
+
+def _fact(slots: Sequence[SyncSlot]) -> Fact:
+    days = sorted({slot.trading_day.isoformat() for slot in slots})
+    looks = [f"{slot.due_at.astimezone(IST):%Y-%m-%d %H:%M}" for slot in slots]
+    return Fact(MISSED, {"days": days, "looks": looks, "reason": slots[-1].reason or NOBODY_CAME})

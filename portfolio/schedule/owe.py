@@ -1,0 +1,112 @@
+"""Writes down what is owed: a slot for each look of each account, up to the end of today in India.
+
+An account's head remembers until when that was done, so that an account that was connected today, or a week in which
+nobody came, needs nothing special. Whoever comes first does it; the others wait for the heads and find nothing left.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from ledger.canonical import Rendered, render
+
+from ..ids import new_ids
+from ..models import AccountHead, BrokerAccount, Schedule, ScheduledLook, SyncSlot
+from ..sync import bulk
+from ..sync.bulk import schema
+from .plan import Look, Owed, Plan, midnight_after, owed_between
+
+ACCOUNTS_AT_ONCE = 1000
+SLOT = schema(
+    "sync_slots",
+    1,
+    "id:uuid broker_account_id:uuid trading_day:date kind due_at:instant retry_until:instant ends_at:instant "
+    "attempts:integer lost_runs:integer next_attempt_at:instant is_late:boolean standing reason",
+)
+
+
+class Follower(NamedTuple):
+    """An account whose looks are not written down yet. `is_synced` is False for one that no sync may touch."""
+
+    head_id: UUID
+    account_id: UUID
+    owed_until: datetime
+    schedule: str
+    is_synced: bool
+
+
+def owe(now: datetime) -> int:
+    """Returns how many slots were written. Costs one query when all are there."""
+    until, count = midnight_after(now), 0
+    while AccountHead.objects.filter(owed_until__lt=until).exists():
+        count += _owe_some(until)
+    return count
+
+
+def read_plans() -> dict[str, Plan]:
+    """Every schedule as a value, by its code."""
+    looks = [
+        (
+            look.schedule_id,
+            Look(look.kind, look.at, look.days == look.Days.SESSIONS, look.weekdays, look.unattended_only),
+        )
+        for look in ScheduledLook.objects.all()
+    ]
+    return {
+        one.code: Plan(one.zone, one.retries_until, tuple(look for code, look in looks if code == one.code))
+        for one in Schedule.objects.all()
+    }
+
+
+@transaction.atomic(durable=True)
+def _owe_some(until: datetime) -> int:
+    followers = _followers(until)
+    owed = list(_owed(followers, until))
+    known = _known(owed)
+    new = [(account_id, each) for account_id, each in owed if (account_id, each.kind, each.due_at) not in known]
+    bulk.insert(SLOT, [_row(slot_id, *each) for slot_id, each in zip(new_ids(len(new)), new, strict=True)])
+    AccountHead.objects.filter(pk__among=[follower.head_id for follower in followers]).update(owed_until=until)
+    return len(new)
+
+
+def _followers(until: datetime) -> list[Follower]:
+    """Locks their heads, in id order as everybody does."""
+    heads = AccountHead.objects.select_for_update(of=("self",)).filter(owed_until__lt=until).order_by("pk")
+    synced = BrokerAccount.objects.to_sync().filter(pk=OuterRef("account"))
+    rows = heads.values_list("pk", "account", "owed_until", "account__schedule", Exists(synced))[:ACCOUNTS_AT_ONCE]
+    return [
+        Follower(pk, account, since, code or Schedule.DEFAULT, is_synced)
+        for pk, account, since, code, is_synced in rows
+    ]
+
+
+def _owed(followers: Sequence[Follower], until: datetime) -> Iterator[tuple[UUID, Owed]]:
+    plans = read_plans()
+    made: dict[tuple[str, datetime], list[Owed]] = {}  # most accounts were last seen to together
+    for follower in followers:
+        key = (follower.schedule, follower.owed_until)
+        if key not in made:
+            made[key] = owed_between(plans[follower.schedule], follower.owed_until, until)
+        if follower.is_synced:
+            yield from ((follower.account_id, each) for each in made[key])
+
+
+def _known(owed: Iterable[tuple[UUID, Owed]]) -> set[tuple[UUID, str, datetime]]:
+    """Those that are there already, after the schedule was changed."""
+    owed = list(owed)
+    there = SyncSlot.objects.filter(
+        broker_account__among={account_id for account_id, _ in owed},
+        trading_day__in={each.trading_day for _, each in owed},
+    )
+    return set(there.values_list("broker_account_id", "kind", "due_at"))
+
+
+def _row(slot_id: str, account_id: UUID, owed: Owed) -> Rendered:
+    return render(SLOT, (
+        slot_id, str(account_id), owed.trading_day, owed.kind, owed.due_at, owed.retry_until, owed.ends_at, 0, 0,
+        owed.due_at, False, SyncSlot.Result.MISSED.value, "",
+    ))  # fmt: skip

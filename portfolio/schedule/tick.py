@@ -1,0 +1,31 @@
+"""One tick: what is owed is written down, what is over is ended, what is due is run. Everybody may tick at any time.
+
+Cron, Celery beat and the built-in loop all come here, together or alone; the slots and the leases make that one run a
+slot.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from .. import clock, startup
+from ..sync.pipeline import sync_due
+from ..sync.record import Result
+from .due import claim_due, is_any_due
+from .ends import end
+from .owe import owe
+
+WAVE = 500  # accounts at a time
+
+
+def tick(report: Callable[[Result], None] = lambda result: None) -> int:
+    """Runs all that is due now. Returns how many runs that were."""
+    startup.require_guards()
+    count = 0
+    while True:
+        now = clock.refresh()
+        owe(now)
+        end(now)
+        done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0
+        count += done
+        if not done:
+            return count

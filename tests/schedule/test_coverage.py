@@ -1,0 +1,82 @@
+"""Coverage: what became of each day, what is missing, and whether it can still be had."""
+
+import io
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from portfolio import clock
+from portfolio.models import BrokerAccount
+from portfolio.schedule.coverage import Day, cover
+from portfolio.triggers.base import BrokerUnavailable
+from tests import build
+from tests.schedule.evening import At, tick_at
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+MONDAY = date(2026, 10, 5)
+
+
+@pytest.fixture(autouse=True)
+def monday_noon(at: At) -> None:
+    at("2026-10-05 12:00")
+
+
+def monday(account: BrokerAccount) -> Day:
+    (row,) = cover([account], MONDAY, MONDAY, clock.now())
+    return row.days[0]
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    out = io.StringIO()
+    try:
+        call_command("coverage", *arguments, stdout=out)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_a_day_is_provisional_until_its_last_look_and_then_complete(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    seen = []
+    for moment in ("2026-10-05 12:00", "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 10:00"):
+        tick_at(at, moment)
+        seen.append(monday(account).result)
+    assert seen == ["to_come", "provisional", "complete", "complete"]
+
+
+def test_a_day_that_failed_waits_while_it_can_be_fetched_and_is_missed_afterwards(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    tick_at(at, "2026-10-05 16:00")
+    waiting = monday(account)
+    assert (waiting.result, str(waiting.fetch_until)) == ("waiting", "2026-10-05 18:30:00+00:00")
+    tick_at(at, "2026-10-05 23:29", "2026-10-05 23:31")
+    missed = monday(account)
+    assert (missed.result, missed.reason) == ("missed", "holdings: down")
+    tick_at(at, "2026-10-06 09:00")
+    assert monday(account).fetch_until is None
+    assert monday(account).missing == ("holdings", "positions", "orders", "trades", "funds")
+
+
+def test_the_grid_has_a_mark_a_day_and_says_what_is_missing(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 00:01", "2026-10-07 09:30")
+    code, out = run("--month", "2026-10")
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[3].split() == ["SCRIPTED", "S1", *".---#X", *"--------"]  # a holiday and weekends, and then again
+    assert out.count("\n2026-10-06  SCRIPTED S1  missed; missing: holdings, positions, orders, trades, funds\n") == 1
+    assert str(account.pk) not in out
+
+
+def test_json_has_what_the_grid_has(broker: Broker, at: At) -> None:
+    build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00", "2026-10-06 00:10")
+    told: dict[str, Any] = json.loads(run("--json")[1])["accounts"][0]
+    assert [
+        (day["day"], day["result"], day["must_be_imported"]) for day in told["days"] if day["result"] != "holiday"
+    ] == [("2026-10-05", "missed", True)]

@@ -4,6 +4,7 @@ A holding is known by (instrument id, lot), a position by (instrument id, segmen
 (broker's order id, order date). The caller has resolved instruments and India's dates.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -28,7 +29,7 @@ class Evidence(NamedTuple):
     """What trades and positions say of one instrument since its holding was last taken (units)."""
 
     net_fills: Decimal = ZERO  # delivery fills that holdings do not show yet, today's sells included
-    bought: Decimal = ZERO  # the part of them that was bought: it speaks against a holding being gone
+    bought: Decimal = ZERO  # bought, by fills or by positions: it speaks against a holding being gone
 
 
 class HoldingMove(NamedTuple):
@@ -86,19 +87,41 @@ def _absences(
     evidence: Mapping[str, Evidence],
     day: date,
 ) -> tuple[list[HoldingKey], list[HoldingKey]]:
-    """Holdings that vanished or show 0: those that are believed gone, and those that are not."""
+    """Holdings that vanished or show 0: those that are believed gone, and those that are not.
+
+    A sale and a newcomer each account for one row: what one lot has used is not there for the next.
+    """
     gone: list[HoldingKey] = []
     doubted: list[HoldingKey] = []
-    newcomers = {row.symbol for key, row in present.items() if key not in book}
-    for key, held in book.items():
+    unused = _unused_fills(book, present, evidence)
+    newcomers = Counter(row.symbol for key, row in present.items() if key not in book)
+    for key, held in sorted(book.items()):
         if key in present:
             continue
-        found = evidence.get(key[0], NO_EVIDENCE)
-        is_sold = held.holding.owned + found.net_fills <= ZERO
-        is_replaced = held.holding.symbol in newcomers
-        is_agreed = held.unconfirmed_since is not None and held.unconfirmed_since < day and not found.bought
-        (gone if is_sold or is_replaced or is_agreed else doubted).append(key)
+        owned, symbol = held.holding.owned, held.holding.symbol
+        is_sold = owned + unused[key[0]] <= ZERO
+        is_agreed = held.unconfirmed_since is not None and held.unconfirmed_since < day
+        if is_sold:
+            unused[key[0]] += owned
+        elif newcomers[symbol]:
+            newcomers[symbol] -= 1
+        elif not is_agreed or evidence.get(key[0], NO_EVIDENCE).bought:
+            doubted.append(key)
+            continue
+        gone.append(key)
     return gone, doubted
+
+
+def _unused_fills(
+    book: Mapping[HoldingKey, Held], present: Mapping[HoldingKey, Holding], evidence: Mapping[str, Evidence]
+) -> dict[str, Decimal]:
+    """Net fills by instrument, less the sales that a lot which is still there has shown already."""
+    unused: dict[str, Decimal] = defaultdict(Decimal)
+    unused |= {instrument: found.net_fills for instrument, found in evidence.items()}
+    for key, held in book.items():
+        if key in present:
+            unused[key[0]] += max(held.holding.owned - present[key].owned, ZERO)
+    return unused
 
 
 def _suspicion(

@@ -130,6 +130,44 @@ def test_another_isin_under_the_same_symbol_takes_its_place() -> None:
     )
 
 
+def two_lots(delivery: int, mtf: int) -> dict[tuple[str, str], Held]:
+    """TCS in demat and TCS that the broker has financed, beside enough else."""
+    lots = {
+        ("tcs", lot): Held(a_holding("TCS", units, lot=lot)) for lot, units in (("DELIVERY", delivery), ("MTF", mtf))
+    }
+    return {**lots, **{("infy", str(n)): Held(a_holding("INFY"), None, Decimal(100)) for n in range(4)}}
+
+
+def gone_lots(held: dict[tuple[str, str], Held], shown: dict[tuple[str, str], int], units: int) -> list[str]:
+    """Which lots of TCS are believed gone, when so many units of it were sold and the answer has these lots of it."""
+    others = {key: row.holding for key, row in held.items() if key[0] == "infy"}
+    present = {key: a_holding("TCS", owned, lot=key[1]) for key, owned in shown.items()}
+    found = diff.holdings(held, {**others, **present}, {"tcs": Evidence(Decimal(-units))}, TUESDAY)
+    return [move.key[1] for move in found.moves if move.after is None]
+
+
+@pytest.mark.parametrize(
+    ("units", "gone"),
+    [(0, []), (4, []), (5, ["MTF"]), (9, ["MTF"]), (10, ["DELIVERY"]), (14, ["DELIVERY"]), (15, ["DELIVERY", "MTF"])],
+)
+def test_one_sale_accounts_for_one_lot(units: int, gone: list[str]) -> None:
+    assert gone_lots(two_lots(10, 5), {}, units) == gone
+
+
+@pytest.mark.parametrize(("units", "gone"), [(5, []), (9, []), (10, ["MTF"])])
+def test_a_sale_that_a_smaller_lot_shows_accounts_for_no_other(units: int, gone: list[str]) -> None:
+    assert gone_lots(two_lots(10, 5), {("tcs", "DELIVERY"): 5}, units) == gone
+
+
+def test_a_lot_that_grew_gives_no_sale_back() -> None:
+    assert gone_lots(two_lots(10, 5), {("tcs", "DELIVERY"): 12}, 5) == ["MTF"]
+
+
+def test_one_newcomer_takes_the_place_of_one_lot() -> None:
+    assert gone_lots(two_lots(10, 5), {("split", "DELIVERY"): 50}, 0) == ["DELIVERY"]
+    assert gone_lots(two_lots(10, 5), {("split", "DELIVERY"): 50, ("split", "MTF"): 25}, 0) == ["DELIVERY", "MTF"]
+
+
 KEY = ("tcs", "CASH", "CNC")
 
 

@@ -76,6 +76,7 @@ class Memory(msgspec.Struct):
     counts: dict[str, int] = {}
     funds: list[str | None] | None = None
     snapshot_day: date | None = None
+    positions_day: date | None = None  # of which the positions in the book are
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from ledger.entries import Listing
 from ledger.snapshot import Quote
 
@@ -48,6 +50,10 @@ class Decision:
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
+    def unread(self, section: str) -> set[str]:
+        """What the rows that could not be read are called; "" stands for a row without a name, which may be any."""
+        return {row.subject.strip() for row in self.section(section).set_aside}
+
     def unique(self, section: str, key_of: Callable[[Any], Key]) -> dict[Key, Any]:
         """The rows of a section by key. A second, other row for one key cannot be right: it is set aside."""
         seen: dict[Key, Any] = {}
@@ -71,7 +77,7 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         book,
         Pen(capture.account_id, capture.batch_id, now),
         Outbox(working, head.event_number, now),
-        Memory({**memory.digests}, {**memory.counts}, memory.funds, memory.snapshot_day),
+        structs.replace(memory, digests={**memory.digests}, counts={**memory.counts}),
         {**_listings_of(book), **instruments},
         head.question_number,
         head.opened_on,

@@ -40,7 +40,10 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     RateLimited: ("rate_limited", _LATER),
     BrokerUnavailable: ("broker_unavailable", _LATER),
     UnexpectedReply: ("unexpected_reply", "the answer is kept; report it, and try again later"),
-    NotPermitted: ("not_permitted", "the plan or segment does not include this; nothing is missing otherwise"),
+    NotPermitted: (
+        "not_permitted",
+        "see at the broker that its API is subscribed to and may read this, then sync again",
+    ),
     ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
     TimeoutError: ("timed_out", _LATER),
 }
@@ -61,11 +64,14 @@ async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills:
     await asyncio.gather(*(run.ask(section) for section in first))
     later = [run.ask_trades()] if TRADES in wanted else []
     await asyncio.gather(*later, *([run.ask_prices()] if PRICES in wanted else []))
+    if HOLDINGS in capture.absent and not capture.answers and not capture.problems:
+        blame(capture, "account", NotPermitted(f"nothing that was asked is permitted: {run.refusal}"))
 
 
 class _Run:
     def __init__(self, capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
         self.capture, self.trigger, self.keep, self.known_fills = capture, trigger, keep, known_fills
+        self.refusal = ""  # why the first section that is not permitted is not
         self.is_over = False  # the login is refused: no further section is asked with a dead token
 
     async def is_the_right_account(self) -> bool:
@@ -88,13 +94,18 @@ class _Run:
             answer = await self._call(getattr(self.trigger, f"fetch_{section}"), *arguments)
             self.capture.answers[section] = await self._as_answer(section, answer)
         except NotPermitted as error:
-            if section in self.capture.memory.counts:  # it was permitted before: its owner must hear of it
+            if self._was_permitted(section):  # its owner must hear of it
                 self._blame(section, error)
                 return
             self.capture.absent.add(section)
+            self.refusal = self.refusal or str(error)
             self.capture.metadata[f"{section}_absent"] = self.capture.scrub(str(error))
         except Exception as error:
             self._blame(section, error)
+
+    def _was_permitted(self, section: str) -> bool:
+        """An account that was opened has had its holdings accepted, whatever its head has forgotten."""
+        return section in self.capture.memory.counts or (section == HOLDINGS and not self.capture.is_first)
 
     async def ask_trades(self) -> None:
         """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
@@ -115,6 +126,8 @@ class _Run:
         listings = {_listing(row): None for row in rows if isinstance(row, Holding | Position)}
         if listings:
             await self.ask(PRICES, list(listings))
+        else:
+            self.capture.absent.add(PRICES)
 
     def _entries(self, section: str) -> Sequence[Any]:
         """What a section says, so far as it can be read; why it cannot is said in `normalise`."""

@@ -29,13 +29,13 @@ class Held(NamedTuple):
     unconfirmed_since: date | None
 
 
-def take_holdings(made: Decision) -> dict[HoldingKey, Held]:
-    """Takes the holdings that are believed, and returns what is held now."""
+def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> dict[HoldingKey, Held]:
+    """Takes the holdings that are believed, and returns what is held now. `positions` are today's."""
     capture, section = made.capture, made.section(HOLDINGS)
     held = {key: Held(row.row_id, row.holding, row.unconfirmed_since) for key, row in made.book.holdings.items()}
     if section.state != ACCEPTED:
         return held
-    found = _diff(made)
+    found = _diff(made, positions)
     if not capture.takes_state:
         capture.metadata["holdings_differ"] = str(len(found.moves))
         return held
@@ -52,18 +52,29 @@ def take_holdings(made: Decision) -> dict[HoldingKey, Held]:
     return held
 
 
-def _diff(made: Decision) -> diff.HoldingsDiff:
+def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.HoldingsDiff:
     book, day = made.book, made.capture.trading_day
     seen = made.unique(HOLDINGS, lambda row: (made.instrument_of(row), row.lot))
     _keep_unread(made, seen)
     missing = [key for key in book.holdings if key not in seen or not seen[key].owned]
-    evidence = {key[0]: book.waiting(key[0], day).evidence() for key in missing}
+    evidence = {key[0]: _evidence(made, key[0], positions) for key in missing}
     return diff.holdings({key: _as_held(row) for key, row in book.holdings.items()}, seen, evidence, day)
+
+
+def _evidence(made: Decision, instrument: str, positions: Mapping[PositionKey, Position]) -> diff.Evidence:
+    """What fills and positions say of one instrument; the same purchase may stand in both."""
+    fills = made.book.waiting(instrument, made.capture.trading_day).evidence()
+    bought = (
+        position.credit_quantity + position.carry_forward_credit_quantity
+        for (of, segment, product), position in positions.items()
+        if of == instrument and is_delivery(segment, product)
+    )
+    return fills._replace(bought=max(fills.bought, sum(bought, ZERO)))
 
 
 def _keep_unread(made: Decision, seen: dict[HoldingKey, Holding]) -> None:
     """A row that could not be read is not gone: what the book has of it stands. Nameless, it may be any of them."""
-    unread = {row.subject for row in made.section(HOLDINGS).set_aside}
+    unread = made.unread(HOLDINGS)
     for key, row in made.book.holdings.items():
         if key not in seen and (row.holding.symbol in unread or "" in unread):
             seen[key] = row.holding

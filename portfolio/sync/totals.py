@@ -27,8 +27,7 @@ def take_funds(made: Decision) -> None:
 def write_snapshot(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> None:
     """A revision when the totals differ from the one that stands; only of holdings and positions that are believed."""
     capture, day = made.capture, made.capture.trading_day
-    taken = (ACCEPTED, UNCHANGED, ABSENT)
-    if not capture.writes_snapshot or any(made.section(name).state not in taken for name in (HOLDINGS, POSITIONS)):
+    if not capture.writes_snapshot or not _is_whole(made):
         return
     totals = _totals(made, held, positions)
     revision, current = made.book.snapshots.get(day, (0, None))
@@ -36,6 +35,15 @@ def write_snapshot(made: Decision, held: Mapping[HoldingKey, Held], positions: M
         made.pen.write(canonical.SNAPSHOT, day, revision + 1, *totals, capture.started_at)
     made.memory.snapshot_day = day
     made.outbox.totals = totals
+
+
+def _is_whole(made: Decision) -> bool:
+    """Holdings and positions are believed. One of them may be absent, but not holdings that were there once: without
+    them it would be the total of something else."""
+    states = [made.section(name).state for name in (HOLDINGS, POSITIONS)]
+    if states[0] == ABSENT and (made.holdings_day or states[1] == ABSENT):
+        return False
+    return all(state in (ACCEPTED, UNCHANGED, ABSENT) for state in states)
 
 
 def _totals(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> Totals:

@@ -156,6 +156,51 @@ def test_a_purchase_meanwhile_speaks_against_the_absence(account: BrokerAccount,
     assert state(account)["SBIN"] == (5, TUESDAY)
 
 
+@pytest.mark.parametrize("shown", [{"bought": 3}, {"carry_forward_credit_quantity": 3, "quantity": 3}])
+@pytest.mark.parametrize("product", ["CNC", "MTF"])
+def test_a_purchase_in_positions_alone_speaks_against_an_absence_too(
+    account: BrokerAccount, broker: Broker, at: At, shown: dict[str, int], product: str
+) -> None:
+    broker.says["holdings"] = without("SBIN")
+    at("2026-10-06 16:05")
+    build.synced(account)
+    broker.says["positions"] = [build.a_position("SBIN", product=product, **shown)]
+    at("2026-10-07 16:05")
+    build.synced(account)
+    assert state(account)["SBIN"] == (5, TUESDAY)
+    at("2026-10-07 19:00")  # the same answer again
+    build.synced(account)
+    assert state(account)["SBIN"] == (5, TUESDAY)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"sold": 3}, {"bought": 3, "product": "MIS"}, {"bought": 3, "segment": "FNO"}, {"symbol": "TCS", "bought": 3}],
+)
+def test_positions_of_another_kind_say_nothing_of_an_absence(
+    account: BrokerAccount, broker: Broker, at: At, shown: dict[str, Any]
+) -> None:
+    broker.says["holdings"] = without("SBIN")
+    at("2026-10-06 16:05")
+    build.synced(account)
+    broker.says["positions"] = [build.a_position(**{"symbol": "SBIN", **shown})]
+    at("2026-10-07 16:05")
+    build.synced(account)
+    assert "SBIN" not in state(account)
+
+
+def test_what_positions_showed_on_an_earlier_day_speaks_against_nothing(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    broker.says.update(holdings=without("SBIN"), positions=[build.a_position("SBIN", 3)])
+    at("2026-10-06 16:05")
+    build.synced(account)
+    del broker.says["positions"]
+    at("2026-10-07 16:05")
+    build.synced(account)
+    assert "SBIN" not in state(account)
+
+
 def test_what_appears_again_is_confirmed(account: BrokerAccount, broker: Broker, at: At) -> None:
     at("2026-10-06 16:05")
     broker.says["holdings"] = []

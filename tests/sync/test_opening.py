@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from portfolio.models import BrokerAccount, OrderVersion
-from portfolio.triggers.base import BrokerUnavailable
+from portfolio.triggers.base import BrokerUnavailable, NotPermitted
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -165,9 +165,65 @@ def test_orders_alone_are_asked_for_an_order_sync(broker: Broker) -> None:
     assert (OrderVersion.objects.count(), account.holdings.count(), account.snapshots.count()) == (1, 0, 0)
 
 
-def test_orders_that_are_absent_leave_their_trades_absent(broker: Broker) -> None:
-    from portfolio.triggers.base import NotPermitted
+def test_an_account_that_may_read_nothing_is_failed_and_told_what_to_do(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED", "CLIENT9")
+    broker.says = dict.fromkeys(broker.says, NotPermitted("CLIENT9 has no subscription"))
+    (result,) = build.synced(account)
+    (problem,) = result.capture.problems
+    assert (result.status, problem.section, problem.kind) == ("FAILED", "account", "not_permitted")
+    assert problem.message == "nothing that was asked is permitted: *** has no subscription"
+    assert problem.next == "see at the broker that its API is subscribed to and may read this, then sync again"
+    stands = BrokerAccount.objects.get(pk=account.pk)
+    assert (stands.state, stands.state_reason) == ("failing", problem.message)
+    assert (account.snapshots.count(), account.explanations.count()) == (0, 0)
 
+
+def test_orders_that_were_never_permitted_leave_an_order_sync_complete(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(orders=NotPermitted("no orders"), trades=NotPermitted("no trades"))
+    for sync_type in ("ORDER_HISTORY", "DAILY_PORTFOLIO"):
+        (result,) = build.synced(account, sync_type=sync_type)
+        assert (result.status, result.capture.problems) == ("COMPLETED", [])
+
+
+def test_nothing_held_and_nothing_open_leaves_no_price_to_ask_for(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    (result,) = build.synced(account)
+    assert result.made.section("prices").state == "absent"
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_holdings_that_are_permitted_no_more_make_no_total_and_no_opening(
+    broker: Broker, at: At, is_forgotten: bool
+) -> None:
+    """Not even when the account's head has forgotten what it was told before."""
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(account)
+    if is_forgotten:
+        type(account.head).objects.update(section_digests="{}")
+    at("2026-10-06 16:05")
+    broker.says["holdings"] = NotPermitted("the plan has no holdings")
+    (result,) = build.synced(account)
+    assert result.status == "PARTIAL"
+    assert [(each.section, each.kind) for each in result.capture.problems] == [("holdings", "not_permitted")]
+    assert [str(row.snapshot_date) for row in account.snapshots.all()] == ["2026-10-05"]
+    assert (openings(account), account.holdings.count()) == ({"TCS": ("2026-10-01", 10)}, 1)
+
+
+def test_holdings_that_are_gone_before_the_opening_make_no_total_and_no_opening_either(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], positions=DOWN)
+    build.synced(account)
+    type(account.head).objects.update(section_digests="{}")
+    at("2026-10-06 16:05")
+    broker.says.update(holdings=NotPermitted("the plan has no holdings"), positions=[])
+    (result,) = build.synced(account)
+    assert result.made.section("holdings").state == "absent"
+    assert (account.snapshots.count(), openings(account), account.holdings.count()) == (0, {}, 1)
+
+
+def test_orders_that_are_absent_leave_their_trades_absent(broker: Broker) -> None:
     account = build.an_account("SCRIPTED", "CLIENT9")
     broker.says["orders"] = NotPermitted("CLIENT9's plan has no orders")
     (result,) = build.synced(account)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,78 @@ def test_positions_on_two_exchanges_or_products_stay_apart(broker: Broker) -> No
     broker.says["positions"] = [build.a_position(bought=5), build.a_position(bought=5, product="MIS")]
     build.synced(account)
     assert sorted(account.positions.values_list("product", flat=True)) == ["CNC", "MIS"]
+
+
+POSITIONS = [
+    build.a_position("TCS", 5),
+    build.a_position("INFY", 3, product="MIS"),
+    build.a_position("NIFTY26OCT25000CE", 65, segment="FNO", product="NRML"),
+]
+
+
+def test_shares_of_an_earlier_days_positions_are_in_holdings_and_not_counted_twice(broker: Broker, at: At) -> None:
+    """An option stays open; what was bought and what was squared off yesterday is not of today."""
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding("TCS", 10)], positions=POSITIONS)
+    broker.prices = {"TCS": Decimal(3000), "INFY": Decimal(1500), "NIFTY26OCT25000CE": Decimal(100)}
+    for clock in ("16:05", "19:00"):
+        at(f"2026-10-05 {clock}")
+        build.synced(account)
+    del broker.says["positions"]
+    at("2026-10-06 16:05")
+    broker.says["holdings"] = [build.a_holding("TCS", 15)]
+    (result,) = build.synced(account)
+    rows = account.snapshots.order_by("snapshot_date")
+    assert result.status == "COMPLETED"
+    assert [(row.total_holdings_value, row.total_positions_value) for row in rows] == [(45000, 11000), (45000, 6500)]
+    assert account.positions.count() == 3
+
+
+def test_an_opening_is_not_made_from_positions_of_an_earlier_day(broker: Broker, at: At) -> None:
+    from portfolio.triggers.base import BrokerUnavailable
+
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=BrokerUnavailable("down"), positions=[build.a_position("TCS", 5)])
+    build.synced(account)
+    at("2026-10-06 16:05")
+    del broker.says["positions"]
+    broker.says["holdings"] = [build.a_holding("TCS", 15)]
+    build.synced(account)
+    assert account.explanations.get().quantity == 15
+
+
+@pytest.mark.parametrize("name", ["TCS", " TCS ", "", "  ", None])
+def test_a_position_that_cannot_be_read_is_not_gone_nor_counted_on_another_day(
+    broker: Broker, at: At, name: Any
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding("TCS", 10)], positions=[build.a_position("TCS", 5)])
+    broker.prices = {"TCS": Decimal(3000)}
+    build.synced(account)
+    for day, value in ((5, 45000), (6, 30000), (6, 30000)):
+        broker.says["positions"] = [build.a_position()._replace(symbol=name, quantity=Decimal("NaN"))]
+        at(f"2026-10-{day:02} {19 + account.snapshots.count()}:00")
+        (result,) = build.synced(account)
+        assert (result.status, account.positions.get().credit_quantity) == ("PARTIAL", 5)
+        assert account.snapshots.latest("snapshot_date", "revision").total_holdings_value == value
+    assert account.position_versions.count() == 1
+
+
+@pytest.mark.parametrize("name", ["TCS", " TCS ", "", "  "])
+def test_a_holding_that_cannot_be_read_is_not_gone_however_its_name_is_spaced(
+    broker: Broker, at: At, name: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding("TCS"), build.a_holding("INFY")]
+    build.synced(account)
+    broker.says["holdings"] = [
+        build.a_holding("INFY"),
+        build.a_holding()._replace(symbol=name, quantity=Decimal("NaN")),
+    ]
+    for day in (6, 7):
+        at(f"2026-10-{day:02} 16:05")
+        build.synced(account)
+    assert held(account) == {"TCS": 10, "INFY": 10}
 
 
 CLOCKS = [

@@ -8,6 +8,7 @@ from typing import Any
 
 from ledger import canonical, diff, page
 from ledger.entries import BUY, ZERO, Funds
+from ledger.fills import source_ids
 from ledger.normalise import MONEY_SCALE, at_scale, ist_date
 from ledger.page import FIRST_PREVIOUS, Entry
 from ledger.reconcile import is_delivery
@@ -169,7 +170,7 @@ class Naive:
                 )  # fmt: skip
 
     def process_trades(self, rows: Any) -> None:
-        for source_id, row in diff.source_ids(rows).items():
+        for source_id, row in source_ids(rows).items():
             if models.Transaction.objects.filter(broker_account=self.account, source_id=source_id).exists():
                 continue
             self.row(

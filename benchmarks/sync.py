@@ -109,7 +109,7 @@ def _group(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime)
 
 def _take(capture: Capture, one: Fetched) -> None:
     capture.answers = one.answers_unread()
-    capture.known_fills = one.known_fills
+    capture.lacking = one.lacking
 
 
 def naive(batch: Iterable[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:

@@ -7,13 +7,14 @@ from (account, day, variant), so that every variant of a day differs from the fi
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ledger.entries import ZERO, Order
 from ledger.normalise import IST
 from portfolio.sync.capture import DAILY, Capture, Memory
 from portfolio.sync.fetch import fetch
@@ -187,7 +188,7 @@ class Fetched:
 
     replies: list[Reply]
     answers: dict[str, Answer]
-    known_fills: dict[str, Decimal]
+    lacking: Sequence[Order]
 
     def answers_unread(self) -> dict[str, Answer]:
         """As they come from the wire: nothing parsed yet."""
@@ -209,13 +210,14 @@ def fetched(day: Day, at: datetime, known: Mapping[str, Decimal] | None = None) 
 
     async def keep(_: Capture, reply: Reply) -> None: ...
 
-    async def known_fills(_: Capture, order_ids: Any) -> dict[str, Decimal]:
-        return dict(known or {})
+    async def lacking(_: Capture, orders: Sequence[Order]) -> Sequence[Order]:
+        units = known or {}
+        return [order for order in orders if units.get(order.order_id, ZERO) != order.filled_quantity]
 
-    asyncio.run(fetch(capture, trigger, keep, known_fills))
+    asyncio.run(fetch(capture, trigger, keep, lacking))
     if capture.problems:
         raise LookupError(capture.problems)
-    return Fetched(client.replies, capture.answers, dict(known or {}))
+    return Fetched(client.replies, capture.answers, capture.lacking)
 
 
 class _Scratch:
@@ -226,7 +228,7 @@ class _Scratch:
         self.answers: dict[str, Answer] = {}
         self.absent: set[str] = set()
         self.metadata: dict[str, str] = {}
-        self.known_fills: dict[str, Decimal] = {}
+        self.lacking: Sequence[Order] = ()
         self.memory = Memory()
         self.problems: list[Any] = []
         self.replies: list[Any] = []

@@ -1,17 +1,17 @@
 """What changed between the book and a statement. Pure; decides, and writes nothing.
 
 A holding is known by (instrument id, lot), a position by (instrument id, segment, product), an order by
-(broker's order id, order date). The caller has resolved instruments and India's dates.
+(broker's order id, order date): see `known_order`. The caller has resolved instruments.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from itertools import count
 from typing import NamedTuple
 
-from .entries import CANCELLED, ZERO, Holding, Order, Position, Trade
+from .entries import CANCELLED, FINAL_STATES, ZERO, Holding, Order, Position
+from .normalise import is_other_reading, ist_date
 
 HoldingKey = tuple[str, str]
 PositionKey = tuple[str, str, str]
@@ -157,6 +157,58 @@ def positions(book: Mapping[PositionKey, Position], seen: Mapping[PositionKey, P
     return moves
 
 
+class KnownOrder(NamedTuple):
+    """One version of one order in the book."""
+
+    order_date: date
+    version: int
+    order: Order
+
+
+def known_order(versions: Iterable[KnownOrder], told: Order, day: date, has_new_fills: bool) -> KnownOrder | None:
+    """The current version of the order that is told, seen on `day`; None for one that is new.
+
+    `versions`: all that the book has under its id. `has_new_fills`: the broker lists fills, and none that is known.
+    """
+    current = {known.order_date: known for known in sorted(versions, key=lambda known: known.version)}
+    if told.created_at:
+        found = [known for known in current.values() if _is_made_then(known, told.created_at)]
+    else:
+        found = sorted(current.values())[-1:]
+        if found and _is_used_again(found[0], told, day, has_new_fills):
+            return None
+    return max(found, key=lambda known: known.order_date, default=None)
+
+
+def _is_made_then(known: KnownOrder, created_at: datetime) -> bool:
+    """Whether this creation time may be the known order's: on its day, or on any before it was first seen."""
+    if known.order.created_at is None:
+        return ist_date(created_at) <= known.order_date
+    days = (known.order_date, ist_date(known.order.created_at))
+    return ist_date(created_at) in days or is_other_reading(known.order.created_at, created_at)
+
+
+def _is_used_again(known: KnownOrder, told: Order, day: date, has_new_fills: bool) -> bool:
+    """An id without a date that was an earlier order's: what was final neither comes back to life nor fills again."""
+    if known.order_date >= day:
+        return False
+    if any(getattr(known.order, name) != getattr(told, name) for name in ("symbol", "segment", "transaction_type")):
+        return True
+    return known.order.status in FINAL_STATES and (told.status not in FINAL_STATES or has_new_fills)
+
+
+def with_known_times(known: Order, told: Order) -> Order:
+    """What is told, at the times that the book has where they are only read the other way. When an order was made
+    is not unlearnt."""
+    if known[20:23] == told[20:23]:
+        return told
+    pairs = zip(known[20:23], told[20:23], strict=True)
+    created_at, exchange_time, trade_date = (was if is_other_reading(was, now) else now for was, now in pairs)
+    return told._replace(
+        created_at=created_at or known.created_at, exchange_time=exchange_time, trade_date=trade_date
+    )  # fmt: skip
+
+
 class OrderChange(NamedTuple):
     """One row of `order_quantity_changes`: quantities are filled units, `quantity_delta` their difference."""
 
@@ -201,28 +253,3 @@ def _without_quantity(before: Order | None, after: Order) -> Iterable[OrderChang
         yield OrderChange("STATUS_CHANGED", filled, filled, ZERO, None, f"STATUS_CHANGED_{was}_TO_{after.status}")
     if before and any(getattr(before, name) != getattr(after, name) for name in _INSTRUCTION):
         yield OrderChange("ORDER_MODIFIED", filled, filled, ZERO, after.price, "ORDER_MODIFIED")
-
-
-def source_ids(trades: Iterable[Trade]) -> dict[str, Trade]:
-    """A name for each fill that is the same whenever it is fetched again; identical rows count once.
-
-    The exchange's trade number, with day, instrument and side, since how far it is unique is not settled. Without a
-    number: the order, time, price, quantity and a running number, so that two real equal fills stay two.
-    """
-    named: dict[str, Trade] = {}
-    for trade in trades:
-        if trade.is_synthesised:
-            named[f"order:{trade.trade_date}:{trade.order_id}"] = trade
-        elif trade.trade_id:
-            instrument = trade.isin or trade.symbol
-            side = trade.transaction_type[:1]
-            named[f"{trade.exchange}:{trade.trade_date}:{trade.trade_id}:{instrument}:{side}"] = trade
-        else:
-            named[_unnumbered(named, trade)] = trade
-    return named
-
-
-def _unnumbered(named: Mapping[str, Trade], trade: Trade) -> str:
-    moment = trade.executed_at.isoformat() if trade.executed_at else trade.trade_date.isoformat()
-    base = f"fill:{trade.order_id}:{moment}:{trade.price:f}:{trade.quantity:f}"
-    return next(name for number in count(1) if (name := f"{base}:{number}") not in named)

@@ -105,7 +105,11 @@ class Order(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """One fill. `trade_id` is the exchange's; empty when the broker gave none."""
+    """One fill. `trade_id` is the exchange's; empty when the broker gave none.
+
+    `is_synthesised`: made up from its order, whose whole filled quantity and average price it has, since the broker
+    would not list the fills; how much of it no listed fill covers is worked out against the book.
+    """
 
     trade_id: str
     order_id: str
@@ -120,7 +124,7 @@ class Trade(NamedTuple):
     executed_at: datetime | None
     trade_date: date
     settlement_number: str = ""
-    is_synthesised: bool = False  # made from the order, since the broker would not list its fills
+    is_synthesised: bool = False
 
 
 class Funds(NamedTuple):

@@ -22,7 +22,8 @@ from .entries import (
 )
 from .errors import BadValue
 
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
+INDIA_IS_AHEAD = timedelta(hours=5, minutes=30)
+IST = timezone(INDIA_IS_AHEAD, "IST")
 
 QUANTITY_SCALE, PRICE_SCALE, MONEY_SCALE, PERCENT_SCALE = 10, 8, 6, 4
 LARGEST_INTEGER = 2**63 - 1  # SQLite keeps a decimal as a scaled 64-bit integer; its range binds both databases
@@ -151,6 +152,14 @@ def as_ist(moment: datetime) -> datetime:
 
 def ist_date(moment: datetime) -> date:
     return moment.astimezone(IST).date()
+
+
+def is_other_reading(known: datetime | None, told: datetime | None) -> bool:
+    """Whether this is the known moment, taken for India's time in place of UTC or the other way round.
+
+    What a broker's `Z` means is judged by what else is known when it is read, so one time may be read in both ways.
+    """
+    return known is not None and told is not None and abs(told - known) == INDIA_IS_AHEAD
 
 
 def common_status(mapped: str | None, ordered: Decimal, filled: Decimal) -> str:

@@ -142,7 +142,7 @@ def _changed(account: BrokerAccount, since: datetime) -> Changed:
         versions.values("groww_order_id", "order_date").distinct().count(),
         versions.count(),
         OrderQuantityChange.objects.filter(broker_account=account, **fresh).count(),
-        account.transactions.filter(**fresh).count(),
+        account.transactions.current().filter(**fresh).count(),
         account.holding_versions.filter(**fresh).count(),
         account.position_versions.filter(**fresh).count(),
         account.snapshots.filter(**fresh).count(),

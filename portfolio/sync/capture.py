@@ -2,16 +2,15 @@
 
 import logging
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.entries import SetAside
+from ledger.entries import Order, SetAside
 from ledger.normalise import REMARK_LIMIT, scrubbed
 
 from ..keys import EvidenceKey
@@ -119,7 +118,7 @@ class Capture:
     absent: set[str] = field(default_factory=set)
     sections: dict[str, Section] = field(default_factory=dict, repr=False)
     is_broken: bool = False  # a fault of ours: nothing of it is taken
-    known_fills: dict[str, Decimal] = field(default_factory=dict)  # units in the book, by order id
+    lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
     _hidden: tuple[str, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
 
     def note(self, reply: Reply) -> ReplyNote:
@@ -148,6 +147,10 @@ class Capture:
         marks = [latest[reply.request] for reply in answer.replies]
         parts = [f"{self.trading_day} {self.takes_state}", *(f"{m.request} {m.status} {m.digest.hex()}" for m in marks)]
         return sha256("\n".join(parts).encode()).hexdigest()
+
+    def entries(self, section: str) -> Sequence[Any]:
+        found = self.sections.get(section)
+        return found.entries if found else ()
 
     @property
     def is_quiet(self) -> bool:

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from decimal import Decimal
 from functools import partial
 from threading import Barrier
 from typing import Any, TypeVar
@@ -33,8 +32,8 @@ from .capture import Capture, failed
 from .claim import renew
 from .evidence import Keeper
 from .fetch import fetch
+from .history import lacking_fills
 from .record import Result
-from .state import known_fills
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ class Crew:
             try:
                 trigger = self._trigger(capture)
                 if trigger:
-                    await fetch(capture, trigger, self._keep, self._known_fills)
+                    await fetch(capture, trigger, self._keep, self._lacking)
                 await asyncio.gather(*self._keeping.pop(capture.batch_id, ()))
             except (Exception, asyncio.CancelledError) as error:
                 task = asyncio.current_task()
@@ -165,8 +164,8 @@ class Crew:
         self._keeping[capture.batch_id].append(keeping)
         await asyncio.shield(keeping)
 
-    async def _known_fills(self, capture: Capture, orders: Sequence[Order]) -> dict[str, Decimal]:
-        return await self.in_database(known_fills, capture.account_id, orders)
+    async def _lacking(self, capture: Capture, orders: Sequence[Order]) -> Sequence[Order]:
+        return await self.in_database(lacking_fills, capture.account_id, orders, capture.trading_day)
 
 
 def _close(everyone: Barrier) -> None:

@@ -12,8 +12,9 @@ from ledger.entries import Listing, Price
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, TRADES, Capture
 from .decision import Decision as Decision
 from .decision import begin, listing_of
+from .fills import take_fills
 from .holdings import take_holdings, write_opening
-from .orders import take_orders, take_trades
+from .orders import take_orders
 from .positions import take_positions
 from .quotes import take_quotes, update_prices
 from .state import Book
@@ -25,7 +26,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
     made = begin(capture, book, instruments, now)
     if not made.capture.is_quiet:
         take_orders(made)
-        take_trades(made)
+        take_fills(made)
         take_quotes(made)
         positions = take_positions(made)
         held = take_holdings(made, positions)

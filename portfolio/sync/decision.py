@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from ledger.entries import Listing
+from ledger.entries import Listing, Trade
+from ledger.fills import source_ids
 from ledger.snapshot import Quote
 
-from .capture import ABSENT, Capture, Memory, Section
+from .capture import ABSENT, TRADES, Capture, Memory, Section
 from .emit import Outbox
 from .rows import Pen
 from .state import Book
@@ -33,6 +34,7 @@ class Decision:
     opened_on: date | None
     holdings_day: date | None
     sells_lower_holdings: bool | None
+    told_fills: Mapping[str, Mapping[str, Trade]] = field(default_factory=dict)  # by order id, then by source id
     quotes: dict[str, Quote] = field(default_factory=dict)  # fresh ones, by instrument
     counts: dict[str, int] = field(default_factory=dict)
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
@@ -59,11 +61,14 @@ class Decision:
         seen: dict[Key, Any] = {}
         for row in self.section(section).entries:
             if seen.setdefault(key_of(row), row) != row:
-                self.capture.blame(
-                    section, "set_aside", f"{row.symbol}: given twice with different content; the first one stands",
-                    "the row is kept in the raw reply; report it",
-                )  # fmt: skip
+                self.blame_twice(section, row)
         return seen
+
+    def blame_twice(self, section: str, row: Any) -> None:
+        self.capture.blame(
+            section, "set_aside", f"{row.symbol}: given twice with different content; the first one stands",
+            "the row is kept in the raw reply; report it",
+        )  # fmt: skip
 
 
 def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
@@ -83,7 +88,15 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         head.opened_on,
         head.holdings_day,
         head.sells_lower_holdings,
+        _by_order(working.entries(TRADES)),
     )
+
+
+def _by_order(trades: Iterable[Trade]) -> dict[str, dict[str, Trade]]:
+    found: dict[str, dict[str, Trade]] = {}
+    for name, trade in source_ids(trades).items():
+        found.setdefault(trade.order_id, {})[name] = trade
+    return found
 
 
 def listing_of(row: Any) -> Listing:

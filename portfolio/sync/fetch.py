@@ -10,7 +10,6 @@ import inspect
 import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from ledger.entries import Holding, Listing, Order, Position
@@ -50,12 +49,12 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
 _OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
-KnownFills = Callable[[Capture, Sequence[Order]], Awaitable[dict[str, Decimal]]]
+Lacking = Callable[[Capture, Sequence[Order]], Awaitable[Sequence[Order]]]  # those whose fills the book lacks
 
 
-async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
+async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
     """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
-    run = _Run(capture, trigger, keep, known_fills)
+    run = _Run(capture, trigger, keep, lacking)
     if not await run.is_the_right_account():
         return
     wanted = [section for section in SECTIONS[capture.sync_type] if trigger.offers(section)]
@@ -69,8 +68,8 @@ async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills:
 
 
 class _Run:
-    def __init__(self, capture: Capture, trigger: BaseTrigger, keep: Keep, known_fills: KnownFills) -> None:
-        self.capture, self.trigger, self.keep, self.known_fills = capture, trigger, keep, known_fills
+    def __init__(self, capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
+        self.capture, self.trigger, self.keep, self.lacking = capture, trigger, keep, lacking
         self.refusal = ""  # why the first section that is not permitted is not
         self.is_over = False  # the login is refused: no further section is asked with a dead token
 
@@ -115,11 +114,9 @@ class _Run:
         if ORDERS not in self.capture.answers:
             self.capture.blame(TRADES, "not_asked", "the orders did not come, so their fills were not asked", _LATER)
             return
-        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order) and order.filled_quantity]
-        known = await self.known_fills(self.capture, orders) if orders else {}
-        self.capture.known_fills = known
-        lacking = [order for order in orders if known.get(order.order_id) != order.filled_quantity]
-        await self.ask(TRADES, lacking)
+        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order)]
+        self.capture.lacking = await self.lacking(self.capture, orders) if orders else ()
+        await self.ask(TRADES, self.capture.lacking)
 
     async def ask_prices(self) -> None:
         rows = [*self._entries(HOLDINGS), *self._entries(POSITIONS)]

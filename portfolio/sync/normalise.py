@@ -3,7 +3,7 @@
 Whether a readable answer is believed is decided later, against the book (`decide`).
 """
 
-from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
+from .capture import ABSENT, ACCEPTED, FAILED, ORDERS, SECTIONS, TRADES, UNCHANGED, Capture, Section
 from .fetch import blame
 
 
@@ -23,13 +23,18 @@ def _section(capture: Capture, name: str) -> Section:
     if answer is None:
         return Section(ABSENT if name in capture.absent else FAILED)
     digest = capture.digest_of(name)
-    if digest and digest == capture.memory.digests.get(name):
+    if digest and digest == capture.memory.digests.get(name) and not _reads_otherwise(capture, name):
         return Section(UNCHANGED, digest=digest)
     try:
         entries, set_aside = answer.rows
     except Exception as error:
         blame(capture, name, error)
         return Section(FAILED)
-    if name == TRADES and not answer.replies:
-        return Section(UNCHANGED)
+    if name == TRADES and not (answer.replies or entries):
+        return Section(UNCHANGED, set_aside=tuple(set_aside))
     return Section(ACCEPTED, tuple(entries), tuple(set_aside), digest)
+
+
+def _reads_otherwise(capture: Capture, name: str) -> bool:
+    """Where fills are not listed, the same answer means more fills once their orders have filled more."""
+    return name == TRADES and capture.sections[ORDERS].state == ACCEPTED

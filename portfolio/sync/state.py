@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db.models import Count, Sum
 
 from ledger.canonical import RAW_REPLY
-from ledger.diff import HoldingKey, PositionKey, source_ids
-from ledger.entries import BUY, ZERO, Holding, Order, Position
-from ledger.normalise import ist_date
+from ledger.diff import HoldingKey, KnownOrder, PositionKey
+from ledger.entries import BUY, ZERO, Holding, Position
+from ledger.fills import KnownFill
 from ledger.page import Entry
 from ledger.reconcile import NOTHING_WAITS, Waiting, waiting_fills
 from ledger.snapshot import Totals
@@ -21,7 +20,6 @@ from ledger.snapshot import Totals
 from ..models import (
     AccountHead,
     ChangeExplanation,
-    OrderVersion,
     PortfolioSnapshot,
     RawReply,
     RealHolding,
@@ -29,7 +27,8 @@ from ..models import (
     Transaction,
 )
 from ..schedule import calendar
-from .capture import ORDERS, TRADES, Capture
+from .capture import Capture
+from .history import read_fills, read_orders
 
 HOLDING_COLUMNS = (
     "quantity", "owned_quantity", "average_price", "free_quantity", "t1_quantity", "pledge_quantity",
@@ -39,12 +38,6 @@ POSITION_COLUMNS = (
     "isin", "symbol", "exchange", "segment", "product", "quantity", "credit_quantity", "credit_price",
     "debit_quantity", "debit_price", "carry_forward_credit_quantity", "carry_forward_credit_price",
     "carry_forward_debit_quantity", "carry_forward_debit_price", "average_price", "realised_pnl", "multiplier",
-)  # fmt: skip
-ORDER_COLUMNS = (
-    "groww_order_id", "order_reference_id", "isin", "symbol", "exchange", "segment", "product", "order_type",
-    "transaction_type", "quantity", "price", "trigger_price", "validity", "order_status", "status_raw",
-    "filled_quantity", "remaining_quantity", "average_fill_price", "deliverable_quantity", "amo_status", "created_at",
-    "exchange_time", "trade_date", "remark",
 )  # fmt: skip
 
 
@@ -66,23 +59,6 @@ class PositionRow(NamedTuple):
     position: Position
     current_price: Decimal | None
     price_day: date | None
-
-
-class KnownOrder(NamedTuple):
-    """The current version of one order."""
-
-    order_date: date
-    version: int
-    order: Order
-
-
-class KnownTrade(NamedTuple):
-    """The current revision of one transaction."""
-
-    row_id: str
-    revision: int
-    quantity: Decimal
-    price: Decimal
 
 
 class DayFills(NamedTuple):
@@ -107,7 +83,8 @@ class Book:
     holdings: dict[HoldingKey, HeldRow] = field(default_factory=dict)
     positions: dict[PositionKey, PositionRow] = field(default_factory=dict)
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
-    trades: dict[str, KnownTrade] = field(default_factory=dict)
+    trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
+    trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
     fills: dict[str, dict[date, DayFills]] = field(default_factory=lambda: defaultdict(dict))
     used: dict[str, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
     snapshots: dict[date, tuple[int, Totals]] = field(default_factory=dict)
@@ -121,11 +98,6 @@ class Book:
         days = {day: (fills.bought, fills.sold) for day, fills in by_day.items() if day > opened_on}
         return waiting_fills(days, self.used.get(instrument_id, {}), today)
 
-    def day_of(self, order_id: str, order_date: date | None) -> KnownOrder | None:
-        """The current version of an order: of its own date, or of any while the broker gives no date."""
-        known = [order for order in self.orders.get(order_id, ()) if order_date in (None, order.order_date)]
-        return max(known, key=lambda order: (order.order_date, order.version), default=None)
-
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:
     """The books of these captures, by account id."""
@@ -137,8 +109,8 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         ids = [capture.account_id for capture in busy]
         _read_holdings(ids, books)
         _read_positions(ids, books)
-        _read_orders(busy, books)
-        _read_trades(busy, books)
+        read_orders(busy, books)
+        read_fills(busy, books)
         _read_fills(ids, books, busy[0].trading_day)
         _read_snapshots(ids, books, busy[0].trading_day)
     return books
@@ -177,39 +149,6 @@ def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
         position = Position(*figures)
         key = (str(instrument), position.segment, position.product)
         books[str(account)].positions[key] = PositionRow(str(pk), position, price, price_day)
-
-
-def _read_orders(busy: Iterable[Capture], books: dict[str, Book]) -> None:
-    """Looked up by order id: however long the history is, only what was seen today is read."""
-    order_ids = [row.order_id for capture in busy for row in _entries(capture, ORDERS)]
-    if not order_ids:
-        return
-    accounts: AccountIds = [capture.account_id for capture in busy]
-    versions = OrderVersion.objects.filter(
-        groww_order_id__among=order_ids, broker_account__among=accounts, is_late=False
-    )
-    for account, order_date, version, *fields in versions.values_list(
-        "broker_account_id", "order_date", "version", *ORDER_COLUMNS
-    ):
-        order = Order._make(fields)
-        books[str(account)].orders[order.order_id].append(KnownOrder(order_date, version, order))
-
-
-def _read_trades(busy: Iterable[Capture], books: dict[str, Book]) -> None:
-    wanted = {name for capture in busy for name in source_ids(_entries(capture, TRADES))}
-    if not wanted:
-        return
-    accounts: AccountIds = [capture.account_id for capture in busy]
-    rows = Transaction.objects.filter(source_id__among=wanted, broker_account__among=accounts).order_by("revision")
-    for account, source_id, *known in rows.values_list(
-        "broker_account_id", "source_id", "pk", "revision", "quantity", "price"
-    ):
-        books[str(account)].trades[source_id] = KnownTrade(str(known[0]), *known[1:])
-
-
-def _entries(capture: Capture, section: str) -> Sequence[Any]:
-    found = capture.sections.get(section)
-    return found.entries if found else ()
 
 
 def _read_fills(ids: AccountIds, books: dict[str, Book], today: date) -> None:
@@ -255,16 +194,3 @@ def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:
         "broker_account_id", "snapshot_date", "revision", *Totals._fields
     ):
         books[str(account)].snapshots[snapshot_date] = (revision, Totals._make(figures))
-
-
-def known_fills(account_id: str, orders: Sequence[Order]) -> dict[str, Decimal]:
-    """How many units of each of these orders the book has fills for, by order id. Fills of days before an order
-    was made belong to an earlier order that had its id."""
-    made_on = {order.order_id: ist_date(order.created_at) for order in orders if order.created_at}
-    order_ids = [order.order_id for order in orders]
-    rows = Transaction.objects.current().filter(groww_order_id__among=order_ids, broker_account=UUID(account_id))
-    units: dict[str, Decimal] = {}
-    for order_id, day, quantity in rows.values_list("groww_order_id", "trade_date").annotate(Sum("quantity")):
-        if day >= made_on.get(order_id, day):
-            units[order_id] = units.get(order_id, ZERO) + quantity
-    return units

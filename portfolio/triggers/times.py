@@ -1,7 +1,8 @@
 """What the times in a broker's answer mean: India's when they carry no zone, and a `Z` that may not be true.
 
 A `Z` is true, or it stands on an Indian time. Each time is read so that it fits the trading day on which
-it was fetched; where both readings fit alike, the rest of the same answer decides.
+it was fetched; where both readings fit alike, the rest of the same answer decides. So the same time may be read
+otherwise at another hour: `ledger.diff` and `ledger.fills` take it for the time that the book has.
 """
 
 import re
@@ -10,12 +11,12 @@ from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
 from ledger.errors import BadValue
-from ledger.normalise import IST, as_ist, ist_date
+from ledger.normalise import INDIA_IS_AHEAD, IST, as_ist, ist_date
 
 from .base import Reply
 
 MARKET_OPENS, MARKET_CLOSES = time(9), time(16)  # India's pre-open to its post-close session
-CLOCKS_DIFFER, ONE_DAY, IST_OFFSET = timedelta(minutes=5), timedelta(days=1), timedelta(hours=5, minutes=30)
+CLOCKS_DIFFER, ONE_DAY = timedelta(minutes=5), timedelta(days=1)
 WITH_Z: Final = re.compile(rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*Z)"')
 
 
@@ -42,12 +43,12 @@ class Times(NamedTuple):
     def _with_z(self, value: str) -> datetime:
         as_given = datetime.fromisoformat(value)
         for_indian = indian_over_given(as_given, self.fetched_at) or self.z_is_indian
-        return as_given - IST_OFFSET if for_indian > 0 else as_given
+        return as_given - INDIA_IS_AHEAD if for_indian > 0 else as_given
 
 
 def _without_z(value: str) -> datetime:
     try:
-        return datetime.fromisoformat(value + "Z") - IST_OFFSET  # twice as fast as giving it a zone afterwards
+        return datetime.fromisoformat(value + "Z") - INDIA_IS_AHEAD  # twice as fast as giving it a zone afterwards
     except ValueError:
         return as_ist(datetime.fromisoformat(value))
 
@@ -66,7 +67,7 @@ def z_is_indian(replies: Iterable[Reply]) -> bool:
 
 def indian_over_given(as_given: datetime, fetched_at: datetime) -> int:
     """Above 0 when a time with a `Z` fits the trading day better as India's, below 0 when as it is given."""
-    return _likelihood(as_given - IST_OFFSET, fetched_at) - _likelihood(as_given, fetched_at)
+    return _likelihood(as_given - INDIA_IS_AHEAD, fetched_at) - _likelihood(as_given, fetched_at)
 
 
 def _likelihood(moment: datetime, fetched_at: datetime) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger import diff
 from ledger.entries import CANCELLED, EXECUTED, OPEN, PARTIALLY_FILLED, REJECTED, Order
-from tests.build import MORNING, a_trade, an_order
+from tests.build import an_order
 
 STATES = st.sampled_from([OPEN, PARTIALLY_FILLED, EXECUTED, CANCELLED, REJECTED, "UNKNOWN"])
 LIVES = st.lists(
@@ -98,31 +98,6 @@ def test_the_isin_alone_makes_no_version() -> None:
     assert diff.is_same_order(an_order(), an_order(isin="INE467B01029"))
     assert not diff.is_same_order(an_order(), an_order(symbol="INFY"))
     assert not diff.is_same_order(an_order(), an_order("O2"))
-
-
-def test_a_fill_is_named_by_the_exchanges_number_day_instrument_and_side() -> None:
-    order = an_order(filled=4, isin="INE467B01029")
-    assert list(diff.source_ids([a_trade(order)])) == ["NSE:2026-10-05:T1:INE467B01029:B"]
-    assert list(diff.source_ids([a_trade(order, isin=None)])) == ["NSE:2026-10-05:T1:TCS:B"]
-    sold = a_trade(order, transaction_type="SELL")
-    assert len(diff.source_ids([a_trade(order), a_trade(order), sold])) == 2
-
-
-def test_fills_without_a_number_are_told_apart_by_their_place_and_stay_themselves() -> None:
-    order = an_order(filled=4)
-    fills = [a_trade(order, 2, trade_id=""), a_trade(order, 2, trade_id=""), a_trade(order, 2, "", price=1)]
-    named = list(diff.source_ids(fills))
-    base = f"fill:O1:{MORNING.isoformat()}:3000.00000000:2.0000000000"
-    assert named[:2] == [f"{base}:1", f"{base}:2"]
-    assert len(set(named)) == 3
-    assert list(diff.source_ids(fills)) == named
-    undated = a_trade(order, 2, trade_id="", executed_at=None)
-    assert list(diff.source_ids([undated])) == ["fill:O1:2026-10-05:3000.00000000:2.0000000000:1"]
-
-
-def test_a_fill_made_from_its_order_is_named_by_it() -> None:
-    made = a_trade(an_order(filled=4), is_synthesised=True)
-    assert list(diff.source_ids([made])) == ["order:2026-10-05:O1"]
 
 
 def test_part_of_a_unit_is_a_quantity_too() -> None:

@@ -192,7 +192,7 @@ class Fetched:
 
     def answers_unread(self) -> dict[str, Answer]:
         """As they come from the wire: nothing parsed yet."""
-        return {name: Answer(answer.replies, answer.parse) for name, answer in self.answers.items()}
+        return {name: Answer(answer.replies, answer.parse, answer.rows_at) for name, answer in self.answers.items()}
 
 
 def evening(day: date) -> datetime:

@@ -8,9 +8,9 @@ higher version: old rows keep verifying by the old one. `tests/ledger/vectors.js
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 
 Rendered = list[str | None]
 
-_needs_escape = re.compile('["\\\\\x00\x03-\x1f]').search
 _encode_array = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -37,14 +36,21 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _fixed(scale: int) -> Callable[[Decimal], str]:
+    """Text at a scale. Equal numbers have one text, minus zero has zero's; the same prices stand in many rows."""
+    text = f"{{:.{scale}f}}".format
+    zero = text(0)
+    return lru_cache(maxsize=65_536)(lambda value: text(value) if value else zero)
+
+
 RENDERERS: dict[str, Callable[[Any], str] | None] = {
     "text": None,
     "uuid": None,  # ids are text already: lower case, with hyphens
     "json": None,  # canonical JSON text, see `json_text`
-    "quantity": f"{{:.{QUANTITY_SCALE}f}}".format,
-    "price": f"{{:.{PRICE_SCALE}f}}".format,
-    "money": f"{{:.{MONEY_SCALE}f}}".format,
-    "percent": f"{{:.{PERCENT_SCALE}f}}".format,
+    "quantity": _fixed(QUANTITY_SCALE),
+    "price": _fixed(PRICE_SCALE),
+    "money": _fixed(MONEY_SCALE),
+    "percent": _fixed(PERCENT_SCALE),
     "integer": str,
     "boolean": _boolean,
     "date": _day,
@@ -54,12 +60,15 @@ RENDERERS: dict[str, Callable[[Any], str] | None] = {
 
 
 class Schema(NamedTuple):
-    """One table of the book: its name, version, and (column, kind) in the order that is hashed."""
+    """One table of the book: its name, version, and (column, kind) in the order that is hashed.
+
+    `renderers` are those of the columns that are not text already, by place.
+    """
 
     name: str
     version: int
     fields: tuple[tuple[str, str], ...]
-    renderers: tuple[Callable[[Any], str] | None, ...]
+    renderers: tuple[tuple[int, Callable[[Any], str]], ...]
     head: tuple[str, str]
 
     @property
@@ -69,24 +78,30 @@ class Schema(NamedTuple):
 
 def schema(name: str, version: int, fields: str) -> Schema:
     pairs = tuple((column, kind or "text") for column, _, kind in (word.partition(":") for word in fields.split()))
-    return Schema(name, version, pairs, tuple(RENDERERS[kind] for _, kind in pairs), (name, str(version)))
+    renderers = ((place, RENDERERS[kind]) for place, (_, kind) in enumerate(pairs))
+    return Schema(name, version, pairs, tuple((p, r) for p, r in renderers if r), (name, str(version)))
 
 
 def render(schema: Schema, values: Iterable[Any]) -> Rendered:
     """Each value once, as text: what the leaf hashes is also what is sent to the database."""
-    return [
-        value if value is None or renderer is None else renderer(value)
-        for renderer, value in zip(schema.renderers, values, strict=True)
-    ]
+    row = list(values)
+    if len(row) != len(schema.fields):
+        raise ValueError(f"{schema.name} has {len(schema.fields)} fields, not {len(row)}")
+    for place, renderer in schema.renderers:
+        value = row[place]
+        if value is not None:
+            row[place] = renderer(value)
+    return row
 
 
 def encode(schema: Schema, rendered: Sequence[str | None]) -> bytes:
-    """The canonical bytes. Nearly every row has nothing to escape: then joining it is the same, and twice as fast."""
-    plain = "\x01".join(["\x02" if value is None else value for value in rendered])
-    if _needs_escape(plain) or plain.count("\x01") != len(rendered) - 1 or plain.count("\x02") != rendered.count(None):
-        return _encode_array((*schema.head, *rendered)).encode()
-    joined = plain.replace("\x01", '","')
-    return f'["{schema.name}","{schema.version}","{joined}"]'.replace('"\x02"', "null").encode()
+    """The canonical bytes. Nearly every row has nothing to escape: then joining it is the same, and faster."""
+    nulls = rendered.count(None)
+    joined = '","'.join(["\x02" if value is None else value for value in rendered])
+    text = f'["{schema.name}","{schema.version}","{joined}"]'.replace('"\x02"', "null")
+    if text.isprintable() and "\\" not in text and text.count('"') == 2 * (len(rendered) - nulls) + 4:
+        return text.encode()
+    return _encode_array((*schema.head, *rendered)).encode()
 
 
 def leaf(schema: Schema, rendered: Sequence[str | None]) -> bytes:

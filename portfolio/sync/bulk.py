@@ -29,7 +29,7 @@ _POSTGRES_TYPES = {
 @cache
 def with_leaf(table: Schema) -> Schema:
     """The table of a book row: its schema and the leaf beside it."""
-    return Schema(table.name, table.version, (*table.fields, ("leaf", "digest")), (*table.renderers, None), table.head)
+    return Schema(table.name, table.version, (*table.fields, ("leaf", "digest")), table.renderers, table.head)
 
 
 def insert(table: Schema, rows: Sequence[Rendered]) -> None:

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 
 from ledger.entries import Order, SetAside
 from ledger.normalise import REMARK_LIMIT, scrubbed
+from ledger.page import Entry
 
 from ..keys import EvidenceKey
 from ..models import AccountHead, BrokerAccountCredential
@@ -20,6 +22,7 @@ from ..triggers.base import Answer, Reply
 logger = logging.getLogger(__name__)
 
 HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES = "holdings", "positions", "orders", "trades", "funds", "prices"
+BESIDE = "beside"  # what is asked beside the sections
 DAILY, ORDERS_ONLY, REALTIME = "DAILY_PORTFOLIO", "ORDER_HISTORY", "REALTIME_UPDATE"
 HOLDINGS_LOOK = "HOLDINGS_LOOK"
 SECTIONS = {
@@ -56,13 +59,26 @@ class ReplyNote(NamedTuple):
     digest: bytes
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What was answered to one section: on which trading day, and the keyed digest of each body by the mark of what
+    was asked."""
+
+    day: str
+    replies: dict[str, str]
+
+
 class Section(NamedTuple):
-    """One part of a statement. `entries` are `ledger.entries` values; empty unless ACCEPTED or SUSPECT."""
+    """One part of a statement. `entries` are `ledger.entries` values; empty unless ACCEPTED or SUSPECT.
+
+    Where `gone` is not None, `entries` are only the rows that differ from those accepted last, and `gone` the rows
+    that stood in their place; all others stand in the book as they are.
+    """
 
     state: str
     entries: tuple[Any, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    digest: str = ""
+    seen: Seen | None = None
+    gone: tuple[Any, ...] | None = None
 
 
 class Memory(msgspec.Struct):
@@ -71,7 +87,7 @@ class Memory(msgspec.Struct):
     A projection: lost, the next sync compares with the book instead. `counts` are those of the last capture.
     """
 
-    digests: dict[str, str] = {}
+    seen: dict[str, Seen] = {}
     counts: dict[str, int] = {}
     funds: list[str | None] | None = None
     snapshot_day: date | None = None
@@ -86,6 +102,11 @@ class Memory(msgspec.Struct):
 
 
 _memory = msgspec.json.Decoder(Memory)
+
+
+@lru_cache(maxsize=8192)
+def _mark(status: int, request: str) -> str:
+    return sha256(f"{status} {request}".encode()).hexdigest()[:12]
 
 
 @dataclass(slots=True)
@@ -119,13 +140,17 @@ class Capture:
     sections: dict[str, Section] = field(default_factory=dict, repr=False)
     is_broken: bool = False  # a fault of ours: nothing of it is taken
     lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
+    stored: list[Entry] | None = None  # the replies that this batch has stored; None: the book must say
     _hidden: tuple[str, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
+    _latest: dict[str, ReplyNote] = field(default_factory=dict, repr=False)  # by request
+    _sent: frozenset[str] | None = field(default=None, repr=False)
 
     def note(self, reply: Reply) -> ReplyNote:
         noted = ReplyNote(
             reply.request, reply.status, reply.fetched_at, reply.took_ms, self.evidence_key.digest(reply.body)
         )
         self.replies.append(noted)
+        self._latest[noted.request] = noted
         return noted
 
     def hide(self, secrets: Iterable[object]) -> None:
@@ -138,15 +163,32 @@ class Capture:
     def blame(self, section: str, kind: str, message: str, next_step: str) -> None:
         self.problems.append(Problem(section, kind, self.scrub(message), next_step))
 
-    def digest_of(self, section: str) -> str:
-        """What the section's replies were, on this trading day; "" when nothing was asked."""
+    def seen(self, section: str) -> Seen | None:
+        """What was answered to this section, None when nothing was asked."""
         answer = self.answers.get(section)
         if answer is None or not answer.replies:
-            return ""
-        latest = {note.request: note for note in self.replies}
-        marks = [latest[reply.request] for reply in answer.replies]
-        parts = [f"{self.trading_day} {self.takes_state}", *(f"{m.request} {m.status} {m.digest.hex()}" for m in marks)]
-        return sha256("\n".join(parts).encode()).hexdigest()
+            return None
+        return self._seen(reply.request for reply in answer.replies)
+
+    def seen_beside(self) -> Seen:
+        """What was answered beside the sections, such as whose account it is."""
+        asked = {reply.request for answer in self.answers.values() for reply in answer.replies}
+        return self._seen(request for request in self._latest if request not in asked)
+
+    def _seen(self, requests: Iterable[str]) -> Seen:
+        notes = [self._latest[request] for request in requests]
+        return Seen(self.day_mark, {_mark(note.status, note.request): note.digest.hex() for note in notes})
+
+    @property
+    def day_mark(self) -> str:
+        """An answer means the same as before on the same trading day alone, and only where its state was taken."""
+        return f"{self.trading_day} {self.takes_state}"
+
+    def has_sent(self, digest: bytes) -> bool:
+        """Whether the account is known to have sent this body before; False says nothing."""
+        if self._sent is None:
+            self._sent = frozenset(each for seen in self.memory.seen.values() for each in seen.replies.values())
+        return digest.hex() in self._sent
 
     def entries(self, section: str) -> Sequence[Any]:
         found = self.sections.get(section)

@@ -80,6 +80,7 @@ def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:
         head=head,
         credential=getattr(account, "credential", None),
         token_expires_at=account.token_expires_at,
+        stored=[],
     )
     if trouble:
         capture.blame("account", "credential_error", trouble, "put the key back; nothing was asked without it")

@@ -6,11 +6,13 @@ is made from all of it.
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 
 from ledger.entries import Listing, Price
 
-from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, TRADES, Capture
+from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, Capture
 from .decision import Decision as Decision
+from .decision import NotStanding as NotStanding
 from .decision import begin, listing_of
 from .fills import take_fills
 from .holdings import take_holdings, write_opening
@@ -47,13 +49,16 @@ def _remember(made: Decision) -> None:
         doubted.add(ORDERS)  # they tell whether fills are still missing
     for name, section in made.capture.sections.items():
         if section.state == ACCEPTED:
-            made.memory.counts[name] = len(section.entries)
-            made.memory.digests.pop(name, None)
-            if section.digest and name not in doubted:
-                made.memory.digests[name] = section.digest
+            made.memory.counts[name] = made.size(name)
+            made.memory.seen.pop(name, None)
+            if section.seen and name not in (*doubted, TRADES):  # fills are asked but once
+                made.memory.seen[name] = section.seen
+    if not made.capture.is_quiet:
+        made.memory.seen[BESIDE] = made.capture.seen_beside()
 
 
 def wanted_listings(capture: Capture) -> list[Listing]:
     """Every instrument that the accepted sections name."""
     sections = (capture.sections.get(name) for name in (HOLDINGS, POSITIONS, ORDERS, TRADES))
-    return [listing_of(row) for section in sections if section for row in section.entries if not isinstance(row, Price)]
+    rows = chain.from_iterable((*section.entries, *(section.gone or ())) for section in sections if section)
+    return [listing_of(row) for row in rows if not isinstance(row, Price)]

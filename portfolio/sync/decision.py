@@ -1,6 +1,6 @@
 """What deciding one account leaves behind: rows in the pen, the head's next state, counts and facts for the batch."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -11,12 +11,16 @@ from ledger.entries import Listing, Trade
 from ledger.fills import source_ids
 from ledger.snapshot import Quote
 
-from .capture import ABSENT, TRADES, Capture, Memory, Section
+from .capture import ABSENT, TRADES, UNCHANGED, Capture, Memory, Section
 from .emit import Outbox
 from .rows import Pen
 from .state import Book
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+class NotStanding(Exception):
+    """The book does not hold what the rows that were left unread say: the section must be read whole."""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,35 @@ class Decision:
         """What the rows that could not be read are called; "" stands for a row without a name, which may be any."""
         return {row.subject.strip() for row in self.section(section).set_aside}
 
+    def size(self, name: str) -> int:
+        """How many rows the section has that were not set aside."""
+        section, before = self.section(name), self.capture.memory.counts.get(name, 0)
+        if section.state == UNCHANGED:
+            return before
+        return len(section.entries) + (0 if section.gone is None else before - len(section.gone))
+
+    def shown(self, section: str, key_of: Callable[[Any], Key], known: Mapping[Key, Any]) -> dict[Key, Any]:
+        """All rows of a section by key; those that stand as they did are taken from the book (`known`)."""
+        fresh = self.unique(section, key_of)
+        if (gone := self.gone(section, key_of, known, fresh)) is None:
+            return fresh
+        return {key: row for key, row in known.items() if key not in gone} | fresh
+
+    def gone(
+        self, section: str, key_of: Callable[[Any], Key], known: Container[Key], fresh: Iterable[Key]
+    ) -> set[Key] | None:
+        """The keys of the rows that stand no more as they did; None where the section was read whole.
+
+        NotStanding when a fresh row is not what replaced them: then only the whole section tells which one is right.
+        """
+        rows = self.section(section).gone
+        if rows is None:
+            return None
+        gone = {key_of(row) for row in rows}
+        if any(key in known and key not in gone for key in fresh) or any(key not in known for key in gone):
+            raise NotStanding(section)
+        return gone
+
     def unique(self, section: str, key_of: Callable[[Any], Key]) -> dict[Key, Any]:
         """The rows of a section by key. A second, other row for one key cannot be right: it is set aside."""
         seen: dict[Key, Any] = {}
@@ -82,7 +115,7 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         book,
         Pen(capture.account_id, capture.batch_id, now),
         Outbox(working, head.event_number, now),
-        structs.replace(memory, digests={**memory.digests}, counts={**memory.counts}),
+        structs.replace(memory, seen={**memory.seen}, counts={**memory.counts}),
         {**_listings_of(book), **instruments},
         head.question_number,
         head.opened_on,

@@ -5,14 +5,16 @@ before writes no row. A batch that is no longer STARTED is closed for good: its 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ledger import canonical
+from ledger.page import Entry
 
 from .. import keys
 from ..ids import new_ids
@@ -36,12 +38,24 @@ def keep(replies: Sequence[Kept], now: datetime) -> None:
     fresh = _fresh(replies)
     if not fresh:
         return
+    try:
+        stored = _keep(fresh, now)
+    except BaseException:
+        for capture, _, _ in fresh:
+            capture.stored = None  # perhaps it was committed all the same: the book will say
+        raise
+    for capture, entry in stored:
+        if capture.stored is not None:
+            capture.stored.append(entry)
+
+
+def _keep(fresh: Sequence[Kept], now: datetime) -> list[tuple[Capture, Entry]]:
     with transaction.atomic(durable=True):
         fresh = _of_present_holders(fresh)
         batches = {capture.batch_id for capture, _, _ in fresh}
         locked = SyncBatch.objects.filter(pk__among=batches, status=SyncBatch.Status.STARTED).order_by("pk")
         still_open = {str(pk) for pk in locked.select_for_update().values_list("pk", flat=True)}
-        _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
+        return _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
 
 
 def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
@@ -54,14 +68,24 @@ def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
 
 def _fresh(replies: Sequence[Kept]) -> list[Kept]:
     """Those whose body the account has not sent before, each body once."""
-    unique = {(capture.account_id, digest): (capture, reply, digest) for capture, reply, digest in replies}
-    known = RawReply.objects.filter(body_digest__among=[digest for _, digest in unique])
-    for account, digest in known.values_list("broker_account_id", "body_digest"):
-        unique.pop((str(account), bytes(digest)), None)
+    unique = {
+        (capture.account_id, digest): (capture, reply, digest)
+        for capture, reply, digest in replies
+        if not capture.has_sent(digest)
+    }
+    if unique:
+        for account, digest in _replies(unique).values_list("broker_account_id", "body_digest"):
+            unique.pop((str(account), bytes(digest)), None)
     return list(unique.values())
 
 
-def _write(replies: Sequence[Kept], now: datetime) -> None:
+def _replies(keys: Iterable[tuple[str, bytes]]) -> QuerySet[RawReply]:
+    """Those that hold these bodies: (account, digest). A digest is keyed, so it is of one account alone."""
+    return RawReply.objects.filter(body_digest__among=[digest for _, digest in keys])
+
+
+def _write(replies: Sequence[Kept], now: datetime) -> list[tuple[Capture, Entry]]:
+    stored: list[tuple[Capture, Entry]] = []
     rows: list[canonical.Rendered] = []
     bodies: list[canonical.Rendered] = []
     for (capture, reply, digest), row_id in zip(replies, new_ids(len(replies)), strict=True):
@@ -71,10 +95,19 @@ def _write(replies: Sequence[Kept], now: datetime) -> None:
             sha256(ciphertext).digest(), len(reply.body), now, capture.batch_id,
         )  # fmt: skip
         rendered = canonical.render(canonical.RAW_REPLY, values)
-        rows.append([*rendered, canonical.leaf(canonical.RAW_REPLY, rendered).hex()])
+        leaf = canonical.leaf(canonical.RAW_REPLY, rendered)
+        rows.append([*rendered, leaf.hex()])
         bodies.append([row_id, ciphertext.hex()])
+        stored.append((capture, Entry(canonical.RAW_REPLY.name, row_id, leaf)))
     bulk.insert(bulk.with_leaf(canonical.RAW_REPLY), rows)
     bulk.insert(RAW_BODY, bodies)
+    return stored
+
+
+def sealed_bodies(keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:
+    """The kept bodies as they are stored, by account id and keyed digest; those that were dropped are left out."""
+    rows = _replies(keys).filter(body__isnull=False).values_list("broker_account_id", "body_digest", "body__ciphertext")
+    return {(str(account), bytes(digest)): bytes(ciphertext) for account, digest, ciphertext in rows}
 
 
 def read_body(reply: RawReply) -> bytes:

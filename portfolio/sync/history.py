@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from ledger.diff import KnownOrder
 from ledger.entries import ZERO, Order, Trade
@@ -16,20 +16,25 @@ from ledger.fills import KnownFill, number_of, source_ids
 from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
+from .bulk import schema
 from .capture import ORDERS, TRADES, Capture
+from .reading import table_rows
 
 if TYPE_CHECKING:
     from .state import Book
 
-ORDER_COLUMNS = (
-    "groww_order_id", "order_reference_id", "isin", "symbol", "exchange", "segment", "product", "order_type",
-    "transaction_type", "quantity", "price", "trigger_price", "validity", "order_status", "status_raw",
-    "filled_quantity", "remaining_quantity", "average_fill_price", "deliverable_quantity", "amo_status", "created_at",
-    "exchange_time", "trade_date", "remark",
+KNOWN_ORDER = schema(
+    "order_history", 1,
+    "broker_account_id:uuid order_date:date version:integer groww_order_id order_reference_id isin symbol exchange "
+    "segment product order_type transaction_type quantity:quantity price:price trigger_price:price validity "
+    "order_status status_raw filled_quantity:quantity remaining_quantity:quantity average_fill_price:price "
+    "deliverable_quantity:quantity amo_status created_at:instant exchange_time:instant trade_date:instant remark",
 )  # fmt: skip
-FILL_COLUMNS = (
-    "groww_order_id", "isin", "symbol", "exchange", "segment", "product", "transaction_type", "quantity", "price",
-    "executed_at", "trade_date", "settlement_number", "is_synthesised",
+FILL = schema(
+    "transactions", 1,
+    "broker_account_id:uuid source_id id:uuid revision:integer void_reason instrument_id:uuid groww_order_id isin "
+    "symbol exchange segment product transaction_type quantity:quantity price:price executed_at:instant "
+    "trade_date:date settlement_number is_synthesised:boolean",
 )  # fmt: skip
 
 
@@ -37,15 +42,11 @@ def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     order_ids = {row.order_id for capture in busy for row in (*capture.entries(ORDERS), *capture.lacking)}
     if not order_ids:
         return
-    accounts: Sequence[Any] = [capture.account_id for capture in busy]
-    versions = OrderVersion.objects.filter(
-        groww_order_id__among=order_ids, broker_account__among=accounts, is_late=False
-    )
-    for account, order_date, version, *fields in versions.values_list(
-        "broker_account_id", "order_date", "version", *ORDER_COLUMNS
-    ):
-        order = Order._make(fields)
-        books[str(account)].orders[order.order_id].append(KnownOrder(order_date, version, order))
+    versions = OrderVersion.objects.filter(groww_order_id__among=order_ids, is_late=False)
+    for account, order_date, version, *fields in table_rows(versions, KNOWN_ORDER):
+        if account in books:  # asking for these alone would look up each id under each account
+            order = Order._make(fields)
+            books[account].orders[order.order_id].append(KnownOrder(order_date, version, order))
 
 
 def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
@@ -53,24 +54,23 @@ def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     told = [trade for capture in busy for trade in capture.entries(TRADES)]
     names = {name for capture in busy for name in source_ids(capture.entries(TRADES))}
     order_ids = {row.order_id for row in (*told, *(order for capture in busy for order in capture.lacking))} - {""}
-    accounts: Sequence[Any] = [capture.account_id for capture in busy]
     for wanted in ({"source_id__among": names}, {"groww_order_id__among": order_ids}):
         if any(wanted.values()):
-            _read(Transaction.objects.filter(broker_account__among=accounts, **wanted), books)
+            _read(Transaction.objects.filter(**wanted), books)
 
 
-def _read(rows: Any, books: dict[str, Book]) -> None:
+def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:
     """Of each source id the last revision stays."""
-    for account, source_id, pk, revision, void_reason, instrument, order_id, isin, *fields in rows.order_by(
-        "revision", "pk"
-    ).values_list(
-        "broker_account_id", "source_id", "pk", "revision", "void_reason", "instrument_id", *FILL_COLUMNS
-    ):  # fmt: skip
-        trade = Trade("", order_id, isin or None, *fields)
-        trade = trade._replace(trade_id=number_of(source_id, trade))
-        fill = KnownFill(source_id, str(pk), revision, void_reason, str(instrument), trade)
-        books[str(account)].trades[source_id] = fill
-        books[str(account)].trades_of[order_id][source_id] = fill
+    for account, source_id, pk, revision, void_reason, instrument, order_id, isin, *fields in table_rows(found, FILL):
+        if account not in books:
+            continue
+        before = books[account].trades.get(source_id)
+        if before is None or before.revision < revision:
+            trade = Trade("", order_id, isin or None, *fields)
+            trade = trade._replace(trade_id=number_of(source_id, trade))
+            fill = KnownFill(source_id, pk, revision, void_reason, instrument, trade)
+            books[account].trades[source_id] = fill
+            books[account].trades_of[order_id][source_id] = fill
 
 
 def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:

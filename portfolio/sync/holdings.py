@@ -16,8 +16,8 @@ from ledger.snapshot import Quote
 
 from ..schedule import calendar
 from . import rows
-from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, SUSPECT, TRADES, UNCHANGED
-from .decision import Decision
+from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, PRICES, SUSPECT, TRADES, UNCHANGED
+from .decision import Decision, NotStanding
 from .state import HeldRow, PositionRow
 
 
@@ -54,7 +54,8 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
 
 def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.HoldingsDiff:
     book, day = made.book, made.capture.trading_day
-    seen = made.unique(HOLDINGS, lambda row: (made.instrument_of(row), row.lot))
+    known = {key: row.holding for key, row in book.holdings.items()}
+    seen = made.shown(HOLDINGS, lambda row: (made.instrument_of(row), row.lot), known)
     _keep_unread(made, seen)
     missing = [key for key in book.holdings if key not in seen or not seen[key].owned]
     evidence = {key[0]: _evidence(made, key[0], positions) for key in missing}
@@ -123,6 +124,8 @@ def price_now(made: Decision, instrument: str, row: HeldRow | PositionRow | None
     quote = made.quotes.get(instrument)
     if quote and not quote.is_stale:
         return quote.price, made.capture.trading_day
+    if row is None and quote is None and made.section(PRICES).gone is not None:
+        raise NotStanding(PRICES)  # its price stands among those that were left unread
     return (row.current_price, row.price_day) if row else (None, None)
 
 

@@ -3,38 +3,49 @@
 Whether a readable answer is believed is decided later, against the book (`decide`).
 """
 
-from .capture import ABSENT, ACCEPTED, FAILED, ORDERS, SECTIONS, TRADES, UNCHANGED, Capture, Section
+from collections.abc import Iterable
+
+from . import standing
+from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
 from .fetch import blame
 
 
-def normalise(capture: Capture) -> Capture:
-    """Fills `capture.sections`, one for each that this kind of sync wants."""
-    for name in SECTIONS[capture.sync_type]:
-        capture.sections[name] = _section(capture, name)
-        for row in capture.sections[name].set_aside:
-            capture.blame(
-                name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it"
-            )
+def normalise(captures: Iterable[Capture]) -> list[Capture]:
+    """Fills `capture.sections` of each, one for each that this kind of sync wants."""
+    captures = list(captures)
+    earlier = standing.earlier_bodies(captures)
+    for capture in captures:
+        for name in SECTIONS[capture.sync_type]:
+            capture.sections[name] = _section(capture, name, earlier[capture.account_id])
+    return captures
+
+
+def read_whole(capture: Capture) -> Capture:
+    """Reads again, row by row, what was read in part."""
+    for name, section in capture.sections.items():
+        if section.gone is not None:
+            capture.sections[name] = _whole(capture, name)
     return capture
 
 
-def _section(capture: Capture, name: str) -> Section:
-    answer = capture.answers.get(name)
-    if answer is None:
+def _section(capture: Capture, name: str, earlier: standing.Bodies) -> Section:
+    if name not in capture.answers:
         return Section(ABSENT if name in capture.absent else FAILED)
-    digest = capture.digest_of(name)
-    if digest and digest == capture.memory.digests.get(name) and not _reads_otherwise(capture, name):
-        return Section(UNCHANGED, digest=digest)
+    seen = capture.seen(name)
+    if seen and seen == capture.memory.seen.get(name):
+        return Section(UNCHANGED, seen=seen)
+    return standing.what_differs(capture, name, earlier) or _whole(capture, name)
+
+
+def _whole(capture: Capture, name: str) -> Section:
+    answer = capture.answers[name]
     try:
         entries, set_aside = answer.rows
     except Exception as error:
         blame(capture, name, error)
         return Section(FAILED)
+    for row in set_aside:
+        capture.blame(name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it")
     if name == TRADES and not (answer.replies or entries):
         return Section(UNCHANGED, set_aside=tuple(set_aside))
-    return Section(ACCEPTED, tuple(entries), tuple(set_aside), digest)
-
-
-def _reads_otherwise(capture: Capture, name: str) -> bool:
-    """Where fills are not listed, the same answer means more fills once their orders have filled more."""
-    return name == TRADES and capture.sections[ORDERS].state == ACCEPTED
+    return Section(ACCEPTED, tuple(entries), tuple(set_aside), capture.seen(name))

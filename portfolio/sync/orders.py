@@ -10,13 +10,17 @@ from ledger.normalise import ist_date
 from ledger.pairs import paired
 
 from .capture import ORDERS
-from .decision import Decision
+from .decision import Decision, NotStanding
 
 
 def take_orders(made: Decision) -> None:
     taken: dict[tuple[str, date], Order] = {}
-    for told in made.section(ORDERS).entries:
+    section = made.section(ORDERS)
+    gone = None if section.gone is None else {order.order_id for order in section.gone}
+    for told in section.entries:
         known = _known(made, told)
+        if known and gone is not None and told.order_id not in gone:
+            raise NotStanding(ORDERS)  # the same order may stand among the rows that were left unread
         order_date = _order_date(made, told, known)
         first = taken.setdefault((told.order_id, order_date), told)
         if first is not told:

@@ -21,8 +21,8 @@ from . import instruments, prices
 from .capture import Capture, failed
 from .claim import claim
 from .crew import Crew
-from .decide import decide, wanted_listings
-from .normalise import normalise
+from .decide import NotStanding, decide, wanted_listings
+from .normalise import normalise, read_whole
 from .record import Result, record, seal
 from .recover import close_interrupted
 from .state import read
@@ -73,7 +73,7 @@ def settle(group: Sequence[Capture]) -> list[Result]:
     the database refuses, or that a fault of ours breaks, is closed as FAILED, and the others go on.
     """
     written: list[Result] = []
-    waiting = [normalise(capture) for capture in group]
+    waiting = normalise(group)
     while waiting:
         recorded = record(_decided(waiting))
         written += recorded.written
@@ -88,12 +88,14 @@ def _decided(captures: Sequence[Capture]) -> list[Result]:
     wanted = {capture.account_id: wanted_listings(capture) for capture in captures}
     known = instruments.resolve((one for listings in wanted.values() for one in listings), captures[0].trading_day)
     now = clock.now()
-    made = []
+    made, unsure = [], []
     for capture in captures:
         try:
             mine = {listing: known[listing] for listing in wanted[capture.account_id]}
             made.append(decide(capture, books[capture.account_id], mine, now))
+        except NotStanding:
+            unsure.append(read_whole(capture))
         except Exception as error:
             made.append(decide(failed(capture, error), books[capture.account_id], {}, now))
     prices.write(made, now)
-    return [seal(one, now) for one in made]
+    return [seal(one, now) for one in made] + (_decided(unsure) if unsure else [])

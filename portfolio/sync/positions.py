@@ -22,7 +22,7 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     still_open = {key: position for key, position in known.items() if is_of_today or position.segment != CASH}
     if section.state != ACCEPTED or not capture.takes_state:
         return still_open
-    seen = made.unique(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product))
+    seen = made.shown(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product), known)
     unread = made.unread(POSITIONS)  # a row that cannot be right is not a row that is gone
     kept = {key for key, row in known.items() if key not in seen and ("" in unread or row.symbol in unread)}
     for move in diff.positions(known, {**seen, **{key: known[key] for key in kept}}):

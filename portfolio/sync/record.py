@@ -110,9 +110,7 @@ def _counts(made: Decision) -> dict[str, int]:
     """The document's counters, in the batch's column order."""
     fetched = {}
     for name in (HOLDINGS, POSITIONS, ORDERS):
-        section = made.section(name)
-        known = made.memory.counts.get(name, 0) if section.state == UNCHANGED else 0
-        fetched[f"{name}_fetched"] = len(section.entries) + len(section.set_aside) or known
+        fetched[f"{name}_fetched"] = made.size(name) + len(made.section(name).set_aside)
     wrote = ("holdings_updated", "positions_updated", "orders_created", "quantity_changes_detected")
     return fetched | {name: made.counts.get(name, 0) for name in wrote}
 

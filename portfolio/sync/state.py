@@ -27,18 +27,28 @@ from ..models import (
     Transaction,
 )
 from ..schedule import calendar
+from .bulk import schema
 from .capture import Capture
 from .history import read_fills, read_orders
+from .reading import rows, table_rows
 
-HOLDING_COLUMNS = (
-    "quantity", "owned_quantity", "average_price", "free_quantity", "t1_quantity", "pledge_quantity",
-    "repledge_quantity", "demat_locked_quantity", "groww_locked_quantity", "lot",
+HELD = schema(
+    "real_holdings", 1,
+    "broker_account_id:uuid instrument_id:uuid id:uuid unconfirmed_since:date current_price:price price_day:date "
+    "isin symbol exchange doubt quantity:quantity owned_quantity:quantity average_price:price free_quantity:quantity "
+    "t1_quantity:quantity pledge_quantity:quantity repledge_quantity:quantity demat_locked_quantity:quantity "
+    "groww_locked_quantity:quantity lot",
 )  # fmt: skip
-POSITION_COLUMNS = (
-    "isin", "symbol", "exchange", "segment", "product", "quantity", "credit_quantity", "credit_price",
-    "debit_quantity", "debit_price", "carry_forward_credit_quantity", "carry_forward_credit_price",
-    "carry_forward_debit_quantity", "carry_forward_debit_price", "average_price", "realised_pnl", "multiplier",
+OPEN_POSITION = schema(
+    "real_positions", 1,
+    "broker_account_id:uuid instrument_id:uuid id:uuid current_price:price price_day:date isin symbol exchange segment "
+    "product quantity:quantity credit_quantity:quantity credit_price:price debit_quantity:quantity debit_price:price "
+    "carry_forward_credit_quantity:quantity carry_forward_credit_price:price "
+    "carry_forward_debit_quantity:quantity carry_forward_debit_price:price average_price:price realised_pnl:money "
+    "multiplier:quantity",
 )  # fmt: skip
+FILLS = ("uuid", "uuid", "date", "text", "boolean", "quantity", "money", "integer")
+USED = ("uuid", "uuid", "date", "quantity")
 
 
 AccountIds = Sequence[Any]  # the text of a UUID is as good as the UUID that the stubs want
@@ -125,46 +135,50 @@ def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
 
 def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:
     """The replies that the batch has stored already: its page covers them too."""
-    kept = RawReply.objects.filter(batch__among=[capture.batch_id for capture in captures])
+    unsure: Any = []
+    for capture in captures:
+        if capture.stored is None:
+            unsure.append(capture.batch_id)
+        else:
+            books[capture.account_id].leaves += capture.stored
+    kept = RawReply.objects.filter(batch__among=unsure) if unsure else RawReply.objects.none()
     for account, row_id, leaf in kept.values_list("broker_account_id", "pk", "leaf"):
         books[str(account)].leaves.append(Entry(RAW_REPLY.name, str(row_id), bytes(leaf)))
 
 
 def _read_holdings(ids: AccountIds, books: dict[str, Book]) -> None:
-    rows = RealHolding.objects.filter(broker_account__among=ids).values_list(
-        "broker_account_id", "instrument_id", "pk", "unconfirmed_since", "current_price", "price_day", "isin", "symbol",
-        "exchange", "doubt", *HOLDING_COLUMNS,
-    )  # fmt: skip
-    for account, instrument, pk, since, price, price_day, isin, symbol, exchange, doubt, *figures in rows:
+    found = RealHolding.objects.filter(broker_account__among=ids)
+    for account, instrument, pk, since, price, price_day, isin, symbol, exchange, doubt, *figures in table_rows(
+        found, HELD
+    ):
         holding = Holding(isin or None, symbol, exchange, *figures, doubt=doubt)  # type: ignore[misc]
-        key = (str(instrument), holding.lot)
-        books[str(account)].holdings[key] = HeldRow(str(pk), holding, since, price, price_day)
+        books[account].holdings[instrument, holding.lot] = HeldRow(pk, holding, since, price, price_day)
 
 
 def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
-    rows = RealPosition.objects.filter(broker_account__among=ids).values_list(
-        "broker_account_id", "instrument_id", "pk", "current_price", "price_day", *POSITION_COLUMNS
-    )
-    for account, instrument, pk, price, price_day, *figures in rows:
+    found = RealPosition.objects.filter(broker_account__among=ids)
+    for account, instrument, pk, price, price_day, *figures in table_rows(found, OPEN_POSITION):
         position = Position(*figures)
-        key = (str(instrument), position.segment, position.product)
-        books[str(account)].positions[key] = PositionRow(str(pk), position, price, price_day)
+        key = (instrument, position.segment, position.product)
+        books[account].positions[key] = PositionRow(pk, position, price, price_day)
 
 
 def _read_fills(ids: AccountIds, books: dict[str, Book], today: date) -> None:
     """Fills of the last sessions, and how much of them explanations have used: bounded, whatever the history."""
-    since = calendar.previous_session(min(books[account].head.holdings_day or today for account in ids))
-    rows = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=since)
-    grouped = rows.values_list("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery")
-    for account, instrument, day, kind, is_delivery, units, amount, count in grouped.annotate(
-        Sum("quantity"), Sum("amount"), Count("pk")
+    since = {account: calendar.previous_session(books[account].head.holdings_day or today) for account in ids}
+    first = min(since.values())  # of the whole group: who was seen later has no use for the days before
+    fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
+    grouped = fills.values_list("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery")
+    for account, instrument, day, kind, is_delivery, *figures in rows(
+        grouped.annotate(Sum("quantity"), Sum("amount"), Count("pk")), FILLS
     ):
-        add_fill(books[str(account)], str(instrument), day, kind == BUY, is_delivery, units, amount, count)
-    used = ChangeExplanation.objects.filter(broker_account__among=ids, dated__gte=since, kind="FILLS")
-    for account, instrument, day, units in used.values_list("broker_account_id", "instrument_id", "dated").annotate(
-        Sum("quantity")
-    ):
-        books[str(account)].used[str(instrument)][day] = units
+        if day >= since[account]:
+            add_fill(books[account], instrument, day, kind == BUY, is_delivery, *figures)
+    used = ChangeExplanation.objects.filter(broker_account__among=ids, dated__gte=first, kind="FILLS")
+    dated = used.values_list("broker_account_id", "instrument_id", "dated")
+    for account, instrument, day, units in rows(dated.annotate(Sum("quantity")), USED):
+        if day >= since[account]:
+            books[account].used[instrument][day] = units
 
 
 def add_fill(

@@ -92,5 +92,4 @@ def _last_funds(made: Decision) -> Funds | None:
 
 def _orders_count(made: Decision) -> int:
     """Of this day alone: what was counted on another says nothing."""
-    section = made.section(ORDERS)
-    return made.memory.counts.get(ORDERS, 0) if section.state == UNCHANGED else len(section.entries)
+    return made.size(ORDERS)

@@ -92,11 +92,14 @@ Rows = tuple[Sequence[Any], Sequence[SetAside]]
 class Answer:
     """What was asked for one section: the replies, and how to read them. Read once, when first looked at.
 
-    `parse(replies)` gives (entries, rows set aside), or raises UnexpectedReply.
+    `parse(replies)` gives (entries, rows set aside), or raises UnexpectedReply. Where every row is read by itself,
+    `rows_at` may say where the list of rows stands in a reply's JSON: rows that are byte for byte as they were when
+    accepted last are then not read again.
     """
 
     replies: Sequence[Reply]
     parse: Callable[[Sequence[Reply]], Rows]
+    rows_at: Sequence[str] = ()
     _rows: Rows | None = field(default=None, repr=False)
 
     @property

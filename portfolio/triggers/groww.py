@@ -93,13 +93,16 @@ class GrowwTrigger(BaseTrigger):
         return client_code
 
     async def fetch_holdings(self) -> Answer:
-        return Answer([await self._get("/holdings/user")], self.parse_holdings)
+        asked = [await self._get("/holdings/user")]
+        return Answer(asked, self.parse_holdings, replies.rows_at("holdings", asked))
 
     async def fetch_positions(self) -> Answer:
-        return Answer(await self._of_each_segment(self._positions), self.parse_positions)
+        asked = await self._of_each_segment(self._positions)
+        return Answer(asked, self.parse_positions, replies.rows_at("positions", asked))
 
     async def fetch_orders(self) -> Answer:
-        return Answer(await self._of_each_segment(self._orders), self.parse_orders)
+        asked = await self._of_each_segment(self._orders)
+        return Answer(asked, self.parse_orders, replies.rows_at("order_list", asked))
 
     async def fetch_trades(self, orders: Sequence[Order]) -> Answer:
         filled = [order for order in orders if order.filled_quantity]
@@ -118,7 +121,7 @@ class GrowwTrigger(BaseTrigger):
             for each in listings
             if each.symbol not in priced and each.segment == CASH and each.exchange in OTHER_EXCHANGE
         )
-        return Answer(first + second, self.parse_prices)
+        return Answer(first + second, self.parse_prices, replies.PRICES_AT)
 
     async def fetch_instruments(self) -> Answer:
         return Answer([await self.client.get_instruments()], self.parse_instruments)

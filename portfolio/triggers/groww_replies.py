@@ -173,6 +173,14 @@ ORDERS = Section(
 ORDER_IDS = reader("orders", "order_list", row_type(texts="groww_order_id"), "groww_order_id")
 
 
+def rows_at(key: str, replies: Sequence[Reply]) -> tuple[str, ...]:
+    """Where the list stands whose rows can each be read alone: nowhere once a time has a `Z`, see `times`."""
+    return () if any(b'Z"' in reply.body for reply in replies) else ("payload", key)
+
+
+PRICES_AT = ("payload",)  # each symbol with its price
+
+
 def parse_holdings(replies: Sequence[Reply]) -> Rows:
     return HOLDINGS.parse(with_rows(replies))
 
@@ -203,8 +211,9 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
     prices: dict[str, Price] = {}
     refused: dict[str, SetAside] = {}
     for reply in replies:
-        segment, key = asked(reply, "segment"), asked(reply, "exchange_symbols")
+        segment = asked(reply, "segment")
         if failure(reply):
+            key = asked(reply, "exchange_symbols")
             if "," not in key:
                 refused[key.partition("_")[2]] = SetAside("prices", key[:64], reason(reply))
             continue

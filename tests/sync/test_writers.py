@@ -118,7 +118,7 @@ def test_a_page_that_came_between_is_followed_and_the_account_decided_again() ->
         holdings=[build.a_holding(), build.a_holding(quantity=11)],
         orders=[build.an_order(), build.an_order(quantity=11), build.an_order("O2", filled=10)],
     )
-    waiting = _decided([normalise(first)])
+    waiting = _decided(normalise([first]))
     between = fetched(another_batch(first), orders=[build.an_order(), build.an_order("O2", filled=5)])
     assert len(settle([between])) == 1
     recorded = record(waiting)
@@ -136,7 +136,7 @@ def test_a_page_that_came_between_is_followed_and_the_account_decided_again() ->
 def another_batch(capture: Capture) -> Capture:
     other = replace(
         capture, batch_id=new_id(), sync_type="ORDER_HISTORY", answers={}, sections={}, problems=[], absent=set(),
-        replies=[],
+        replies=[], stored=[],
     )  # fmt: skip
     open_batches([other])
     return other

@@ -1,0 +1,133 @@
+"""Rows that are byte for byte as they were when their section was accepted last: neither parsed nor compared again.
+
+The earlier reply is at hand, in the evidence: what it and the new one have in common stands in the book already.
+Only what differs, on either side, is read, and by the trigger's own parser. Where anything is in doubt, the whole
+section is read instead.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ..keys import CannotDecrypt
+from ..triggers.base import Answer, Reply
+from . import evidence
+from .capture import ACCEPTED, Capture, Section, Seen
+
+Bodies = dict[str, bytes]  # decrypted, by keyed digest in hex
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def earlier_bodies(captures: Iterable[Capture]) -> dict[str, Bodies]:
+    """The bodies of the replies accepted last that were answered otherwise now, by account: one query for all."""
+    wanted = {capture.account_id: (capture, _differing(capture)) for capture in captures}
+    keys = [(account, bytes.fromhex(digest)) for account, (_, digests) in wanted.items() for digest in digests]
+    bodies: dict[str, Bodies] = {account: {} for account in wanted}
+    for (account, digest), sealed in (evidence.sealed_bodies(keys) if keys else {}).items():
+        if account in wanted:
+            try:
+                bodies[account][digest.hex()] = wanted[account][0].evidence_key.decrypt(sealed, digest)
+            except CannotDecrypt:
+                continue  # then the section is read whole
+    return bodies
+
+
+def _differing(capture: Capture) -> list[str]:
+    """The digests of earlier replies whose request was answered otherwise now."""
+    digests: list[str] = []
+    for name in capture.answers:
+        pair = _comparable(capture, name)
+        if pair:
+            before, now = pair
+            digests += [digest for mark, digest in before.replies.items() if now.replies.get(mark, digest) != digest]
+    return digests
+
+
+def _comparable(capture: Capture, name: str) -> tuple[Seen, Seen] | None:
+    """What was answered before and now, where the rows of one stand for those of the other."""
+    before, now = capture.memory.seen.get(name), capture.seen(name)
+    if not (before and now and capture.answers[name].rows_at and capture.takes_state) or capture.is_first:
+        return None
+    return (before, now) if before.day == now.day and before.replies.keys() <= now.replies.keys() else None
+
+
+def what_differs(capture: Capture, name: str, bodies: Bodies) -> Section | None:
+    """The section with only the rows that differ from those accepted last; None where it must be read whole."""
+    pair, answer = _comparable(capture, name), capture.answers[name]
+    if pair is None:
+        return None
+    try:
+        fresh, gone = _split(answer, *pair, bodies)
+        entries, aside = answer.parse(fresh) if fresh else ([], [])
+        before, before_aside = answer.parse(gone) if gone else ([], [])
+    except Exception:  # whatever it is, reading the whole section will say it
+        return None
+    if aside or before_aside:
+        return None
+    return Section(ACCEPTED, tuple(entries), (), pair[1], tuple(before))
+
+
+def _split(answer: Answer, before: Seen, now: Seen, bodies: Bodies) -> tuple[list[Reply], list[Reply]]:
+    """The replies with only the rows that are new, and the earlier ones with only those that are no more."""
+    fresh: list[Reply] = []
+    gone: list[Reply] = []
+    for reply, (mark, digest) in zip(answer.replies, now.replies.items(), strict=True):
+        earlier = before.replies.get(mark)
+        if earlier is None:
+            fresh.append(reply)
+        elif earlier != digest:
+            rows, rows_before = Rows(reply.body, answer.rows_at), Rows(bodies[earlier], answer.rows_at)
+            fresh += [reply._replace(body=body) for body in rows.without(rows_before)]
+            gone += [reply._replace(body=body) for body in rows_before.without(rows)]
+    return fresh, gone
+
+
+class Rows:
+    """The rows of one reply, as they were sent."""
+
+    def __init__(self, body: bytes, path: Sequence[str]) -> None:
+        found: Any = _decoder(tuple(path)).decode(body)
+        for key in path:
+            found = getattr(found, key)
+        listed = bytes(found)
+        self.rows, self.brackets = _rows(listed)
+        start = _only_place(listed, body)
+        self.head, self.tail = body[:start], body[start + len(listed) :]
+
+    def without(self, other: "Rows") -> list[bytes]:
+        """The reply with only the rows that the other one has not; nothing when it has them all."""
+        standing = set(other.rows)
+        left = [row for row in self.rows if row not in standing]
+        first, last = self.brackets
+        return [self.head + first + b",".join(left) + last + self.tail] if left else []
+
+
+def _rows(listed: bytes) -> tuple[list[bytes], tuple[bytes, bytes]]:
+    """The rows of a list; of an object, each key with its value."""
+    if listed.startswith(b"["):
+        return [bytes(row) for row in _list.decode(listed)], (b"[", b"]")
+    pairs = _object.decode(listed).items()
+    return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in pairs], (b"{", b"}")
+
+
+def _only_place(part: bytes, whole: bytes) -> int:
+    """Where the part stands; LookupError when it stands there twice. Looking for its beginning is far cheaper."""
+    beginning, places, start = part[:64], [], -1
+    while (start := whole.find(beginning, start + 1)) >= 0:
+        if whole.startswith(part, start):
+            places.append(start)
+    if len(places) != 1:
+        raise LookupError("which list is meant cannot be told")
+    return places[0]
+
+
+@lru_cache
+def _decoder(path: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    expected: Any = msgspec.Raw
+    for key in reversed(path):
+        expected = msgspec.defstruct(f"around_{key}", [(key, expected)])
+    return msgspec.json.Decoder(expected)

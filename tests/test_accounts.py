@@ -37,7 +37,7 @@ def reconnect(account: BrokerAccount) -> None:
 def claimed(account: BrokerAccount) -> Capture:
     """An account that a run has asked, ready to be decided."""
     (capture,) = claim([str(account.pk)], DAILY, new_uuid(), clock.now())
-    return normalise(capture)
+    return normalise([capture])[0]
 
 
 def test_a_new_account_is_told() -> None:

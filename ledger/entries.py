@@ -32,6 +32,13 @@ class Listing(NamedTuple):
     segment: str = CASH
 
 
+class Instrument(NamedTuple):
+    """One line of a broker's instrument file: a listing, and what it is called in full."""
+
+    listing: Listing
+    full_name: str = ""
+
+
 class Holding(NamedTuple):
     """One instrument in demat, in all its parts. `owned` is `quantity` read as this broker means it."""
 

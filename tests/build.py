@@ -1,6 +1,5 @@
 """The one way to make data in tests: plain functions with sensible defaults."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from django.conf import settings
 
 from ledger import entries, normalise
@@ -51,17 +51,11 @@ def a_groww_account(simulator: GrowwSimulator, ucc: str, portfolio: Portfolio | 
 @contextmanager
 def groww(*investors: Any, **options: Any) -> Iterator[GrowwSimulator]:
     """A local Groww that the sync asks, with its clock as Khata's clock."""
-    before = os.environ.get("GROWW_API_URL"), settings.KHATA_CLOCK
-    with groww_simulator(investors or None, **options) as simulator:
-        os.environ["GROWW_API_URL"] = simulator.url
-        settings.KHATA_CLOCK = f"{simulator.control_url}/clock"
-        try:
-            yield simulator
-        finally:
-            os.environ.pop("GROWW_API_URL")
-            if before[0]:
-                os.environ["GROWW_API_URL"] = before[0]
-            settings.KHATA_CLOCK = before[1]
+    with groww_simulator(investors or None, **options) as simulator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROWW_API_URL", simulator.url)
+        patch.setenv("GROWW_INSTRUMENTS_URL", simulator.instruments_url)
+        patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
+        yield simulator
 
 
 def synced(*synced_accounts: BrokerAccount, sync_type: str = DAILY) -> list[Result]:

@@ -153,4 +153,9 @@ read_only(
     search_fields=("account__account_id", "account__label"),
     list_select_related=("account",),
 )
-read_only(models.BrokerType, list_display=("code", "name"), search_fields=("code", "name"), ordering=("code",))
+read_only(
+    models.BrokerType,
+    list_display=("code", "name", "instruments_taken_at"),
+    search_fields=("code", "name"),
+    ordering=("code",),
+)

@@ -10,10 +10,15 @@ from .people import Portfolio, User
 
 
 class BrokerType(models.Model):
-    """A broker that Khata knows; `code` is what triggers register under."""
+    """A broker that Khata knows; `code` is what triggers register under.
+
+    `instruments_asked_at`, `instruments_taken_at`: when its instrument file was last asked for, and last taken whole.
+    """
 
     code = models.CharField(max_length=50, primary_key=True)
     name = models.CharField(max_length=100)
+    instruments_asked_at = models.DateTimeField(null=True)
+    instruments_taken_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "broker_types"

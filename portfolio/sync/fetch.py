@@ -78,7 +78,7 @@ class _Run:
         if not hasattr(self.trigger, "identify"):
             return True
         try:
-            named = await self._call(self.trigger.identify)
+            named = await called(self.trigger.identify)
             if named and named != self.capture.client_id:
                 raise WrongAccount("the broker answered for another client than this account's")
         except Exception as error:
@@ -90,7 +90,7 @@ class _Run:
         if self.is_over:
             return
         try:
-            answer = await self._call(getattr(self.trigger, f"fetch_{section}"), *arguments)
+            answer = await called(getattr(self.trigger, f"fetch_{section}"), *arguments)
             self.capture.answers[section] = await self._as_answer(section, answer)
         except NotPermitted as error:
             if self._was_permitted(section):  # its owner must hear of it
@@ -132,12 +132,6 @@ class _Run:
             return self.capture.answers[section].entries
         return ()
 
-    async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        async with asyncio.timeout(SECTION_SECONDS):
-            if inspect.iscoroutinefunction(method):
-                return await method(*arguments)
-            return await _in_thread(method, *arguments)
-
     async def _as_answer(self, section: str, answer: Any) -> Answer:
         """An Answer as it is; a plain list becomes one. Replies that no client of ours has seen are kept here."""
         found = answer if isinstance(answer, Answer) else self._from_list(section, answer)
@@ -169,6 +163,14 @@ def blame(capture: Capture, section: str, error: Exception) -> None:
     if isinstance(error, TriggerError) and error.retry_after is not None:
         capture.retry_after = max(error.retry_after, capture.retry_after or 0)
     capture.blame(section, kind, message, next_step)
+
+
+async def called(method: Callable[..., Any], *arguments: Any) -> Any:
+    """What a trigger's method gives, be it `async def` or plain."""
+    async with asyncio.timeout(SECTION_SECONDS):
+        if inspect.iscoroutinefunction(method):
+            return await method(*arguments)
+        return await _in_thread(method, *arguments)
 
 
 async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,29 +4,43 @@ Instruments are shared by all accounts, so they are made in a short transaction 
 record. Rows are never re-pointed, so ids may be remembered for the life of the process.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from threading import Lock
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Q
 
+from ledger.canonical import render
 from ledger.entries import Listing
+from ledger.listings import Known, Name, Plan, plan
 
 from .. import models
-from ..ids import new_ids
+from ..ids import new_id, new_ids
+from . import bulk
+from .bulk import schema
 
-Name = tuple[str, str, str]  # symbol, exchange, segment
+INSTRUMENT = schema("instruments", 1, "id:uuid isin symbol name segment")
+INSTRUMENT_ISIN = schema("instruments", 1, "id:uuid isin")
+INSTRUMENT_NAME = schema("instruments", 1, "id:uuid name")
+LISTING = schema("listings", 1, "id:uuid instrument_id:uuid exchange segment symbol listed_from:date listed_until:date")
+NAME_LIMIT = 200
 
 _one_at_a_time = Lock()
-_by_isin: dict[str, str] = {}
-_by_name: dict[Name, str] = {}
+_remembered = Known()
+
+
+class Made(NamedTuple):
+    """How many instruments and names were new."""
+
+    instruments: int
+    names: int
 
 
 def forget() -> None:
     """Empties what this process remembers: after the tables were emptied under it."""
-    _by_isin.clear()
-    _by_name.clear()
+    _remembered.clear()
 
 
 def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
@@ -34,102 +48,89 @@ def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
 
     A listing that the tables cannot keep has none.
     """
+    wanted = [listing for listing in set(listings) if can_be_kept(listing)]
     with _one_at_a_time:  # nobody may see an id that is not committed yet
-        return _resolved(listings, day)
+        _make_missing(wanted, _remembered, day, {})
+        return {listing: _remembered.id_of(listing) for listing in wanted}
 
 
-def _resolved(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
-    wanted = sorted(filter(_can_be_kept, set(listings)), key=lambda listing: (listing.isin is None, listing.symbol))
-    if any(_known(listing) is None for listing in wanted):
-        _learn(wanted)
-        missing = [listing for listing in wanted if _known(listing) is None]
-        if missing:
-            _make_together(missing, day)
-    return {listing: _id_of(listing) for listing in wanted}
+def take(listings: Sequence[Listing], full_names: Mapping[str, str], day: date) -> Made:
+    """Makes what is missing of a part of a broker's instrument file. `full_names` are by ISIN; one that an
+    instrument has already stays. Remembers nothing: a whole file would fill the memory."""
+    with _one_at_a_time:
+        planned = _make_missing(listings, Known(), day, full_names)
+        if planned.listed:
+            _remembered.clear()  # a name may mean something else now
+        _fill_in(full_names)
+    return Made(len(planned.made), len(planned.listed))
 
 
-def _can_be_kept(listing: Listing) -> bool:
+def can_be_kept(listing: Listing) -> bool:
     return all(len(value or "") <= limit for value, limit in zip(listing, (20, 64, 20, 20), strict=True))
 
 
-def _make_together(missing: list[Listing], day: date) -> None:
+def _make_missing(wanted: Sequence[Listing], known: Known, day: date, full_names: Mapping[str, str]) -> Plan:
     """One process at a time makes instruments; the next one finds what the one before has made."""
+    if all(known.of(listing) for listing in wanted):
+        return Plan()
+    _learn(known, wanted)
+    missing = [listing for listing in wanted if known.of(listing) is None]
+    if not missing:
+        return Plan()
     try:
         with transaction.atomic():
             models.AccountHead.objects.select_for_update().get(account=None)
-            _learn(missing)
-            _make([listing for listing in missing if _known(listing) is None], day)
+            _learn(known, missing)
+            planned = plan([listing for listing in missing if known.of(listing) is None], known, new_id)
+            _write(planned, day, full_names)
     except BaseException:
-        forget()  # what was rolled back must not be remembered
+        known.clear()  # what was rolled back must not be remembered
         raise
+    return planned
 
 
-def _name(listing: Listing) -> Name:
-    return listing.symbol, listing.exchange, listing.segment
-
-
-def _known(listing: Listing) -> str | None:
-    """The id, once both the ISIN and the name lead to it."""
-    by_name = _by_name.get(_name(listing))
-    if listing.isin is None:
-        return by_name
-    by_isin = _by_isin.get(listing.isin)
-    return by_isin if by_isin == by_name else None
-
-
-def _id_of(listing: Listing) -> str:
-    return _by_isin[listing.isin] if listing.isin else _by_name[_name(listing)]
-
-
-def _learn(wanted: list[Listing]) -> None:
+def _learn(known: Known, wanted: Sequence[Listing]) -> None:
     """Reads what the tables know of these, in two queries."""
-    isins = [listing.isin for listing in wanted if listing.isin and listing.isin not in _by_isin]
+    isins = [listing.isin for listing in wanted if listing.isin and listing.isin not in known.by_isin]
     for pk, isin in models.Instrument.objects.filter(isin__among=isins).values_list("pk", "isin"):
-        _by_isin[str(isin)] = str(pk)
-    symbols = {listing.symbol for listing in wanted if _name(listing) not in _by_name}
+        known.by_isin[str(isin)] = str(pk)
+    symbols = {listing.symbol for listing in wanted if known.of(listing) is None}
     listed = models.Listing.objects.filter(symbol__among=symbols, listed_until=None)
-    for symbol, exchange, segment, pk in listed.values_list("symbol", "exchange", "segment", "instrument_id"):
-        _by_name[symbol, exchange, segment] = str(pk)
+    columns = ("symbol", "exchange", "segment", "instrument_id", "instrument__isin")
+    for symbol, exchange, segment, pk, isin in listed.values_list(*columns):
+        known.by_name[Name(symbol, exchange, segment)] = str(pk)
+        (known.without_isin.add if isin is None else known.without_isin.discard)(str(pk))
 
 
-def _make(missing: list[Listing], day: date) -> None:
-    """Instruments with an ISIN first, so that a name without one finds them."""
-    for listing, new_id in zip(missing, new_ids(len(missing)), strict=True):
-        if listing.isin is None and _name(listing) in _by_name:
-            continue
-        if listing.isin and listing.isin not in _by_isin:
-            _by_isin[listing.isin] = _adopted(listing) or _made(listing, new_id)
-        target = _by_isin[listing.isin] if listing.isin else _made(listing, new_id)
-        if _by_name.get(_name(listing)) != target:
-            _list(listing, target, day)
+def _write(planned: Plan, day: date, full_names: Mapping[str, str]) -> None:
+    bulk.insert(INSTRUMENT, [
+        render(INSTRUMENT, (pk, one.isin, one.symbol, full_names.get(one.isin or "", "")[:NAME_LIMIT], one.segment))
+        for pk, one in planned.made.items()
+    ])  # fmt: skip
+    bulk.update(INSTRUMENT_ISIN, [render(INSTRUMENT_ISIN, row) for row in planned.identified.items()])
+    _end_former(planned.listed, day)
+    bulk.insert(LISTING, [
+        render(LISTING, (pk, instrument, name.exchange, name.segment, name.symbol, day, None))
+        for (name, instrument), pk in zip(planned.listed.items(), new_ids(len(planned.listed)), strict=True)
+    ])  # fmt: skip
 
 
-def _adopted(listing: Listing) -> str | None:
-    """An instrument that was only known by this name until now is the one: its ISIN is filled in."""
-    by_name = _by_name.get(_name(listing))
-    adopted = models.Instrument.objects.filter(pk=by_name, isin=None).update(isin=listing.isin) if by_name else 0
-    return by_name if adopted else None
+def _end_former(listed: Mapping[Name, str], day: date) -> None:
+    """What these names meant until now ended yesterday; what they meant since today was never so."""
+    rows = models.Listing.objects.filter(Q(listed_until=None) | Q(listed_from__gte=day))
+    former = [row for row in rows.filter(symbol__among={name.symbol for name in listed}) if _name_of(row) in listed]
+    ended = [row.pk for row in former if row.listed_from < day]
+    never = [row.pk for row in former if row.listed_from >= day]
+    models.Listing.objects.filter(pk__in=ended).update(listed_until=day - timedelta(days=1))
+    models.Listing.objects.filter(pk__in=never).delete()
 
 
-def _made(listing: Listing, new_id: str) -> str:
-    identity = Q(isin=listing.isin) if listing.isin else Q(pk=new_id)
-    models.Instrument.objects.bulk_create(
-        [models.Instrument(pk=new_id, isin=listing.isin, symbol=listing.symbol, segment=listing.segment)],
-        ignore_conflicts=True,  # another process may have made it meanwhile
-    )
-    return str(models.Instrument.objects.get(identity).pk)
+def _name_of(row: models.Listing) -> Name:
+    return Name(row.symbol, row.exchange, row.segment)
 
 
-def _list(listing: Listing, instrument_id: str, day: date) -> None:
-    """From today on, this name means this instrument; what it meant before ends yesterday."""
-    symbol, exchange, segment = _name(listing)
-    names = models.Listing.objects.filter(symbol=symbol, exchange=exchange, segment=segment)
-    names.filter(listed_until=None).exclude(instrument_id=instrument_id).update(listed_until=day - timedelta(days=1))
-    names.update_or_create(
-        symbol=symbol,
-        exchange=exchange,
-        segment=segment,
-        listed_from=day,
-        defaults={"instrument_id": instrument_id, "listed_until": None},
-    )
-    _by_name[_name(listing)] = instrument_id
+def _fill_in(full_names: Mapping[str, str]) -> None:
+    """Full names of instruments that have none yet."""
+    nameless = models.Instrument.objects.filter(isin__among=list(full_names), name="").values_list("pk", "isin")
+    rows = [(str(pk), full_names[str(isin)][:NAME_LIMIT]) for pk, isin in nameless]
+    bulk.update(INSTRUMENT_NAME, [render(INSTRUMENT_NAME, row) for row in rows if row[1]])

@@ -17,7 +17,8 @@ from functools import partial
 from uuid import UUID
 
 from .. import clock, startup
-from . import instruments, prices
+from ..models import BrokerAccount
+from . import instruments, master, prices
 from .capture import Capture, failed
 from .claim import claim
 from .crew import Crew
@@ -35,18 +36,21 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     """Syncs these accounts side by side; those that another run holds are left out. `report` hears of each result."""
     startup.require_guards()
     clock.refresh()
+    ids = list(account_ids)
+    master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []
 
     def tell(result: Result) -> None:
         results.append(result)
         report(result)
 
-    asyncio.run(_sync(partial(_claimed, list(account_ids), sync_type), tell))
+    asyncio.run(_sync(partial(_claimed, ids, sync_type), tell))
     return results
 
 
 def sync_due(claim_due: Claim, report: Report) -> int:
     """The same for accounts whose slots are due. Returns how many were synced."""
+    master.refresh(BrokerAccount.objects.to_sync())
     return asyncio.run(_sync(claim_due, report))
 
 

@@ -238,15 +238,16 @@ def isin(value: str | None) -> str | None:
     return value or None
 
 
-def csv_rows(body: bytes, columns: Sequence[str]) -> Iterator[list[str]]:
-    """The named columns of a CSV file, row by row, wherever they stand. A row cut short is left out."""
+def csv_rows(body: bytes, columns: Sequence[str], more_columns: Sequence[str] = ()) -> Iterator[list[str]]:
+    """The named columns of a CSV file, row by row, wherever they stand; `more_columns` are "" where there are none.
+    A row cut short is left out."""
     lines = csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", errors="replace", newline=""))
-    header = next(lines, [])
-    if not set(columns) <= set(header):
-        raise UnexpectedReply(f"the broker's file has no columns {sorted(set(columns) - set(header))}")
-    places = [header.index(column) for column in columns]
-    last = max(places)
     try:
-        yield from ([line[place] for place in places] for line in lines if len(line) > last)
+        header = next(lines, [])
+        if not set(columns) <= set(header):
+            raise UnexpectedReply(f"the broker's file has no columns {sorted(set(columns) - set(header))}")
+        places = [header.index(column) if column in header else -1 for column in (*columns, *more_columns)]
+        last = max(places)
+        yield from ([line[place] if place >= 0 else "" for place in places] for line in lines if len(line) > last)
     except csv.Error as error:
         raise UnexpectedReply(f"the broker's file is no CSV: {error}") from None

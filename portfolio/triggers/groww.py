@@ -33,6 +33,7 @@ from .base import (
     TriggerError,
 )
 from .groww_failures import failure, refusal
+from .groww_instruments import parse_instruments
 from .groww_login import LOGIN_METHODS, GrowwLogin, headers
 from .login import DayToken
 from .registry import register
@@ -72,7 +73,7 @@ class GrowwTrigger(BaseTrigger):
     parse_trades = staticmethod(fills.parse_trades)
     parse_funds = staticmethod(replies.parse_funds)
     parse_prices = staticmethod(replies.parse_prices)
-    parse_instruments = staticmethod(replies.parse_instruments)
+    parse_instruments = staticmethod(parse_instruments)
 
     client: HttpClient
 

@@ -10,12 +10,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ledger import entries, normalise
-from ledger.entries import CASH, DELIVERY, ZERO, Funds, Holding, Listing, Order, Position, Price, SetAside
+from ledger.entries import CASH, DELIVERY, ZERO, Funds, Holding, Order, Position, Price, SetAside
 from ledger.errors import BadValue
 from ledger.normalise import SHORT_LIMIT, known_price, money, name, price, quantity, text
 
 from .base import Reply, Rows, UnexpectedReply
-from .decode import UNFIT, ListReader, Section, csv_rows, isin, number, one, row_type, why
+from .decode import UNFIT, ListReader, Section, isin, number, one, row_type, why
 from .groww_failures import SUCCESS, asked, failure, payload, reason, with_rows
 from .times import Times
 
@@ -228,12 +228,6 @@ def parse_prices(replies: Sequence[Reply]) -> Rows:
             except UNFIT as error:
                 refused[symbol] = SetAside("prices", key[:64], why(error))
     return list(prices.values()), [row for symbol, row in refused.items() if symbol not in prices]
-
-
-def parse_instruments(replies: Sequence[Reply]) -> Rows:
-    """Shares and funds with an ISIN; derivatives need no mapping."""
-    rows = csv_rows(replies[-1].body, ("isin", "trading_symbol", "exchange", "segment"))
-    return [Listing(*row) for row in rows if row[3] == CASH and row[0]], []
 
 
 def user(reply: Reply) -> tuple[str, Sequence[str]]:

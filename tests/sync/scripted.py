@@ -31,9 +31,6 @@ class Broker:
             raise answer
         return answer(*arguments) if callable(answer) else answer
 
-    def offered(self) -> Sequence[str]:
-        return [section for section in SECTIONS if section in self.says]
-
     def trigger(self) -> type[BaseTrigger]:
         """Asks this broker; offers what `says` has when it is asked."""
         broker = self
@@ -66,7 +63,7 @@ class Broker:
 
             @classmethod
             def offers(cls, section: str) -> bool:
-                return section in broker.offered()
+                return section in broker.says
 
         return Scripted
 

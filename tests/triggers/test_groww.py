@@ -29,6 +29,7 @@ from portfolio.triggers.base import (
     UnexpectedReply,
 )
 from portfolio.triggers.groww import GrowwTrigger
+from portfolio.triggers.groww_instruments import parse_instruments
 from portfolio.triggers.login import totp
 
 from .broker import NOW, Kept, Tokens, a_broker, a_reply, a_transport, an_account
@@ -595,20 +596,6 @@ def test_nothing_held_asks_for_no_price() -> None:
     assert (priced(groww), groww.asked) == (([], []), [])
 
 
-def test_instruments_are_the_shares_with_an_isin() -> None:
-    body = (
-        b"exchange,exchange_token,trading_symbol,groww_symbol,segment,series,isin,lot_size\n"
-        b"NSE,2885,RELIANCE,NSE-RELIANCE,CASH,EQ,INE002A01018,1\n"
-        b"BSE,500325,RELIANCE,BSE-RELIANCE,CASH,A,INE002A01018,1\n"
-        b"NSE,35001,NIFTY26OCT24100PE,x,FNO,,,75\n"
-        b"NSE,26000,NIFTY,NSE-NIFTY,CASH,,,1\n"
-    )
-    assert groww_replies.parse_instruments([a_reply(body)]) == (
-        [Listing("INE002A01018", "RELIANCE", "NSE", CASH), Listing("INE002A01018", "RELIANCE", "BSE", CASH)],
-        [],
-    )
-
-
 PARSERS = {
     "holdings": groww_replies.parse_holdings,
     "positions": groww_replies.parse_positions,
@@ -631,7 +618,7 @@ ALL_PARSERS = (
     *PARSERS.values(),
     groww_replies.parse_funds,
     groww_replies.parse_prices,
-    groww_replies.parse_instruments,
+    parse_instruments,
 )
 ROWS = (groww_replies.HOLDING_ROW, groww_replies.POSITION_ROW, groww_replies.ORDER_ROW, groww_fills.TRADE_ROW)
 FIELDS = sorted({name for row in ROWS for name in row.__struct_fields__})

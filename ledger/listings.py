@@ -1,0 +1,90 @@
+"""Which instrument a name means, from what is known and from what a broker says. Pure.
+
+Identity is the ISIN where there is one. An instrument that was known by its name alone is given the ISIN when a
+broker tells it; a name that means another ISIN now is listed anew from that day on. What points at an instrument
+goes on pointing at it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .entries import Listing
+
+
+class Name(NamedTuple):
+    """What an exchange calls something."""
+
+    symbol: str
+    exchange: str
+    segment: str
+
+
+def name_of(listing: Listing) -> Name:
+    return Name(listing.symbol, listing.exchange, listing.segment)
+
+
+@dataclass(slots=True)
+class Known:
+    """Instrument ids by ISIN and by what they are called today, and those of which no ISIN is known."""
+
+    by_isin: dict[str, str] = field(default_factory=dict)
+    by_name: dict[Name, str] = field(default_factory=dict)
+    without_isin: set[str] = field(default_factory=set)
+
+    def of(self, listing: Listing) -> str | None:
+        """The id, once both the ISIN and the name lead to it."""
+        by_name = self.by_name.get(name_of(listing))
+        if listing.isin is None:
+            return by_name
+        by_isin = self.by_isin.get(listing.isin)
+        return by_isin if by_isin == by_name else None
+
+    def id_of(self, listing: Listing) -> str:
+        return self.by_isin[listing.isin] if listing.isin else self.by_name[name_of(listing)]
+
+    def clear(self) -> None:
+        self.by_isin.clear()
+        self.by_name.clear()
+        self.without_isin.clear()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What has to be written so that every listing leads to its instrument."""
+
+    made: dict[str, Listing] = field(default_factory=dict)  # new instruments by id, with what first named them
+    identified: dict[str, str] = field(default_factory=dict)  # the ISIN to fill in, by instrument
+    listed: dict[Name, str] = field(default_factory=dict)  # what these names mean from today on
+
+
+def plan(missing: Iterable[Listing], known: Known, new_id: Callable[[], str]) -> Plan:
+    """Works out what is missing, and enters it into `known`. Those with an ISIN come first, so that a name without
+    one finds them."""
+    planned = Plan()
+    for listing in sorted(missing, key=lambda listing: (listing.isin is None, listing)):
+        name = name_of(listing)
+        target = known.by_isin.get(listing.isin) if listing.isin else known.by_name.get(name)
+        if target is None:
+            target = _adopted(listing, known, planned) or _made(listing, planned, new_id)
+        if listing.isin:
+            known.by_isin[listing.isin] = target
+        if known.by_name.get(name) != target:
+            known.by_name[name] = planned.listed[name] = target
+    return planned
+
+
+def _adopted(listing: Listing, known: Known, planned: Plan) -> str | None:
+    """The instrument that was known by this name alone until now."""
+    by_name = known.by_name.get(name_of(listing))
+    if by_name is None or by_name not in known.without_isin or not listing.isin:
+        return None
+    known.without_isin.remove(by_name)
+    planned.identified[by_name] = listing.isin
+    return by_name
+
+
+def _made(listing: Listing, planned: Plan, new_id: Callable[[], str]) -> str:
+    target = new_id()
+    planned.made[target] = listing
+    return target

@@ -179,6 +179,7 @@ def test_a_wrong_address_of_the_broker_is_a_broker_that_is_not_there(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROWW_API_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("GROWW_INSTRUMENTS_URL", "http://127.0.0.1:9/instrument.csv")
     monkeypatch.setattr("portfolio.triggers.client.FIRST_PAUSE", 0.01)
     result = synced_with_a_sound_one(broker, build.an_account("GROWW", "1000000001"))
     assert only_problem(result)[:2] == ("account", "broker_unavailable")

@@ -14,6 +14,7 @@ from ledger.entries import Instrument as Line
 from ledger.entries import Listing as Named
 from portfolio import clock
 from portfolio.models import BrokerType, Instrument, Listing, RawReply
+from portfolio.schedule.tick import tick
 from portfolio.sync import instruments, master
 from portfolio.triggers.base import Answer, BrokerUnavailable
 from portfolio.triggers.registry import REGISTRY
@@ -215,6 +216,16 @@ def test_whatever_is_wrong_with_a_file_the_account_is_synced(
     (result,) = build.synced(build.an_account("SCRIPTED"))
     assert (result.status, broker.asked[0]) == ("COMPLETED", ("", "instruments"))
     assert [record.levelno >= logging.WARNING for record in caplog.records] == [True]
+
+
+def test_a_tick_takes_it_too_for_accounts_that_are_due(
+    broker: Broker, listing_broker: Callable[[Any], None], at: At
+) -> None:
+    listing_broker([Named("INE467B01029", "TCS")])
+    at("2026-10-05 09:00")
+    build.an_account("SCRIPTED")
+    at("2026-10-05 16:05")
+    assert (tick(), broker.asked.count(("", "instruments"))) == (1, 1)
 
 
 def test_a_plain_trigger_may_give_listings(broker: Broker, listing_broker: Callable[[Any], None]) -> None:

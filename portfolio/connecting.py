@@ -51,7 +51,7 @@ def try_login(
     trigger: type[BaseTrigger], method: str, credentials: Mapping[str, str], client_id: str | None = None
 ) -> Login:
     """Logs in and learns the client id; stores nothing. A broker that does not tell it leaves it to the caller, or
-    to the broker's own name: then there is one account."""
+    to the broker's own name: then there is one account. What counts once is used here, and is not in the result."""
     tokens = _OneToken()
     try:
         named = asyncio.run(_identify(trigger, {**credentials, "login_method": method}, tokens))
@@ -62,7 +62,9 @@ def try_login(
         raise Refused(_said(trigger, message, credentials)) from None
     if named and client_id and named != client_id:
         raise Refused(f"these credentials belong to another client than {client_id}")
-    return Login(trigger.code, method, credentials, named or client_id or trigger.code.lower(), tokens.token)
+    once = {field.name for way in trigger.login_methods for field in way.fields if not field.is_kept}
+    kept = {name: value for name, value in credentials.items() if name not in once}
+    return Login(trigger.code, method, kept, named or client_id or trigger.code.lower(), tokens.token)
 
 
 def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, str]) -> str:

@@ -1,19 +1,19 @@
 """Faults that a broker, or what stands between, has been seen to commit: injected by endpoint, number of times, client.
 
 Three kinds: an answer in the place of the true one, the true one with its content spoilt, and the true one sent badly.
-Broker-neutral: rows are found by shape, in whatever envelope.
+Broker-neutral: rows are found by shape, in whatever envelope, and each broker's manner says how it refuses.
 """
 
 import asyncio
 import gzip
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -52,52 +52,66 @@ class Fault:
 # An answer in the place of the true one
 
 
-def _failure(status: int, code: str, message: str, **headers: str) -> web.Response:
-    body = {"status": "FAILURE", "error": {"code": code, "message": message, "metadata": None}}
-    return web.json_response(body, status=status, headers=headers)
+class Refused(NamedTuple):
+    """HTTP status, the broker's own code, and a message."""
+
+    status: int
+    code: str
+    message: str
 
 
-def _too_many(fault: Fault) -> web.Response:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one broker says that something is wrong. `refused` by the kind of fault; `before_content` opens an answer."""
+
+    refused: Mapping[str, Refused]
+    body: Callable[[str, str], dict[str, Any]]  # of a code and a message
+    before_content: str
+
+    def response(self, refused: Refused, **headers: str) -> web.Response:
+        return web.json_response(self.body(refused.code, refused.message), status=refused.status, headers=headers)
+
+
+def _too_many(fault: Fault, manner: Manner) -> web.Response:
     """`retry_after`: seconds, or "date" for an HTTP date `seconds` (60) from now, in real time as all waiting is."""
     wait = fault.options.get("retry_after")
     if wait == "date":
         wait = format_datetime(datetime.now(UTC) + timedelta(seconds=fault.options.get("seconds", 60)), usegmt=True)
     headers = {} if wait is None else {"Retry-After": str(wait)}
-    return _failure(429, "GA003", "Rate limit exceeded", **headers)
+    return manner.response(manner.refused["429"], **headers)
 
 
 def _html(status: int) -> web.Response:
     return web.Response(text=HTML, status=status, content_type="text/html")
 
 
-def _failure_with_200(fault: Fault) -> web.Response:
-    code = fault.options.get("code", "GA000")
-    return _failure(200, code, fault.options.get("message", "Internal error occurred"))
+def _failure_with_200(fault: Fault, manner: Manner) -> web.Response:
+    usual = manner.refused["failure_200"]
+    code, message = fault.options.get("code", usual.code), fault.options.get("message", usual.message)
+    return manner.response(Refused(200, code, message))
 
 
-def _deep_nesting(fault: Fault) -> web.Response:
+def _deep_nesting(fault: Fault, manner: Manner) -> web.Response:
     depth = fault.options.get("depth", 100_000)
-    body = '{"status": "SUCCESS", "payload": ' + "[" * depth + "]" * depth + "}"
+    body = manner.before_content + "[" * depth + "]" * depth + "}"
     return web.Response(text=body, content_type="application/json")
 
 
-def _gzip_bomb(fault: Fault) -> web.Response:
+def _gzip_bomb(fault: Fault, manner: Manner) -> web.Response:
     """Small on the wire, `bytes` (200 MB) when unpacked."""
     block = gzip.compress(b" " * MEGABYTE, compresslevel=6)
     body = block * (fault.options.get("bytes", 200 * MEGABYTE) // MEGABYTE)
     return web.Response(body=body, content_type="application/json", headers={"Content-Encoding": "gzip"})
 
 
-IN_PLACE: dict[str, Callable[[Fault], web.Response]] = {
-    "401": lambda fault: _failure(401, "GA005", "Token expired or invalid"),
-    "403": lambda fault: _failure(403, "GA005", "User not authorised to perform this operation"),
-    "404": lambda fault: _failure(404, "GA004", "Requested entity does not exist"),
+REFUSALS = ("401", "403", "404", "500")  # each as its broker says it
+IN_PLACE: dict[str, Callable[[Fault, Manner], web.Response]] = {
+    **dict.fromkeys(REFUSALS, lambda fault, manner: manner.response(manner.refused[fault.kind])),
     "429": _too_many,
-    "500": lambda fault: _failure(500, "GA000", "Internal error occurred"),
-    "502": lambda fault: _html(502),
-    "503_html": lambda fault: _html(503),
-    "504": lambda fault: _html(504),
-    "html_200": lambda fault: _html(200),
+    "502": lambda fault, manner: _html(502),
+    "503_html": lambda fault, manner: _html(503),
+    "504": lambda fault, manner: _html(504),
+    "html_200": lambda fault, manner: _html(200),
     "failure_200": _failure_with_200,
     "deep_nesting": _deep_nesting,
     "gzip_bomb": _gzip_bomb,
@@ -186,10 +200,10 @@ OTHER_CLIENT = "other_client"  # likewise: it shows another client's account
 KINDS = {*IN_PLACE, *SPOILT_KINDS, *BADLY_SENT, REPEATED_PAGE}
 
 
-async def strike(request: web.Request, fault: Fault, true: web.Response | None) -> web.StreamResponse:
+async def strike(request: web.Request, fault: Fault, true: web.Response | None, manner: Manner) -> web.StreamResponse:
     """The answer that `fault` makes of the true one (which is None only where it was not asked for)."""
     if fault.kind in IN_PLACE:
-        return IN_PLACE[fault.kind](fault)
+        return IN_PLACE[fault.kind](fault, manner)
     assert true is not None
     if fault.kind in BADLY_SENT:
         answer: web.StreamResponse = await BADLY_SENT[fault.kind](request, true, fault)

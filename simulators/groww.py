@@ -12,46 +12,58 @@ from typing import Any
 
 from aiohttp import web
 
-from .control import Control
-from .faults import BADLY_SENT, IN_PLACE, OTHER_CLIENT, REPEATED_PAGE, Fault, strike
+from .faults import OTHER_CLIENT, REPEATED_PAGE, Manner, Refused
 from .groww_api import ACCOUNT_ENDPOINTS, FAMILIES, SWITCHES, Call
 from .groww_login import Logins
 from .groww_prices import PRICE_ENDPOINTS, instrument_master
 from .groww_view import GrowwView, Row
 from .investor import Investor
-from .limits import Limits
-from .market import IST, Market
+from .market import Market
 from .scripts import demo_investors, random_investor
 from .server import HOST, ServerThread, run_forever
-from .stage import Refusal, Served, Stage
+from .serving import FAULT, BrokerServer, Running, a_stage, in_india
+from .stage import Refusal, Stage
 
 BASE = "/v1"
 TOKEN_PATH = "/token/api/access"
 MASTER_PATH = "/instruments/instrument.csv"
-FAULT = web.RequestKey("fault", str)
 Render = Callable[[Call], Row]
 
 
-class GrowwServer:
-    """The application over a stage. Every answer passes `_answer`, which injects faults and writes the log."""
+def _body(code: str, message: str) -> Row:
+    return {"status": "FAILURE", "error": {"code": code, "message": message, "metadata": None}}
+
+
+class GrowwServer(BrokerServer):
+    broker = "GROWW"
+    base = BASE
+    login_paths = frozenset({TOKEN_PATH})
+    families = FAMILIES
+    manner = Manner(
+        {
+            "401": Refused(401, "GA005", "Token expired or invalid"),
+            "403": Refused(403, "GA005", "User not authorised to perform this operation"),
+            "404": Refused(404, "GA004", "Requested entity does not exist"),
+            "429": Refused(429, "GA003", "Rate limit exceeded"),
+            "500": Refused(500, "GA000", "Internal error occurred"),
+            "failure_200": Refused(200, "GA000", "Internal error occurred"),
+        },
+        _body,
+        '{"status": "SUCCESS", "payload": ',
+    )
+    not_found = Refusal(404, "GA004", "Requested entity does not exist")
 
     def __init__(self, stage: Stage, latency_seconds: float = 0) -> None:
-        self.stage = stage
+        super().__init__(stage, latency_seconds)
         self.logins = Logins(stage)
-        self.limits = Limits(FAMILIES)
-        self.latency = Fault("latency", options={"seconds": latency_seconds}) if latency_seconds else None
 
-    def application(self) -> web.Application:
-        application = web.Application(middlewares=[self._middleware])
-        routes = application.router
-        routes.add_post(BASE + TOKEN_PATH, self._token)
-        routes.add_get(BASE + "/changelog", self._changelog)
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_post(BASE + TOKEN_PATH, self._token)
+        router.add_get(BASE + "/changelog", self._changelog)
         for path in (MASTER_PATH, BASE + MASTER_PATH):
-            routes.add_get(path, self._instruments)
+            router.add_get(path, self._instruments)
         for path, (family, render) in (ACCOUNT_ENDPOINTS | PRICE_ENDPOINTS).items():
-            routes.add_get(BASE + path, self._endpoint(family, render))
-        application.add_routes(Control(self.stage, self.credentials).routes())
-        return application
+            router.add_get(BASE + path, self._endpoint(family, render))
 
     def credentials(self, ucc: str) -> Row:
         """All three ways to log in: keys of both kinds, and a token as pasted from the web page."""
@@ -65,52 +77,18 @@ class GrowwServer:
             "access_token": self.logins.issue(ucc)[0],
         }
 
-    # One request
-
-    @web.middleware
-    async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.path.startswith("/control/"):
-            control: web.StreamResponse = await handler(request)
-            return control
-        path = request.path.removeprefix(BASE)
+    def whose(self, request: web.Request) -> str:
         bearer = _bearer(request)
-        ucc = self.logins.whose_token(bearer) or self.logins.whose_key(bearer)
-        fault = self.stage.fault_for(path, ucc)
-        response = await self._answer(request, handler, fault)
-        self._log(request, path, ucc, response.status, fault.kind if fault else "")
-        if fault and fault.kind in BADLY_SENT and isinstance(response, web.Response):
-            return await strike(request, fault, response)
-        return response
+        return self.logins.whose_token(bearer) or self.logins.whose_key(bearer)
 
-    async def _answer(self, request: web.Request, handler: Any, fault: Fault | None) -> web.StreamResponse:
-        request[FAULT] = fault.kind if fault else ""
-        if fault and fault.kind in IN_PLACE:
-            return await strike(request, fault, None)
-        try:
-            response: web.StreamResponse = await handler(request)
-        except Refusal as refusal:
-            return self._failure(refusal, is_token=request.path == BASE + TOKEN_PATH)
-        except web.HTTPException:
-            return self._failure(Refusal(404, "GA004", "Requested entity does not exist"))
-        if self.latency and isinstance(response, web.Response):
-            response = await strike(request, self.latency, response)
-        if fault and fault.kind not in BADLY_SENT and isinstance(response, web.Response):
-            return await strike(request, fault, response)
-        return response
-
-    def _failure(self, refusal: Refusal, is_token: bool = False) -> web.Response:
+    def refused(self, refusal: Refusal, path: str) -> web.Response:
         """The token endpoint has its own field for the text of a 400."""
-        name = "displayMessage" if is_token and refusal.status == 400 else "message"
-        error = {"code": refusal.code, name: refusal.message, "metadata": None}
+        is_token = path == TOKEN_PATH
+        body = _body(refusal.code, refusal.message)
+        if is_token and refusal.status == 400:
+            body["error"]["displayMessage"] = body["error"].pop("message")
         status = 200 if self.stage.switch("failures_with_200") and not is_token else refusal.status
-        return web.json_response({"status": "FAILURE", "error": error}, status=status)
-
-    def _log(self, request: web.Request, path: str, ucc: str, status: int, fault: str) -> None:
-        is_write = request.method not in ("GET", "HEAD") and path != TOKEN_PATH
-        query = tuple(request.query.items())
-        self.stage.requests.append(Served(request.method, path, query, ucc, status, self.stage.now, fault, is_write))
-
-    # Endpoints
+        return web.json_response(body, status=status)
 
     def _endpoint(self, family: str, render: Render) -> Callable[[web.Request], Any]:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -130,7 +108,7 @@ class GrowwServer:
             raise Refusal(403, "GA005", "User not authorised to perform this operation")
         if self.stage.switch("limits", ucc) and not self.limits.allow(ucc, family):
             raise Refusal(429, "GA003", "Rate limit exceeded")
-        shown = self._somebody_else(ucc) if request[FAULT] == OTHER_CLIENT else ucc
+        shown = self.somebody_else(ucc) if request[FAULT] == OTHER_CLIENT else ucc
         view = GrowwView(self.stage.investors[shown], lambda name: self.stage.switch(name, ucc))
         return Call(
             self.stage,
@@ -141,10 +119,6 @@ class GrowwServer:
             request.match_info,
             request[FAULT] == REPEATED_PAGE,
         )
-
-    def _somebody_else(self, ucc: str) -> str:
-        """Whose data a mixed-up answer holds: another investor's, where there is one."""
-        return next((other for other in self.stage.investors if other != ucc), ucc)
 
     def _check_version(self, request: web.Request) -> None:
         if self.stage.switch("version_required") and request.headers.get("X-API-VERSION") != "1.0":
@@ -172,42 +146,13 @@ def _bearer(request: web.Request) -> str:
     return token if scheme == "Bearer" else ""
 
 
-class GrowwSimulator:
-    """A running local Groww, as tests hold it."""
+class GrowwSimulator(Running):
+    """`credentials(ucc)`: totp_token and totp_seed, api_key and api_secret, and an access_token that lives until
+    06:00."""
 
     def __init__(self, stage: Stage, server: GrowwServer, thread: ServerThread) -> None:
-        self._stage, self._server = stage, server
-        self.url = f"http://{HOST}:{thread.port}{BASE}"
-        self.control_url = f"http://{HOST}:{thread.port}/control"
-        self.instruments_url = f"http://{HOST}:{thread.port}{MASTER_PATH}"
-        self.market: Market = stage.market
-        self.investors: dict[str, Investor] = stage.investors
-
-    @property
-    def now(self) -> datetime:
-        return self._stage.now
-
-    @property
-    def requests(self) -> list[Served]:
-        """All that was asked, oldest first."""
-        return self._stage.requests
-
-    def move_to(self, now: datetime | str) -> None:
-        """Text is read as IST, such as "2026-10-05 16:05"."""
-        self._stage.move_to(in_india(now))
-
-    def switch(self, name: str, value: Any, ucc: str = "") -> None:
-        self._stage.set_switch(name, value, ucc)
-
-    def fault(self, kind: str, endpoint: str = "*", times: int | None = None, ucc: str = "", **options: Any) -> None:
-        self._stage.faults.append(Fault(kind, endpoint, times, ucc, options))
-
-    def clear_faults(self) -> None:
-        self._stage.faults.clear()
-
-    def credentials(self, ucc: str) -> dict[str, Any]:
-        """totp_token and totp_seed, api_key and api_secret, and an access_token that lives until 06:00."""
-        return self._server.credentials(ucc)
+        super().__init__(stage, server, thread)
+        self.instruments_url = self.root + MASTER_PATH
 
 
 @contextmanager
@@ -223,27 +168,13 @@ def groww_simulator(
     Without investors there is one, random (ucc 1000000001). All of them share one market.
     """
     chosen = list(investors) if investors is not None else [random_investor(Market(), "1000000001", 1)]
-    stage = Stage(chosen, in_india(start) if start else after_close(chosen), SWITCHES)
-    for name, value in switches.items():
-        stage.set_switch(name, value)
+    stage = a_stage(chosen, start, SWITCHES, **switches)
     server = GrowwServer(stage, latency_seconds)
     thread = ServerThread(server.application())
     try:
         yield GrowwSimulator(stage, server, thread)
     finally:
         thread.stop()
-
-
-def in_india(when: datetime | str) -> datetime:
-    """Text or time without an offset is read as IST."""
-    moment = datetime.fromisoformat(when) if isinstance(when, str) else when
-    return moment if moment.tzinfo else moment.replace(tzinfo=IST)
-
-
-def after_close(investors: list[Investor]) -> datetime:
-    """16:05 of the day that the investors have reached, or now when that is past."""
-    now = max(investor.now for investor in investors)
-    return max(now, now.replace(hour=16, minute=5))
 
 
 def _arguments() -> argparse.Namespace:

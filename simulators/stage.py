@@ -26,6 +26,7 @@ class Served:
     at: datetime
     fault: str = ""
     is_write: bool = False
+    broker: str = ""
 
 
 class Stage:

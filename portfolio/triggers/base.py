@@ -114,11 +114,12 @@ class Answer:
 
 
 class CredentialField(NamedTuple):
-    """One thing that `manage.py connect` asks for. Secret fields are never echoed."""
+    """One thing that `manage.py connect` asks for. Secret fields are never echoed; what counts once is not kept."""
 
     name: str
     label: str
     is_secret: bool = True
+    is_kept: bool = True
 
 
 class LoginMethod(NamedTuple):
@@ -196,6 +197,7 @@ class BaseTrigger(ABC):
     limits: ClassVar[Mapping[str, tuple[Rate, ...]]] = {}  # by family, an account
     broker_limits: ClassVar[tuple[Rate, ...]] = ()  # over all accounts and families
     instruments_url: ClassVar[str] = ""  # a public file on another host; <CODE>_INSTRUMENTS_URL replaces it
+    login_page: ClassVar[str] = ""  # where its owner logs in, in a browser; <CODE>_LOGIN_URL replaces it
     login_methods: ClassVar[tuple[LoginMethod, ...]] = ()
 
     def __init__(
@@ -218,6 +220,11 @@ class BaseTrigger(ABC):
     #   fetch_funds()                          [Funds]
     #   fetch_prices(listings: Sequence[Listing])
     #   fetch_instruments()                    the broker's instrument file, as [Listing]
+
+    @classmethod
+    def login_address(cls, page: str, credentials: Mapping[str, str], state: str = "") -> str:
+        """The address for the owner's browser, where the broker has a `login_page`, at `page`. `state` comes back."""
+        return ""
 
     @classmethod
     def classify(cls, reply: Reply) -> TriggerError | None:

@@ -43,6 +43,7 @@ lock: ## choose the newest versions that requirements/*.in allow, with hashes (n
 	$(COMPILE) requirements/base.in -o requirements/base.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/growwapi.in -o requirements/growwapi.txt
+	$(COMPILE) requirements/kiteconnect.in -o requirements/kiteconnect.txt
 
 setup-dev: .venv/dev.stamp
 

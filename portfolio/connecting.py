@@ -72,6 +72,27 @@ def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, st
     return clean if clean.startswith(name) else f"{name}: {clean}"
 
 
+def login_address(trigger: type[BaseTrigger], credentials: Mapping[str, str], state: str = "") -> str:
+    """Where its owner logs in, in a browser; "" at a broker where that is not the way."""
+    return trigger.login_address(broker_url(trigger.code, "LOGIN") or trigger.login_page, credentials, state)
+
+
+def renew(account: BrokerAccount, login: Login) -> BrokerAccount:
+    """Stores the new login of an account that is there."""
+    with transaction.atomic():
+        renewed = accounts.connect(
+            portfolio=account.portfolio, broker=login.broker, account_id=login.client_id,
+            login_method=login.method, credentials=login.credentials, label=account.label,
+        )  # fmt: skip
+        _store_token(renewed, login)
+    return renewed
+
+
+def _store_token(account: BrokerAccount, login: Login) -> None:
+    if login.token:
+        accounts.store_token(account.pk, *login.token)
+
+
 def store(login: Login, username: str, portfolio_name: str, label: str = "") -> BrokerAccount:
     """Writes the account with its sealed credentials and token; the user and the portfolio, when they are new."""
     with transaction.atomic():
@@ -84,8 +105,7 @@ def store(login: Login, username: str, portfolio_name: str, label: str = "") -> 
             portfolio=portfolio, broker=login.broker, account_id=login.client_id, login_method=login.method,
             credentials=login.credentials, label=label,
         )  # fmt: skip
-        if login.token:
-            accounts.store_token(account.pk, *login.token)
+        _store_token(account, login)
     return account
 
 

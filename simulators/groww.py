@@ -153,6 +153,7 @@ class GrowwSimulator(Running):
     def __init__(self, stage: Stage, server: GrowwServer, thread: ServerThread) -> None:
         super().__init__(stage, server, thread)
         self.instruments_url = self.root + MASTER_PATH
+        self.logins = server.logins
 
 
 @contextmanager

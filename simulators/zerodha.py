@@ -153,7 +153,7 @@ class ZerodhaSimulator(Running):
     def __init__(self, stage: Stage, server: ZerodhaServer, thread: ServerThread) -> None:
         super().__init__(stage, server, thread)
         self.login_url = self.root + LOGIN_PATH
-        self.end_sessions = server.logins.end_sessions
+        self.logins = server.logins
 
     def log_in(self, ucc: str, **more: str) -> str:
         """What the client does in a browser; the address that the browser is sent to at the end."""

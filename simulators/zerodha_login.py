@@ -19,8 +19,10 @@ PAGE = """<!doctype html><title>Simulated Kite login</title><h1>{title}</h1>
 <form method="post" action="/connect/login">
 <input type="hidden" name="api_key" value="{api_key}">
 <input type="hidden" name="redirect_params" value="{redirect_params}">
-<label>User id <input name="user_id"></label> <label>Password <input name="password" type="password"></label>
-<label>Code <input name="totp"></label> <button>Log in</button> <button name="cancel" value="1">Cancel</button></form>"""
+<label>User id <input name="user_id"></label>
+<label>Password <input name="password" type="password"></label>
+<label>Code <input name="totp"></label>
+<button>Log in</button> <button name="cancel" value="1">Cancel</button></form>"""
 
 
 def token_ended() -> Refusal:

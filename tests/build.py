@@ -13,11 +13,17 @@ from django.conf import settings
 from ledger import entries, normalise
 from ledger.normalise import ist_date
 from portfolio import accounts
+from portfolio.clock import refresh
+from portfolio.connecting import renew, try_login
 from portfolio.models import BrokerAccount, Portfolio, User
 from portfolio.sync.capture import DAILY
 from portfolio.sync.pipeline import sync
 from portfolio.sync.record import Result
+from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.groww import GrowwSimulator, groww_simulator
+from simulators.stage import Stage
+from simulators.zerodha import ZerodhaSimulator, zerodha_simulator
+from simulators.zerodha import serving as zerodha_stage
 
 
 def a_portfolio(name: str = "Mine", **values: Any) -> Portfolio:
@@ -56,6 +62,39 @@ def groww(*investors: Any, **options: Any) -> Iterator[GrowwSimulator]:
         patch.setenv("GROWW_INSTRUMENTS_URL", simulator.instruments_url)
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
         yield simulator
+
+
+@contextmanager
+def zerodha(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[ZerodhaSimulator]:
+    """A local Zerodha that the sync asks, with its clock as Khata's clock; over `stage` where others stand there."""
+    started = zerodha_stage(stage) if stage else zerodha_simulator(investors or None, **options)
+    with started as simulator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZERODHA_API_URL", simulator.url)
+        patch.setenv("ZERODHA_LOGIN_URL", simulator.login_url)
+        patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
+        yield simulator
+
+
+def a_zerodha_account(simulator: ZerodhaSimulator, ucc: str, portfolio: Portfolio | None = None) -> BrokerAccount:
+    """An account of a simulated investor, logged in for the day."""
+    account = accounts.connect(
+        portfolio=portfolio or a_portfolio(),
+        broker="ZERODHA",
+        account_id=simulator.credentials(ucc)["user_id"],
+        login_method="browser",
+        credentials={name: simulator.credentials(ucc)[name] for name in ("api_key", "api_secret")},
+    )
+    log_in(simulator, ucc, account)
+    return account
+
+
+def log_in(simulator: ZerodhaSimulator, ucc: str, account: BrokerAccount) -> None:
+    """What its owner does in the morning: the login page, and what it came back with."""
+    refresh()
+    known = simulator.credentials(ucc)
+    came_back = {"request_token": simulator.log_in(ucc)}
+    login = try_login(ZerodhaTrigger, "browser", {name: known[name] for name in ("api_key", "api_secret")} | came_back)
+    renew(account, login)
 
 
 def synced(*synced_accounts: BrokerAccount, sync_type: str = DAILY) -> list[Result]:

@@ -86,6 +86,7 @@ def test_the_log_tells_what_was_asked_and_answered(sim: GrowwSimulator) -> None:
             "at": "2026-10-05T16:05:00+05:30",
             "fault": "",
             "is_write": False,
+            "broker": "GROWW",
         },
         {
             "method": "POST",
@@ -96,6 +97,7 @@ def test_the_log_tells_what_was_asked_and_answered(sim: GrowwSimulator) -> None:
             "at": "2026-10-05T16:05:00+05:30",
             "fault": "",
             "is_write": True,
+            "broker": "GROWW",
         },
     ]
 

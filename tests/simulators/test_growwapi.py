@@ -1,18 +1,6 @@
-"""The official Groww client understands every answer of the simulated Groww.
+"""The official Groww client understands every answer of the simulated Groww."""
 
-It lives in an environment of its own, made on first use from requirements/growwapi.txt. Where the packages cannot be
-had the tests are skipped; with CI=true they must run.
-"""
-
-import fcntl
-import hashlib
-import json
-import os
-import shutil
-import subprocess
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,47 +10,8 @@ from simulators.groww_login import totp
 from simulators.investor import Investor
 from simulators.market import IST, Market
 from simulators.orders import CARRY, INTRADAY
+from tests.simulators import official
 from tests.simulators.build import UCC
-
-ROOT = Path(__file__).parents[2]
-REQUIREMENTS = ROOT / "requirements" / "growwapi.txt"
-ENVIRONMENT = ROOT / ".venv-growwapi"
-INSTALL_SECONDS = 600
-
-
-def make_environment() -> None:
-    """Made anew when the requirements have changed; one process at a time."""
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    made = ENVIRONMENT / "made-from.sha256"
-    with REQUIREMENTS.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if made.exists() and made.read_text() == wanted:
-            return
-        for command in commands():
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-        made.write_text(wanted)
-
-
-def commands() -> list[list[str]]:
-    python = str(ENVIRONMENT / "bin" / "python")
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv:
-        install = [uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(REQUIREMENTS)]
-        return [[uv, "venv", "--clear", "--python", sys.executable, str(ENVIRONMENT)], install]
-    install = [python, "-m", "pip", "install", "--require-hashes", "-r", str(REQUIREMENTS)]
-    return [[sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], install]
-
-
-@pytest.fixture(scope="module")
-def growwapi_python() -> str:
-    try:
-        make_environment()
-    except (subprocess.SubprocessError, OSError) as error:
-        reason = f"the official Groww client cannot be installed: {error} {getattr(error, 'stderr', '')}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return str(ENVIRONMENT / "bin" / "python")
 
 
 def an_investor() -> Investor:
@@ -79,16 +28,12 @@ def an_investor() -> Investor:
 
 
 @pytest.fixture(scope="module")
-def understood(growwapi_python: str) -> dict[str, Any]:
+def understood() -> dict[str, Any]:
+    official.python_of("growwapi")
     with groww_simulator([an_investor()], limits=False) as sim:
         told = sim.credentials(UCC) | {"url": sim.url, "instruments_url": sim.instruments_url}
         told |= {"now": sim.now.timestamp(), "totp": totp(told["totp_seed"], sim.now)}
-        script = Path(__file__).with_name("growwapi_session.py")
-        run = subprocess.run(
-            [growwapi_python, str(script)], input=json.dumps(told), capture_output=True, text=True, timeout=120
-        )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+        found = official.session("growwapi", told)
     return found | {"cash": sim.investors[UCC].cash}
 
 

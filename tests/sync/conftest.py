@@ -7,6 +7,7 @@ import pytest
 
 from portfolio.triggers.groww import GrowwTrigger
 from portfolio.triggers.registry import REGISTRY
+from portfolio.triggers.zerodha import ZerodhaTrigger
 from tests.sync.scripted import Broker, india
 
 
@@ -14,6 +15,7 @@ from tests.sync.scripted import Broker, india
 def without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client obeys no rate limit: the simulator's own is switched off as well, see `build.groww`."""
     monkeypatch.setattr(GrowwTrigger, "limits", {})
+    monkeypatch.setattr(ZerodhaTrigger, "limits", {})
 
 
 @pytest.fixture

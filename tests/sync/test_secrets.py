@@ -76,7 +76,7 @@ def test_nothing_of_a_groww_login_is_readable_after_good_and_bad_days(caplog: py
         simulator.move_to("2026-10-06 16:05")
         results += build.synced(account)
         keys = simulator.credentials(ucc)
-        tokens = simulator._server.logins._tokens
+        tokens = simulator.logins._tokens
     assert {result.status for result in results} >= {"COMPLETED", "FAILED"}
     secrets = [keys["totp_token"], keys["totp_seed"], keys["api_secret"], *tokens]
     assert_none_of(secrets, whole_database(), caplog.text, reported(account, results))

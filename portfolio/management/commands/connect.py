@@ -3,15 +3,18 @@
 import getpass
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
 from ... import demo, report, startup
+from ...accounts import open_credentials
 from ...clock import ClockError, refresh
-from ...connecting import Login, Refused, store, try_login
-from ...keys import KeyTrouble
-from ...models import BrokerAccount
+from ...connecting import Login, Refused, login_address, renew, store, try_login
+from ...keys import CannotDecrypt, KeyTrouble
+from ...models import BrokerAccount, BrokerAccountCredential
 from ...sync.capture import DAILY
 from ...sync.pipeline import sync
 from ...triggers.base import BaseTrigger, CredentialField, LoginMethod
@@ -31,6 +34,8 @@ class Command(BaseCommand):
         parser.add_argument("--method", help="the way to log in; asked for when there are several")
         parser.add_argument("--client-id", help="the client id at the broker, where the broker does not tell it")
         parser.add_argument("--label", default="", help="a name to tell it by")
+        again = "log in again: the id of an account that is there; what is kept of its credentials is not asked for"
+        parser.add_argument("--account", help=again)
 
     def handle(self, **options: Any) -> None:
         trigger = self._trigger(options["broker"])
@@ -39,8 +44,10 @@ class Command(BaseCommand):
             startup.require_guards()
             startup.require_keys()
             refresh()
-            login = self._log_in(trigger, options["method"], options["client_id"])
-            account = store(login, options["user"], options["portfolio"], options["label"])
+            known = self._known(trigger, options["account"])
+            login = self._log_in(trigger, options["method"], options["client_id"], known)
+            place = options["user"], options["portfolio"], options["label"]
+            account = renew(known, login) if known else store(login, *place)
         except (Refused, startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(f"{error}\nNothing was stored.", returncode=2) from None
         except (EOFError, KeyboardInterrupt):
@@ -56,11 +63,39 @@ class Command(BaseCommand):
             raise CommandError(f"no broker {code!r} is known; there are: {known}", returncode=2)
         return trigger
 
-    def _log_in(self, trigger: type[BaseTrigger], method_name: str | None, client_id: str | None) -> Login:
-        method = self._method(trigger, method_name)
-        credentials = {field.name: self._ask(field) for field in method.fields}
+    def _known(self, trigger: type[BaseTrigger], account_id: str | None) -> BrokerAccount | None:
+        if account_id is None:
+            return None
+        try:
+            return BrokerAccount.objects.get(pk=UUID(account_id), broker=trigger.code)
+        except (ValueError, BrokerAccount.DoesNotExist):
+            raise CommandError(f"no account at {trigger.name} has the id {account_id}", returncode=2) from None
+
+    def _log_in(
+        self, trigger: type[BaseTrigger], method_name: str | None, client_id: str | None, known: BrokerAccount | None
+    ) -> Login:
+        kept = self._kept(known)
+        method = self._method(trigger, method_name or kept.pop("login_method", None))
+        if all(field.is_kept for field in method.fields):
+            kept = {}  # nothing counts once, so what was refused may be any of it
+        credentials: dict[str, str] = {}
+        for field in method.fields:
+            credentials[field.name] = kept.get(field.name) or self._ask_for(field, trigger, credentials)
         self.stdout.write(f"Trying the login at {trigger.name or trigger.code} ...")
-        return try_login(trigger, method.name, credentials, client_id)
+        return try_login(trigger, method.name, credentials, known.account_id if known else client_id)
+
+    def _kept(self, known: BrokerAccount | None) -> dict[str, str]:
+        """What is stored of this account's credentials; nothing when it cannot be read any more."""
+        stored = BrokerAccountCredential.objects.filter(account=known).first() if known else None
+        with suppress(CannotDecrypt):
+            return open_credentials(stored) if stored else {}
+        return {}
+
+    def _ask_for(self, field: CredentialField, trigger: type[BaseTrigger], credentials: dict[str, str]) -> str:
+        """What counts once comes from the broker's own login page."""
+        if not field.is_kept and (address := login_address(trigger, credentials)):
+            self.stdout.write(f"Log in here, in a browser:\n\n  {address}\n")
+        return self._ask(field)
 
     def _method(self, trigger: type[BaseTrigger], name: str | None) -> LoginMethod:
         methods = {method.name: method for method in trigger.login_methods}

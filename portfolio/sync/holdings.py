@@ -6,6 +6,7 @@ A row that is missing, or that cannot be read, erases nothing: see `ledger.diff.
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from ledger import diff, reconcile
@@ -53,13 +54,34 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
 
 
 def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.HoldingsDiff:
-    book, day = made.book, made.capture.trading_day
-    known = {key: row.holding for key, row in book.holdings.items()}
-    seen = made.shown(HOLDINGS, lambda row: (made.instrument_of(row), row.lot), known)
+    seen = made.unique(HOLDINGS, partial(_key, made))
+    book = _replaced(made, seen)
     _keep_unread(made, seen)
-    missing = [key for key in book.holdings if key not in seen or not seen[key].owned]
+    missing = [key for key in book if key not in seen or not seen[key].owned]
     evidence = {key[0]: _evidence(made, key[0], positions) for key in missing}
-    return diff.holdings({key: _as_held(row) for key, row in book.holdings.items()}, seen, evidence, day)
+    held = {key: _as_held(row) for key, row in book.items()}
+    return diff.holdings(held, seen, evidence, made.capture.trading_day)
+
+
+def _key(made: Decision, row: Holding) -> HoldingKey:
+    return made.instrument_of(row), row.lot
+
+
+def _replaced(made: Decision, seen: Mapping[HoldingKey, Holding]) -> Mapping[HoldingKey, HeldRow]:
+    """The rows of the book that the answer speaks of: all, unless it was read in part.
+
+    Then the earlier answer has them in full. NotStanding where something vanished, or stands for another reason:
+    that is to be judged with all rows in sight.
+    """
+    book, rows = made.book.holdings, made.section(HOLDINGS).gone
+    if rows is None:
+        return book
+    gone = {_key(made, row): row for row in rows}
+    stood = all(key in book and book[key].holding.owned == row.owned for key, row in gone.items())
+    vanished = any(key not in seen or not seen[key].owned for key in gone)
+    if not stood or vanished or any((key in book) != (key in gone) for key in seen):
+        raise NotStanding(HOLDINGS)
+    return {key: book[key]._replace(holding=row) for key, row in gone.items()}
 
 
 def _evidence(made: Decision, instrument: str, positions: Mapping[PositionKey, Position]) -> diff.Evidence:

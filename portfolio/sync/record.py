@@ -33,11 +33,13 @@ PAGE_ROW = schema(
     "id:uuid head_id:uuid sync_batch_id:uuid number:integer entries_count:integer root:digest header_digest:digest "
     "previous_hash:digest hash:digest",
 )
+_LOOKED_AT = "id:uuid page_number:integer page_hash:digest event_number:integer lease_owner:uuid lease_until:instant"
+QUIET_HEAD = schema("account_heads", 1, _LOOKED_AT)
 HEAD = schema(
     "account_heads",
     1,
-    "id:uuid page_number:integer page_hash:digest event_number:integer question_number:integer opened_on:date "
-    "holdings_day:date sells_lower_holdings:boolean section_digests:json lease_owner:uuid lease_until:instant",
+    f"{_LOOKED_AT} question_number:integer opened_on:date holdings_day:date sells_lower_holdings:boolean "
+    "section_digests:json",
 )
 CLOSED_BATCH = schema(
     "sync_batches", 1, " ".join(f"{c}:{k}" for c, k in canonical.SYNC_BATCH.fields if c in {
@@ -58,7 +60,7 @@ class Result:
     status: str
     header: Rendered
     page: Page
-    head: Rendered
+    head: tuple[Schema, Rendered]
     events: list[Rendered]
     account_state: Rendered | None
 
@@ -92,11 +94,16 @@ def seal(made: Decision, now: datetime) -> Result:
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
     entries = [*made.book.leaves, *made.pen.entries]
     sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
-    next_head = render(HEAD, (
-        str(head.pk), sealed.number, sealed.hash, made.outbox.last_number, made.question_number, made.opened_on,
-        made.holdings_day, made.sells_lower_holdings, made.memory.text(), None, None,
-    ))  # fmt: skip
-    return Result(made, status, header, sealed, next_head, events, state)
+    return Result(made, status, header, sealed, _next_head(made, sealed), events, state)
+
+
+def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
+    """The head as it will be, and its lease given back. Of a quiet one only that it was looked at moves on."""
+    seen = (str(made.book.head.pk), sealed.number, sealed.hash, made.outbox.last_number, None, None)
+    if made.capture.is_quiet:
+        return QUIET_HEAD, render(QUIET_HEAD, seen)
+    state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings, made.memory.text())
+    return HEAD, render(HEAD, (*seen, *state))
 
 
 def _status(capture: Capture) -> str:
@@ -196,7 +203,8 @@ def _write(results: Sequence[Result]) -> None:
     slots.settle(results)
     bulk.insert(EVENT, [event for result in results for event in result.events])
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
-    bulk.update(HEAD, [result.head for result in results])
+    for table, rows in _gathered({result.head[0]: [result.head[1]]} for result in results).items():
+        bulk.update(table, rows)
     bulk.update(
         CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'"
     )

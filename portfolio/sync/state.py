@@ -28,7 +28,7 @@ from ..models import (
 )
 from ..schedule import calendar
 from .bulk import schema
-from .capture import Capture
+from .capture import ACCEPTED, HOLDINGS, Capture
 from .history import read_fills, read_orders
 from .reading import rows, table_rows
 
@@ -38,6 +38,11 @@ HELD = schema(
     "isin symbol exchange doubt quantity:quantity owned_quantity:quantity average_price:price free_quantity:quantity "
     "t1_quantity:quantity pledge_quantity:quantity repledge_quantity:quantity demat_locked_quantity:quantity "
     "groww_locked_quantity:quantity lot",
+)  # fmt: skip
+OWNED = schema(
+    "real_holdings", 1,
+    "broker_account_id:uuid instrument_id:uuid id:uuid unconfirmed_since:date current_price:price price_day:date "
+    "isin symbol exchange owned_quantity:quantity average_price:price lot",
 )  # fmt: skip
 OPEN_POSITION = schema(
     "real_positions", 1,
@@ -117,7 +122,8 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
     busy = [capture for capture in captures if not capture.is_quiet]
     if busy:
         ids = [capture.account_id for capture in busy]
-        _read_holdings(ids, books)
+        _read_holdings([c.account_id for c in busy if _compares_holdings(c)], books)
+        _read_owned([c.account_id for c in busy if not _compares_holdings(c)], books)
         _read_positions(ids, books)
         read_orders(busy, books)
         read_fills(busy, books)
@@ -153,6 +159,22 @@ def _read_holdings(ids: AccountIds, books: dict[str, Book]) -> None:
     ):
         holding = Holding(isin or None, symbol, exchange, *figures, doubt=doubt)  # type: ignore[misc]
         books[account].holdings[instrument, holding.lot] = HeldRow(pk, holding, since, price, price_day)
+
+
+def _compares_holdings(capture: Capture) -> bool:
+    """Whether each part of each holding counts. An answer that was read in part brings along what it replaces."""
+    section = capture.sections.get(HOLDINGS)
+    return section is not None and section.state == ACCEPTED and section.gone is None
+
+
+def _read_owned(ids: AccountIds, books: dict[str, Book]) -> None:
+    """Holdings without their parts: enough for prices, totals and an opening."""
+    found = RealHolding.objects.filter(broker_account__among=ids)
+    for account, instrument, pk, since, price, price_day, isin, symbol, exchange, owned, average, lot in table_rows(
+        found, OWNED
+    ):
+        holding = Holding(isin or None, symbol, exchange, owned, owned, average, lot=lot)
+        books[account].holdings[instrument, lot] = HeldRow(pk, holding, since, price, price_day)
 
 
 def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:

@@ -18,6 +18,7 @@ from . import clock, keys, startup
 from .ids import new_uuid
 from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
+from .schedule.amendments import account_changed
 
 
 def connect(
@@ -135,6 +136,7 @@ def _turn(account: BrokerAccount, those: QuerySet[BrokerAccount], state: str, ki
     turned = those.filter(pk=account.pk).update(state=state, state_since=now, state_reason=kept, updated_at=now)
     if turned:
         _tell(head, kind, reason=reason)
+        account_changed(account)
     return bool(turned)
 
 

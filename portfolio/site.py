@@ -20,7 +20,7 @@ GROUPS = {
         "FundsVersion",
         "Price",
     ),
-    "When": ("Schedule", "ScheduledLook", "SyncSlot"),
+    "When": ("SyncSlot", "Schedule", "ScheduledLook", "CalendarDay", "SessionHours"),
     "How it was captured": ("SyncBatch", "LedgerPage", "RawReply", "RawBody", "Event", "AccountHead", "AccountKey"),
     "Instruments": ("Instrument", "Listing"),
 }

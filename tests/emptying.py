@@ -4,6 +4,7 @@ from django.apps import apps
 from django.db import connection
 
 from portfolio import guards, installation, seeds, startup
+from portfolio.schedule import amendments
 from portfolio.sync import instruments, prices
 
 
@@ -13,6 +14,7 @@ def empty() -> None:
         for statement in _postgresql(tables) if connection.vendor == "postgresql" else _sqlite(tables):
             cursor.execute(statement)
     seeds.after_migrate("default")
+    amendments.refresh()
     instruments.forget()
     prices.forget()
     installation.key_ring.cache_clear()

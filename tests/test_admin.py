@@ -1,6 +1,7 @@
 """The admin shows everything and changes nothing that is history; no secret is on any of its pages."""
 
 from collections.abc import Iterator
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -61,8 +62,7 @@ def a_filled_book() -> list[str]:
     """Three accounts of the sample broker and two simulated ones, over two days. Returns every secret there is."""
     samples = [a_sample_account() for _ in range(3)]
     build.synced(*samples)
-    models.Schedule.objects.create(code="mornings", name="Every morning")
-    tick()
+    a_filled_timetable()
     with build.groww(*demo_investors(Market()), limits=False) as simulator:
         portfolio = build.a_portfolio()
         connected = [build.a_groww_account(simulator, ucc, portfolio) for ucc in simulator.investors]
@@ -76,6 +76,18 @@ def a_filled_book() -> list[str]:
             if key != "ucc"
         ]
     return [CANARY, *known, *sealed_values()]
+
+
+def a_filled_timetable() -> None:
+    """Slots of every account there is, and days far ahead."""
+    models.Schedule.objects.create(code="mornings", name="Every morning")
+    for year in (2031, 2032, 2033):
+        models.CalendarDay.objects.create(date=date(year, 5, 5), kind="closed", source="a test")
+        models.SessionHours.objects.create(
+            valid_from=date(year, 1, 1), pre_open=time(9), opens=time(10), closes=time(15), post_close_ends=time(16),
+            source="a test",
+        )  # fmt: skip
+    tick()
 
 
 def sealed_values() -> list[str]:
@@ -147,7 +159,7 @@ def test_the_first_page_and_the_page_of_the_app_show_the_groups(operator: Client
 def test_whatever_has_a_guard_or_is_written_by_the_sync_alone_is_read_only() -> None:
     editable = {model.__name__ for model in project_models()} - {model.__name__ for model in histories()}
 
-    assert editable == {"User", "Portfolio", "BrokerAccount", "Schedule", "ScheduledLook"}
+    assert editable == {"User", "Portfolio", "BrokerAccount", "Schedule", "CalendarDay", "SessionHours"}
 
 
 def test_bytes_are_digests_or_never_shown() -> None:

@@ -134,7 +134,7 @@ def test_the_pictures_of_the_tables_show_tables_and_columns_that_exist() -> None
     related = re.findall(r"^  (\w+) [|o}]{2}--[|o{]{2} (\w+) :", page, re.MULTILINE)
 
     assert (len(shown) > 5, len(related) > 20) == (True, True)
-    assert {name for pair in related for name in pair} == set(columns)
+    assert {name for pair in related for name in pair} == set(columns) - {"calendar_days", "session_hours"}
     assert [(table, line.split()[1]) for table, body in shown for line in body.splitlines()
             if line.split()[1] not in columns[table]] == []  # fmt: skip
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from .. import accounts, models
 from ..clock import ClockError
 from ..keys import KeyTrouble
+from ..schedule.amendments import account_changed, portfolio_changed
 from ..startup import NotReady
 from ..sync.capture import DAILY
 from ..sync.claim import accounts_to_sync
@@ -48,6 +49,11 @@ class PortfolioAdmin(_PortfolioAdmin):
     date_hierarchy = "created_at"
     list_select_related = ("user",)
     autocomplete_fields = ("user", "shared_with")
+
+    def save_model(self, request: HttpRequest, obj: models.Portfolio, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "active" in form.changed_data:
+            portfolio_changed(obj)
 
 
 @admin.register(models.BrokerAccount)
@@ -90,6 +96,11 @@ class BrokerAccountAdmin(_AccountAdmin):
         if db_field.name == "portfolio" and field is not None:
             field.widget.can_change_related = field.widget.can_delete_related = False
         return field
+
+    def save_model(self, request: HttpRequest, obj: models.BrokerAccount, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if {"schedule", "portfolio"} & set(form.changed_data):
+            account_changed(obj)
 
     @admin.display(description="last batch")
     def last_batch(self, account: Any) -> str | None:

@@ -3,6 +3,7 @@
 from . import lookups as lookups
 from .account import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType
 from .batch import SyncBatch
+from .calendar import CalendarDay, SessionHours
 from .event import Event
 from .evidence import RawBody, RawReply
 from .holding import ChangeExplanation, HoldingChange, HoldingVersion, RealHolding
@@ -20,6 +21,7 @@ __all__ = [
     "BrokerAccount",
     "BrokerAccountCredential",
     "BrokerType",
+    "CalendarDay",
     "ChangeExplanation",
     "Event",
     "FundsVersion",
@@ -40,6 +42,7 @@ __all__ = [
     "RealPosition",
     "Schedule",
     "ScheduledLook",
+    "SessionHours",
     "SyncBatch",
     "SyncSlot",
     "Transaction",

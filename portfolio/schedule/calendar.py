@@ -1,13 +1,13 @@
 """The market calendar of NSE and BSE: our own tables, since no published one has the special sessions.
 
 Days are dates in India, instants are in UTC. The calendar says what to expect and never forbids: a year without
-at least ten recorded closures is not known, and there every weekday counts as a session, since a sync on a holiday
-harms nobody. `calendar.csv` has the days that differ, `hours.csv` the hours and since when they are valid.
-Knows no clock and no settings; each file is read once.
+at least ten recorded closures is not known, and there every weekday counts as a session unless it is recorded as
+closed, since a sync on a holiday harms nobody. `calendar.csv` has the days that differ, `hours.csv` the hours and
+since when they are valid; `amend` puts an operator's own rows in their place. Knows no clock and no settings.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from ledger.normalise import IST, as_ist, ist_date
 
-EQUITY = "equity"
 REGULAR, SPECIAL, MUHURAT = "regular", "special", "muhurat"
 CLOSED, SETTLEMENT_HOLIDAY = "closed", "settlement_holiday"
+SESSIONS = (REGULAR, SPECIAL, MUHURAT)
 CLOSURES_OF_A_KNOWN_YEAR = 10
 
 _DAY = timedelta(days=1)
@@ -44,6 +44,15 @@ class Hours(NamedTuple):
     post_close_ends: time
 
 
+class Differing(NamedTuple):
+    """A day that differs. Without its own times a session has the hours of a regular one."""
+
+    day: date
+    kind: str
+    opens: time | None = None
+    closes: time | None = None
+
+
 class _Special(NamedTuple):
     kind: str
     opens: time
@@ -54,6 +63,23 @@ class _Days(NamedTuple):
     closed: frozenset[date]
     specials: dict[date, _Special]
     settlement_holidays: frozenset[date]
+
+
+class _Amendments:
+    """What an operator put in the place of the files' rows."""
+
+    days: tuple[Differing, ...] = ()
+    hours: tuple[Hours, ...] = ()
+
+
+def amend(days: Iterable[Differing], hours: Iterable[Hours]) -> None:
+    """From now on, in this process: all rows of a day in the file give way to these of that day, and hours to those
+    that are valid from the same day. The whole of the amendments, not one more."""
+    new = tuple(sorted(days)), tuple(sorted(hours))
+    if new != (_Amendments.days, _Amendments.hours):
+        _Amendments.days, _Amendments.hours = new
+        for cached in (_all_hours, _days, _closures, session):  # what is made of others comes last
+            cached.cache_clear()
 
 
 @lru_cache(maxsize=4096)
@@ -70,6 +96,14 @@ def session(day: date) -> Session | None:
 def is_known(day: date) -> bool:
     """Whether the closures of this day's year are recorded."""
     return _closures(day.year) >= CLOSURES_OF_A_KNOWN_YEAR
+
+
+def known_until(day: date) -> date | None:
+    """The last day of the last known year, from this day's on; None when not even that is known."""
+    year = day.year
+    while is_known(date(year, 12, 31)):
+        year += 1
+    return date(year - 1, 12, 31) if year > day.year else None
 
 
 def is_settlement_holiday(day: date) -> bool:
@@ -93,6 +127,11 @@ def is_after_close(at: datetime, day: date) -> bool:
     """Whether trading of `day` had ended by then. Never, for a day without a session."""
     of_day = session(day)
     return of_day is not None and at >= of_day.closes
+
+
+def midnight_of(day: date) -> datetime:
+    """When this day begins in India."""
+    return _at(day, time())
 
 
 def regular_close(day: date) -> datetime:
@@ -141,10 +180,12 @@ def _closures(year: int) -> int:
 
 @cache
 def _all_hours() -> tuple[Hours, ...]:
-    return tuple(
+    recorded = (
         Hours(date.fromisoformat(row["valid_from"]), *(_time(row[name]) for name in _HOUR_COLUMNS))
         for row in _rows("hours.csv")
     )
+    by_day = {hours.valid_from: hours for hours in (*recorded, *_Amendments.hours)}
+    return tuple(by_day[day] for day in sorted(by_day))
 
 
 _HOUR_COLUMNS = ("pre_open", "open", "close", "post_close_end")
@@ -152,20 +193,25 @@ _HOUR_COLUMNS = ("pre_open", "open", "close", "post_close_end")
 
 @cache
 def _days() -> _Days:
-    rows = [row for row in _rows("calendar.csv") if row["exchange_group"] == EQUITY]
+    amended = {row.day for row in _Amendments.days}
+    rows = [*_Amendments.days, *(row for row in recorded_days() if row.day not in amended)]
     return _Days(
-        frozenset(_date(row) for row in rows if row["kind"] == CLOSED),
-        {_date(row): _special(row) for row in rows if row["kind"] in (SPECIAL, MUHURAT)},
-        frozenset(_date(row) for row in rows if row["kind"] == SETTLEMENT_HOLIDAY),
+        frozenset(row.day for row in rows if row.kind == CLOSED),
+        {row.day: _special(row) for row in rows if row.kind in SESSIONS},
+        frozenset(row.day for row in rows if row.kind == SETTLEMENT_HOLIDAY),
     )
 
 
-def _special(row: dict[str, str]) -> _Special:
-    return _Special(row["kind"], _time(row["opens"]), _time(row["closes"]))
+def recorded_days() -> Iterator[Differing]:
+    """The rows of the file."""
+    for row in _rows("calendar.csv"):
+        times = (_time(row["opens"]), _time(row["closes"])) if row["opens"] else ()
+        yield Differing(date.fromisoformat(row["date"]), row["kind"], *times)
 
 
-def _date(row: dict[str, str]) -> date:
-    return date.fromisoformat(row["date"])
+def _special(row: Differing) -> _Special:
+    hours = _hours(row.day)
+    return _Special(row.kind, row.opens or hours.opens, row.closes or hours.closes)
 
 
 def _time(text: str) -> time:

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.normalise import IST, as_ist, ist_date
+from ledger.normalise import as_ist, ist_date
 
 from ..sync.capture import COVERS, WHOLE
 from . import calendar
@@ -99,4 +99,4 @@ def _until_the_next(owed: list[Owed]) -> Iterator[Owed]:
 
 
 def midnight_after(at: datetime) -> datetime:
-    return as_ist(datetime.combine(ist_date(at) + _DAY, time(), IST))
+    return calendar.midnight_of(ist_date(at) + _DAY)

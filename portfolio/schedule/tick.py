@@ -10,6 +10,7 @@ from functools import partial
 from .. import clock, startup
 from ..sync.pipeline import sync_due
 from ..sync.record import Result
+from . import amendments
 from .due import claim_due, is_any_due
 from .ends import end
 from .owe import owe
@@ -23,6 +24,7 @@ def tick(report: Callable[[Result], None] = lambda result: None) -> int:
     count = 0
     while True:
         now = clock.refresh()
+        amendments.refresh()
         owe(now)
         end(now)
         done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0

@@ -14,6 +14,7 @@ from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, Capt
 from .decision import Decision as Decision
 from .decision import NotStanding as NotStanding
 from .decision import begin, listing_of
+from .doubts import doubt_the_calendar
 from .fills import take_fills
 from .holdings import take_holdings, write_opening
 from .orders import take_orders
@@ -29,6 +30,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
     if not made.capture.is_quiet:
         take_orders(made)
         take_fills(made)
+        doubt_the_calendar(made)
         take_quotes(made)
         positions = take_positions(made)
         held = take_holdings(made, positions)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from .. import clock, startup
 from ..models import BrokerAccount
+from ..schedule import amendments
 from . import instruments, master, prices
 from .capture import Capture, failed
 from .claim import claim
@@ -36,6 +37,7 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     """Syncs these accounts side by side; those that another run holds are left out. `report` hears of each result."""
     startup.require_guards()
     clock.refresh()
+    amendments.refresh()
     ids = list(account_ids)
     master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []

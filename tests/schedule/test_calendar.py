@@ -104,10 +104,33 @@ def test_only_recorded_years_are_known() -> None:
 
 
 def test_every_weekday_of_an_unknown_year_counts_as_a_session() -> None:
-    found = sessions_of(2027)
+    found = sessions_of(2028)
 
-    assert len(found) == 261
+    assert len(found) == 260
     assert {each.day.weekday() for each in found} == {0, 1, 2, 3, 4}
+
+
+def test_of_a_year_without_a_list_only_what_is_certain_is_closed() -> None:
+    assert len(sessions_of(2027)) == 261 - 3
+    assert [session(date(2027, month, day)) for month, day in ((1, 26), (3, 26), (4, 14))] == [None] * 3
+
+
+def test_the_calendar_says_how_far_it_knows() -> None:
+    assert calendar.known_until(date(2024, 5, 1)) == calendar.known_until(date(2026, 12, 31)) == date(2026, 12, 31)
+    assert calendar.known_until(date(2027, 1, 1)) is None
+
+
+# Days that the published calendar packages have wrong: True where there was, or will be, a session.
+WRONG_ELSEWHERE = {
+    "2024-01-20": True, "2024-03-02": True, "2024-05-18": True, "2024-11-01": True, "2025-02-01": True,
+    "2025-10-21": True, "2026-02-01": True, "2026-11-08": True, "2026-01-15": False, "2024-11-20": False,
+    "2027-01-26": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("day", "is_session"), WRONG_ELSEWHERE.items())
+def test_the_days_that_others_have_wrong_are_right(day: str, is_session: bool) -> None:
+    assert (session(date.fromisoformat(day)) is not None) is is_session
 
 
 def test_a_settlement_holiday_may_be_a_session() -> None:
@@ -131,7 +154,7 @@ def test_a_settlement_holiday_may_be_a_session() -> None:
         (ist("2026-11-08", "17:45"), date(2026, 11, 8)),
         (ist("2026-11-10", "12:00"), date(2026, 11, 9)),
         (ist("2026-02-01", "12:00"), date(2026, 2, 1)),
-        (ist("2027-01-26", "12:00"), date(2027, 1, 26)),
+        (ist("2027-01-27", "12:00"), date(2027, 1, 27)),
     ],
 )
 def test_the_trading_day_is_the_indian_date_once_its_pre_open_has_begun(at: datetime, day: date) -> None:

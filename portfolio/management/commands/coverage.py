@@ -12,6 +12,7 @@ from ledger.coverage import WANTING
 from ... import clock, grid, startup
 from ...clock import ClockError
 from ...report import as_json
+from ...schedule import amendments
 from ...schedule.coverage import cover
 from ...sync.claim import accounts_to_sync
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         try:
             startup.require_tables()
             now = clock.refresh()
+            amendments.refresh()
         except (startup.NotReady, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         first = options["month"] or clock.today().replace(day=1)

@@ -1,0 +1,85 @@
+"""What is wrong with this installation, or will be: each check says what it found and what to do. Changes nothing."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from django.db import connection
+from django.db.models import Count
+
+from ledger.normalise import IST, ist_date
+
+from . import guards
+from .models import SyncSlot, Transaction
+from .schedule import calendar
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+WARN_BEFORE: Final = timedelta(days=60)
+LOOK_BACK: Final = timedelta(days=400)
+UNTRIED: Final = timedelta(minutes=10)
+AMEND = "Enter the exchange's holiday list in the admin, under Calendar days, each day with its source."
+
+
+class Finding(NamedTuple):
+    """`remedy` is empty when all is well."""
+
+    check: str
+    level: str
+    says: str
+    remedy: str = ""
+
+
+def examine(now: datetime) -> list[Finding]:
+    """Every check, in order."""
+    return [finding for check in CHECKS for finding in check(now)]
+
+
+def the_guards(now: datetime) -> Iterator[Finding]:
+    found = guards.problems(connection)
+    for problem in found:
+        yield Finding("guards", PROBLEM, problem, "Until then no sync will run.")
+    if not found:
+        yield Finding("guards", OK, "every table of the book is guarded")
+
+
+def the_calendars_end(now: datetime) -> Iterator[Finding]:
+    today = ist_date(now)
+    end = calendar.known_until(today)
+    if end is None:
+        says = (
+            f"the closures of {today.year} are not recorded: every weekday counts as a session, and a holiday as missed"
+        )
+        yield Finding("calendar", PROBLEM, says, AMEND)
+    elif end - today <= WARN_BEFORE:
+        says = f"the closures are recorded until {end}; after that every weekday counts as a session"
+        yield Finding("calendar", WARNING, says, AMEND)
+    else:
+        yield Finding("calendar", OK, f"the closures are recorded until {end}")
+
+
+def the_calendars_truth(now: datetime) -> Iterator[Finding]:
+    """Fills on days without a session: the calendar is wrong, or the broker."""
+    first = ist_date(now) - LOOK_BACK
+    days = [day for n in range(LOOK_BACK.days + 1) if calendar.session(day := first + timedelta(n)) is None]
+    fills = Transaction.objects.filter(trade_date__in=days, segment__in=("CASH", "FNO"))
+    for day, count in fills.values_list("trade_date").annotate(Count("pk")).order_by("trade_date"):
+        says = f"{count} fills on {day:%A} {day}, a day without a session by the calendar"
+        yield Finding("calendar", WARNING, says, "If there was one, enter that day in the admin, under Calendar days.")
+
+
+def the_schedule_runs(now: datetime) -> Iterator[Finding]:
+    waiting = SyncSlot.objects.filter(result=None, attempts=0, next_attempt_at__lte=now - UNTRIED)
+    if first := waiting.order_by("next_attempt_at").first():
+        due = f"{first.due_at.astimezone(IST):%d %b %H:%M}"
+        says = f"{waiting.count()} looks are due and nobody has tried them, the oldest since {due} in India"
+        yield Finding("schedule", PROBLEM, says, "Run manage.py serve, or a timer that calls manage.py run_due.")
+    else:
+        yield Finding("schedule", OK, "nothing that is due is left lying")
+
+
+CHECKS: Final[tuple[Callable[[datetime], Iterator[Finding]], ...]] = (
+    the_guards,
+    the_calendars_end,
+    the_calendars_truth,
+    the_schedule_runs,
+)

@@ -1,0 +1,84 @@
+"""What operators changed: their rows of the calendar, and what that means for slots that are written down already."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Greatest
+
+from .. import clock
+from ..models import AccountHead, BrokerAccount, CalendarDay, Portfolio, Schedule, SessionHours, SyncSlot
+from . import calendar
+from .calendar import Differing, Hours
+
+_Result = SyncSlot.Result
+_ALL = Q()
+
+
+def refresh() -> None:
+    """Reads the operators' rows anew: once a tick, sync or page, as the clock is asked. Two small queries."""
+    days = CalendarDay.objects.values_list("date", "kind", "opens", "closes")
+    hours = SessionHours.objects.values_list("valid_from", "pre_open", "opens", "closes", "post_close_ends")
+    calendar.amend([Differing(*row) for row in days], [Hours(*row) for row in hours])
+
+
+@transaction.atomic
+def calendar_changed(days: Collection[date] = ()) -> None:
+    """After an operator changed something of these days, or of hours. What is to come is written down anew; a missed
+    day that turns out to have been closed was none, and one that turns out to have been a session is owed after all."""
+    refresh()
+    now = clock.now()
+    sessions = [day for day in days if calendar.session(day)]
+    write_anew(now, min([now, *(calendar.midnight_of(day) for day in sessions)]))
+    closed = SyncSlot.objects.filter(trading_day__in=set(days) - set(sessions))
+    closed.filter(Q(result=_Result.MISSED) | Q(result=None, attempts=0)).update(
+        result=_Result.HOLIDAY, next_attempt_at=None, reason="the market was closed, as the calendar says now"
+    )
+    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(result=_Result.MISSED)
+
+
+def schedule_changed(code: str) -> None:
+    """After an operator changed a schedule or its looks."""
+    followers = Q(account__schedule=code)
+    write_anew(clock.now(), accounts=followers | Q(account__schedule=None) if code == Schedule.DEFAULT else followers)
+
+
+def portfolio_changed(portfolio: Portfolio) -> None:
+    """After a portfolio was switched on or off."""
+    accounts = Q(account__portfolio=portfolio)
+    write_anew(clock.now(), accounts=accounts) if portfolio.active else owe_nothing(accounts)
+
+
+def account_changed(account: BrokerAccount) -> None:
+    """After an account got another schedule or portfolio, or was enabled or disabled."""
+    mine = Q(account=account)
+    is_synced = BrokerAccount.objects.to_sync().filter(pk=account.pk).exists()
+    write_anew(clock.now(), accounts=mine) if is_synced else owe_nothing(mine)
+
+
+@transaction.atomic
+def write_anew(now: datetime, since: datetime | None = None, accounts: Q = _ALL) -> None:
+    """Slots that are not due yet go, and the next tick writes down what is owed since then, as the schedule and the
+    calendar are by that time. `accounts`: which, as a condition on their heads; all without it."""
+    ids = list(_locked(accounts).filter(owed_until__gt=since or now).values_list("account_id", flat=True))
+    SyncSlot.objects.filter(broker_account__among=ids, result=None, attempts=0, due_at__gt=now).delete()
+    born = BrokerAccount.objects.filter(pk=OuterRef("account")).values("created_at")
+    AccountHead.objects.filter(account__among=ids).update(
+        owed_until=Greatest(Value(since or now, output_field=DateTimeField()), Subquery(born))
+    )
+
+
+@transaction.atomic
+def owe_nothing(accounts: Q) -> None:
+    """Nobody waits for these any more: what was not tried goes, the rest ends as it stands."""
+    ids = list(_locked(accounts).values_list("account_id", flat=True))
+    slots = SyncSlot.objects.filter(result=None, broker_account__among=ids)
+    slots.filter(attempts=0).delete()
+    slots.update(result=F("standing"), next_attempt_at=None)
+
+
+def _locked(accounts: Q) -> QuerySet[AccountHead]:
+    """In id order, as everybody locks them; the installation's own head is nobody's account."""
+    heads = AccountHead.objects.select_for_update(of=("self",)).exclude(account=None)
+    return heads.filter(accounts).order_by("pk")

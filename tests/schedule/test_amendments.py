@@ -1,0 +1,222 @@
+"""An operator's rows of the calendar: what they put right, and what that does to looks written down already."""
+
+from collections.abc import Iterator
+from datetime import date, time
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+
+from ledger.normalise import IST
+from portfolio.models import CalendarDay, Schedule, ScheduledLook, SessionHours, SyncSlot, User
+from portfolio.schedule import amendments, calendar
+from portfolio.schedule.calendar import previous_session, session
+from tests import build
+from tests.schedule.evening import At, batches, kinds, results, tick_at
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+MONDAY, TUESDAY = date(2026, 10, 5), date(2026, 10, 6)
+
+
+@pytest.fixture(autouse=True)
+def monday_noon(at: At) -> None:
+    at("2026-10-05 12:00")
+
+
+@pytest.fixture
+def operator() -> Iterator[Client]:
+    """Django's own tables are emptied by nobody else."""
+    user = User.objects.create(username="operator", is_staff=True, is_superuser=True)
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(user)
+    yield client
+    LogEntry.objects.all().delete()
+    Session.objects.all().delete()
+
+
+def amend(day: date, kind: str, opens: time | None = None, closes: time | None = None) -> None:
+    CalendarDay.objects.create(date=day, kind=kind, opens=opens, closes=closes, source="a test")
+    amendments.refresh()
+
+
+def hours_of(day: date) -> list[str]:
+    found = session(day)
+    return [f"{moment.astimezone(IST):%H:%M}" for moment in found[2:]] if found else []
+
+
+def test_a_row_adds_a_closure_that_the_file_does_not_have() -> None:
+    amend(MONDAY, "closed")
+    assert (session(MONDAY), previous_session(TUESDAY)) == (None, date(2026, 10, 1))
+
+
+def test_a_row_takes_the_place_of_what_the_file_says_of_its_day() -> None:
+    amend(date(2026, 11, 8), "muhurat", time(17, 30), time(18, 30))
+    amend(date(2026, 11, 24), "regular")
+    assert hours_of(date(2026, 11, 8)) == ["17:15", "17:30", "18:30", "18:55"]
+    assert hours_of(date(2026, 11, 24)) == ["09:00", "09:15", "15:35", "16:00"]
+
+
+def test_a_session_on_a_sunday_has_regular_hours_unless_told() -> None:
+    amend(date(2026, 10, 4), "regular")
+    assert hours_of(date(2026, 10, 4)) == ["09:00", "09:15", "15:35", "16:00"]
+
+
+def test_hours_change_from_a_day_on() -> None:
+    SessionHours.objects.create(
+        valid_from=date(2026, 12, 1),
+        pre_open=time(8, 45),
+        opens=time(9),
+        closes=time(17),
+        post_close_ends=time(17, 30),
+        source="a test",
+    )
+    amendments.refresh()
+    assert hours_of(date(2026, 11, 30)) == ["09:00", "09:15", "15:35", "16:00"]
+    assert hours_of(date(2026, 12, 1)) == ["08:45", "09:00", "17:00", "17:30"]
+
+
+def test_a_row_that_is_gone_leaves_the_file_as_it_was() -> None:
+    amend(MONDAY, "closed")
+    CalendarDay.objects.all().delete()
+    amendments.refresh()
+    assert session(MONDAY) is not None
+
+
+def test_a_year_becomes_known_when_its_closures_are_entered() -> None:
+    for month in range(1, 13):
+        amend(date(2027, month, 5), "closed")
+    assert calendar.known_until(date(2026, 10, 5)) == date(2027, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("kind", "opens", "closes", "said"),
+    [
+        ("special", None, None, "Enter both times"),
+        ("regular", time(9), None, "Enter both times"),
+        ("muhurat", time(19), time(18), "opens? before it closes|open before it closes"),
+        ("closed", time(9), time(10), "no times"),
+    ],
+)
+def test_a_day_that_cannot_be_is_refused(kind: str, opens: time | None, closes: time | None, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        CalendarDay(date=MONDAY, kind=kind, opens=opens, closes=closes, source="a test").full_clean()
+
+
+def test_hours_out_of_order_are_refused() -> None:
+    hours = SessionHours(
+        valid_from=MONDAY, pre_open=time(9), opens=time(8), closes=time(15), post_close_ends=time(16), source="a test"
+    )
+    with pytest.raises(ValidationError, match="must follow each other"):
+        hours.full_clean()
+
+
+# What the admin changes
+
+
+def enter(operator: Client, day: date, kind: str, opens: str = "", closes: str = "") -> None:
+    form = {"date": day.isoformat(), "kind": kind, "opens": opens, "closes": closes, "name": "", "source": "a circular"}
+    answer = operator.post(reverse("admin:portfolio_calendarday_add"), form)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+
+
+def test_a_holiday_declared_at_noon_takes_the_evening_away(broker: Broker, at: At, operator: Client) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00")
+    enter(operator, MONDAY, "closed")
+    assert tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 00:10") == [0, 0, 0]
+    assert results(account) == {"10-06 16:00": None, "10-06 19:00": None}
+    assert kinds(account) == ["account.connected"]
+
+
+def test_a_missed_day_that_was_closed_after_all_is_a_holiday(broker: Broker, at: At, operator: Client) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00", "2026-10-06 00:10")
+    enter(operator, MONDAY, "closed")
+    assert {moment: results(account)[moment] for moment in ("10-05 16:00", "10-05 19:00")} == {
+        "10-05 16:00": "holiday", "10-05 19:00": "holiday",
+    }  # fmt: skip
+
+
+def test_a_session_that_the_calendar_learns_of_the_same_day_is_looked_at(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    at("2026-10-03 11:00")  # a Saturday
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-04 12:00")
+    at("2026-10-04 16:30")
+    enter(operator, date(2026, 10, 4), "special", "09:15", "15:30")
+    assert tick_at(at, "2026-10-04 16:31", "2026-10-04 19:00") == [1, 1]
+    assert results(account) == {"10-04 16:00": "complete", "10-04 19:00": "complete"}
+
+
+def test_a_session_that_the_calendar_learns_of_too_late_is_missed(broker: Broker, at: At, operator: Client) -> None:
+    at("2026-10-03 11:00")
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-03 12:00", "2026-10-05 09:30")
+    enter(operator, date(2026, 10, 4), "regular")
+    tick_at(at, "2026-10-05 09:31")
+    assert results(account) == {
+        "10-04 16:00": "missed", "10-04 19:00": "missed", "10-05 16:00": None, "10-05 19:00": None,
+    }  # fmt: skip
+
+
+def schedule_form(schedule: Schedule, **changes: str) -> dict[str, str]:
+    looks = list(schedule.looks.order_by("at"))
+    form = {"name": schedule.name, "zone": schedule.zone, "retries_until": "23:30",
+            "looks-TOTAL_FORMS": str(len(looks)), "looks-INITIAL_FORMS": str(len(looks))}  # fmt: skip
+    for number, look in enumerate(looks):
+        form |= {
+            f"looks-{number}-id": str(look.pk), f"looks-{number}-schedule": schedule.pk,
+            f"looks-{number}-at": f"{look.at:%H:%M}", f"looks-{number}-kind": look.kind,
+            f"looks-{number}-days": look.days, f"looks-{number}-weekdays": look.weekdays,
+        }  # fmt: skip
+    return form | changes
+
+
+def test_a_changed_schedule_holds_from_the_next_look_on(broker: Broker, at: At, operator: Client) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00")
+    schedule = Schedule.objects.get(code="default")
+    form = schedule_form(schedule, **{"looks-2-at": "21:15"})
+    assert operator.post(reverse("admin:portfolio_schedule_change", args=["default"]), form).status_code == 302
+    assert tick_at(at, "2026-10-05 19:00", "2026-10-05 21:15") == [0, 1]
+    assert results(account) == {"10-05 16:00": "complete", "10-05 21:15": "complete"}
+
+
+def test_an_account_with_a_schedule_of_its_own_follows_it(broker: Broker, at: At, operator: Client) -> None:
+    account, other = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "OTHER")
+    schedule = Schedule.objects.create(code="noon", name="Noon")
+    ScheduledLook.objects.create(schedule=schedule, at=time(13), kind="ORDER_HISTORY")
+    tick_at(at, "2026-10-05 12:00")
+    form = {"portfolio": str(account.portfolio_id), "label": "", "schedule": "noon"}
+    assert operator.post(reverse("admin:portfolio_brokeraccount_change", args=[account.pk]), form).status_code == 302
+    assert tick_at(at, "2026-10-05 13:00", "2026-10-05 16:00") == [1, 1]
+    assert (batches(account), results(account)) == ([("ORDER_HISTORY", "COMPLETED")], {})
+    assert results(other) == {"10-05 16:00": "complete", "10-05 19:00": None}
+
+
+def test_a_portfolio_that_is_switched_off_is_owed_nothing_until_it_is_on_again(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00")
+    address = reverse("admin:portfolio_portfolio_change", args=[account.portfolio_id])
+    form = {"user": str(account.user_id), "name": "Mine", "base_currency": "INR"}
+    assert operator.post(address, form).status_code == 302
+    tick_at(at, "2026-10-05 16:00", "2026-10-06 00:10")
+    assert (SyncSlot.objects.count(), kinds(account)) == (0, ["account.connected"])
+    at("2026-10-06 17:00")
+    assert operator.post(address, {**form, "active": "on"}).status_code == 302
+    assert tick_at(at, "2026-10-06 17:01", "2026-10-06 19:00") == [0, 1]
+    assert results(account) == {"10-06 19:00": "complete"}
+
+
+def test_the_default_schedule_is_not_taken_away(operator: Client) -> None:
+    action = {"action": "delete_selected", "_selected_action": ["default"], "post": "yes"}
+    operator.post(reverse("admin:portfolio_schedule_delete", args=["default"]), {"post": "yes"})
+    operator.post(reverse("admin:portfolio_schedule_changelist"), action)
+    assert Schedule.objects.filter(code="default").exists()

@@ -1,0 +1,73 @@
+"""The doctor says what is wrong, or will be, and what to do."""
+
+import io
+import json
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from portfolio import doctor
+from portfolio.doctor import Finding
+from portfolio.models import SyncSlot
+from portfolio.schedule.owe import owe
+from tests import build
+from tests.sync.scripted import india
+
+pytestmark = pytest.mark.database
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    out = io.StringIO()
+    try:
+        call_command("doctor", *arguments, stdout=out)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def of(check: str, moment: str = "2026-10-05 16:05") -> list[tuple[str, str]]:
+    return [(one.level, one.says) for one in doctor.examine(india(moment)) if one.check == check]
+
+
+def test_all_is_well_in_an_empty_installation() -> None:
+    code, out = run()
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 3)
+
+
+@pytest.mark.parametrize(
+    ("moment", "level"),
+    [("2026-10-31 12:00", "ok"), ("2026-11-01 12:00", "warning"), ("2026-12-31 23:59", "warning"),
+     ("2027-01-01 00:00", "problem")],
+)  # fmt: skip
+def test_the_end_of_the_calendar_is_told_60_days_before(moment: str, level: str) -> None:
+    ((found, says),) = of("calendar", moment)
+    assert (found, "2026-12-31" in says or "of 2027 are not recorded" in says) == (level, True)
+
+
+def test_looks_that_nobody_tries_are_told() -> None:
+    build.an_account()
+    SyncSlot.objects.all().delete()
+    owe(india("2026-10-05 16:05"))
+    assert of("schedule", "2026-10-05 19:09") == [("ok", "nothing that is due is left lying")]
+    says = "1 looks are due and nobody has tried them, the oldest since 05 Oct 19:00 in India"
+    assert of("schedule", "2026-10-05 19:10") == [("problem", says)]
+
+
+def test_a_guard_that_is_gone_is_told_with_what_to_do() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER khata_guard_order_history_update")
+        else:
+            cursor.execute("ALTER TABLE order_history DISABLE TRIGGER khata_guard_rows")
+    ((level, says),) = of("guards")
+    assert (level, "order_history" in says) == ("problem", True)
+
+
+def test_json_has_every_finding_and_the_exit_code_says_whether_to_look(set_clock: object) -> None:
+    set_clock(india("2026-12-01 12:00"))  # type: ignore[operator]
+    code, out = run("--json")
+    found = [Finding(**each) for each in json.loads(out)["findings"]]
+    assert (code, [(one.check, one.level) for one in found]) == (
+        1, [("guards", "ok"), ("calendar", "warning"), ("schedule", "ok")],
+    )  # fmt: skip

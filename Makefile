@@ -40,6 +40,7 @@ bench: setup-dev ## how fast the sync is, beside the plain way and the database'
 	@$(BIN)/python -m benchmarks
 
 lock: ## choose the newest versions that requirements/*.in allow, with hashes (needs uv)
+	@command -v uv > /dev/null || { echo "make lock needs uv: pip install uv, in an environment of its own"; exit 1; }
 	$(COMPILE) requirements/base.in -o requirements/base.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/growwapi.in -o requirements/growwapi.txt

@@ -95,7 +95,7 @@ class KeyRing:
         except KeyError:
             raise CannotDecrypt(
                 f"The key {key_id} is not in {self.directory}. Put {key_id}.key back from your copy of the keys, "
-                "or set KHATA_KEYS to the directory that has it; without it, enter the credentials again."
+                "or set KHATA_KEYS to the directory that has it."
             ) from None
 
     def _read(self, key_id: str) -> bytes:

@@ -11,6 +11,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.db.models import BinaryField, Model
 from django.test import Client
@@ -154,6 +155,13 @@ def test_the_first_page_and_the_page_of_the_app_show_the_groups(operator: Client
     assert [group["name"] for group in own] == list(GROUPS)
     assert [group["name"] for group in first][: len(GROUPS)] == list(GROUPS)
     assert {group["app_label"] for group in first} == {"portfolio", "admin", "auth", "django_celery_beat"}
+
+
+def test_the_icon_that_browsers_ask_for_is_there() -> None:
+    answer = Client().get("/favicon.ico")
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/static/khata/icon.svg")
+    assert finders.find("khata/icon.svg") is not None
 
 
 def test_whatever_has_a_guard_or_is_written_by_the_sync_alone_is_read_only() -> None:

@@ -66,11 +66,22 @@ def fetch(code: str) -> Taken:
     """Asks this broker for its file, and takes it. TriggerError when it does not come, or cannot be read."""
     trigger = get_trigger_for_code(code)
     assert trigger is not None
-    answer = asyncio.run(_asked(trigger))
-    rows, set_aside = answer.rows if isinstance(answer, Answer) else (answer, ())
-    taken = take(trigger.code, [_checked(row) for row in rows], len(set_aside))
+    rows, set_aside = _read(trigger)
+    taken = take(trigger.code, rows, set_aside)
     BrokerType.objects.filter(pk=trigger.code).update(instruments_taken_at=clock.now())
     return taken
+
+
+def _read(trigger: type[BaseTrigger]) -> tuple[list[Instrument], int]:
+    """The lines of its file, and how many were set aside. Whatever a trigger raises is told as its own fault."""
+    try:
+        answer = asyncio.run(_asked(trigger))
+        rows, set_aside = answer.rows if isinstance(answer, Answer) else (answer, ())
+        return [_checked(row) for row in rows], len(set_aside)
+    except TriggerError:
+        raise
+    except Exception as error:
+        raise UnexpectedReply(f"the trigger failed with {type(error).__name__}: {error}") from error
 
 
 def take(code: str, rows: Iterable[Instrument], set_aside: int = 0) -> Taken:

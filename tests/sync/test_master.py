@@ -271,6 +271,15 @@ def test_the_command_says_why_a_file_was_not_taken(groww: GrowwSimulator) -> Non
     assert errors.startswith(f"GROWW: not taken: GET {FILE}: the broker answered 200 with a web page")
 
 
+def test_the_command_tells_a_trigger_that_raises_without_a_traceback(
+    broker: Broker, listing_broker: Callable[[Any], None]
+) -> None:
+    listing_broker(KeyError("isin"))
+    assert run("fetch_instruments", "scripted") == (
+        1, "", "SCRIPTED: not taken: the trigger failed with KeyError: 'isin'\n",
+    )  # fmt: skip
+
+
 def test_the_command_knows_which_brokers_have_a_file() -> None:
     assert run("fetch_instruments", "sample") == (
         2, "", "no instrument file is known of SAMPLE; there are those of: GROWW",

@@ -98,7 +98,10 @@ class Memory(msgspec.Struct):
 
     @staticmethod
     def read(text: str) -> "Memory":
-        return _memory.decode(text)
+        try:
+            return _memory.decode(text)
+        except msgspec.MsgspecError:
+            return Memory()
 
 
 _memory = msgspec.json.Decoder(Memory)
@@ -138,7 +141,7 @@ class Capture:
     metadata: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     sections: dict[str, Section] = field(default_factory=dict, repr=False)
-    is_broken: bool = False  # a fault of ours: nothing of it is taken
+    is_broken: bool = False  # nothing of it is taken: a fault of ours, or a run that died
     lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
     stored: list[Entry] | None = None  # the replies that this batch has stored; None: the book must say
     _hidden: tuple[str, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
@@ -181,8 +184,9 @@ class Capture:
 
     @property
     def day_mark(self) -> str:
-        """An answer means the same as before on the same trading day alone, and only where its state was taken."""
-        return f"{self.trading_day} {self.takes_state}"
+        """An answer means the same as before on the same trading day alone, on the same side of its close, and only
+        where its state was taken: an equal price is the day's last only after the close."""
+        return f"{self.trading_day} {self.takes_state} {self.is_closed}"
 
     def has_sent(self, digest: bytes) -> bool:
         """Whether the account is known to have sent this body before; False says nothing."""

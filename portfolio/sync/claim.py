@@ -5,7 +5,7 @@ the token, checked again inside the record transaction. Leases run by the databa
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from . import bulk
 from .capture import WHOLE, Capture, Memory
 
 LEASE = timedelta(seconds=90)
+Claim = Callable[[UUID, datetime], list[Capture]]  # takes accounts for this owner, at this time
 
 
 def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:

@@ -4,7 +4,7 @@ Order matters: fills first, because they explain what happened to holdings; the 
 is made from all of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import chain
 
@@ -12,11 +12,11 @@ from ledger.entries import Listing, Price
 
 from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, Capture
 from .decision import Decision as Decision
-from .decision import NotStanding as NotStanding
-from .decision import begin, listing_of
+from .decision import NotStanding, begin, listing_of
 from .doubts import doubt_the_calendar
 from .fills import take_fills
 from .holdings import take_holdings, write_opening
+from .normalise import read_whole
 from .orders import take_orders
 from .positions import take_positions
 from .quotes import take_quotes, update_prices
@@ -24,10 +24,28 @@ from .state import Book
 from .totals import take_funds, write_snapshot
 
 
+def decide_each(
+    captures: Iterable[Capture], books: Mapping[str, Book], instruments: Mapping[Listing, str], now: datetime
+) -> tuple[list[Decision], list[Capture]]:
+    """Each account for itself; those that could not be decided from a part of what was answered are read whole."""
+    made: list[Decision] = []
+    unsure: list[Capture] = []
+    for capture in captures:
+        try:
+            made.append(decide(capture, books[capture.account_id], instruments, now))
+        except NotStanding:
+            unsure.append(read_whole(capture))
+    return made, unsure
+
+
 def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
-    """The whole of one account's change. Pure but for what it is handed; changes nothing of the capture."""
-    made = begin(capture, book, instruments, now)
-    if not made.capture.is_quiet:
+    """The whole of one account's change. Pure but for what it is handed; changes nothing of the capture.
+
+    `instruments` may be those of a whole group: only the account's own are looked at.
+    """
+    mine = {listing: instruments[listing] for listing in wanted_listings(capture)}
+    made = begin(capture, book, mine, now)
+    if not made.capture.is_quiet and not capture.is_broken:
         take_orders(made)
         take_fills(made)
         doubt_the_calendar(made)
@@ -59,8 +77,9 @@ def _remember(made: Decision) -> None:
         made.memory.seen[BESIDE] = made.capture.seen_beside()
 
 
-def wanted_listings(capture: Capture) -> list[Listing]:
+def wanted_listings(*captures: Capture) -> list[Listing]:
     """Every instrument that the accepted sections name."""
-    sections = (capture.sections.get(name) for name in (HOLDINGS, POSITIONS, ORDERS, TRADES))
+    names = (HOLDINGS, POSITIONS, ORDERS, TRADES)
+    sections = (capture.sections.get(name) for capture in captures for name in names)
     rows = chain.from_iterable((*section.entries, *(section.gone or ())) for section in sections if section)
     return [listing_of(row) for row in rows if not isinstance(row, Price)]

@@ -129,7 +129,7 @@ class _Run:
     def _entries(self, section: str) -> Sequence[Any]:
         """What a section says, so far as it can be read; why it cannot is said in `normalise`."""
         with contextlib.suppress(Exception):
-            return self.capture.answers[section].entries
+            return tuple(self.capture.answers[section].entries)
         return ()
 
     async def _as_answer(self, section: str, answer: Any) -> Answer:

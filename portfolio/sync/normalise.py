@@ -4,6 +4,7 @@ Whether a readable answer is believed is decided later, against the book (`decid
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from . import standing
 from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
@@ -11,13 +12,13 @@ from .fetch import blame
 
 
 def normalise(captures: Iterable[Capture]) -> list[Capture]:
-    """Fills `capture.sections` of each, one for each that this kind of sync wants."""
-    captures = list(captures)
-    earlier = standing.earlier_bodies(captures)
-    for capture in captures:
-        for name in SECTIONS[capture.sync_type]:
+    """These with `sections`, one for each that this kind of sync wants. What was handed in stays as it was."""
+    read = [replace(capture, sections={**capture.sections}, problems=[*capture.problems]) for capture in captures]
+    earlier = standing.earlier_bodies(read)
+    for capture in read:
+        for name in () if capture.is_broken else SECTIONS[capture.sync_type]:
             capture.sections[name] = _section(capture, name, earlier[capture.account_id])
-    return captures
+    return read
 
 
 def read_whole(capture: Capture) -> Capture:
@@ -40,12 +41,13 @@ def _section(capture: Capture, name: str, earlier: standing.Bodies) -> Section:
 def _whole(capture: Capture, name: str) -> Section:
     answer = capture.answers[name]
     try:
-        entries, set_aside = answer.rows
+        entries, set_aside = (tuple(rows) for rows in answer.rows)
+        reasons = [f"{row.subject}: {row.reason}" for row in set_aside]
     except Exception as error:
         blame(capture, name, error)
         return Section(FAILED)
-    for row in set_aside:
-        capture.blame(name, "set_aside", f"{row.subject}: {row.reason}", "the row is kept in the raw reply; report it")
+    for reason in reasons:
+        capture.blame(name, "set_aside", reason, "the row is kept in the raw reply; report it")
     if name == TRADES and not (answer.replies or entries):
-        return Section(UNCHANGED, set_aside=tuple(set_aside))
-    return Section(ACCEPTED, tuple(entries), tuple(set_aside), capture.seen(name))
+        return Section(UNCHANGED, set_aside=set_aside)
+    return Section(ACCEPTED, entries, set_aside, capture.seen(name))

@@ -11,26 +11,22 @@ The network is never touched inside a transaction; one account's failure never r
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from functools import partial
-from uuid import UUID
 
 from .. import clock, startup
 from ..models import BrokerAccount
 from ..schedule import amendments
 from . import instruments, master, prices
-from .capture import Capture, failed
-from .claim import claim
+from .apart import apart
+from .capture import Capture
+from .claim import Claim
 from .crew import Crew
-from .decide import NotStanding, decide, wanted_listings
-from .normalise import normalise, read_whole
-from .record import Result, record, seal
-from .recover import close_interrupted
+from .decide import decide_each, wanted_listings
+from .normalise import normalise
+from .record import Report, Result, record, seal
+from .recover import claim_anew
 from .state import read
-
-Report = Callable[[Result], None]
-Claim = Callable[[UUID, datetime], list[Capture]]
 
 
 def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda result: None) -> list[Result]:
@@ -41,12 +37,7 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     ids = list(account_ids)
     master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []
-
-    def tell(result: Result) -> None:
-        results.append(result)
-        report(result)
-
-    asyncio.run(_sync(partial(_claimed, ids, sync_type), tell))
+    asyncio.run(_sync(partial(claim_anew, ids, sync_type), results.append, report))
     return results
 
 
@@ -56,52 +47,33 @@ def sync_due(claim_due: Claim, report: Report) -> int:
     return asyncio.run(_sync(claim_due, report))
 
 
-def _claimed(ids: Sequence[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:
-    close_interrupted(ids, now)
-    return claim(ids, sync_type, owner, now)
-
-
-async def _sync(claim: Claim, report: Report) -> int:
+async def _sync(claim: Claim, *reports: Report) -> int:
     count = 0
     async with Crew() as crew:
-        captures = await crew.in_database(claim, crew.owner, clock.now())
-        async for group in crew.settled(captures, settle):
+        async for group in crew.settled(await crew.in_database(claim, crew.owner, clock.now()), settle):
             count += len(group)
             for result in group:
-                report(result)
+                for report in reports:
+                    report(result)
     return count
 
 
 def settle(group: Sequence[Capture]) -> list[Result]:
-    """From answers to the book, for a group of accounts. Returns what was written.
-
-    An account whose book got a page meanwhile is decided again from the statement that was kept; one that
-    the database refuses, or that a fault of ours breaks, is closed as FAILED, and the others go on.
-    """
+    """From answers to the book, for a group of accounts. Returns what was written. An account whose book got a page
+    meanwhile is decided again from its kept statement; one that the database refuses is closed as FAILED."""
     written: list[Result] = []
-    waiting = normalise(group)
+    waiting = apart(normalise, group)
     while waiting:
-        recorded = record(_decided(waiting))
+        recorded = record(apart(_decided, waiting))
         written += recorded.written
-        waiting = [result.made.to_decide_again() for result in recorded.moved]
-        waiting += [failed(result.capture, error) for result, error in recorded.refused if not result.capture.is_broken]
+        waiting = recorded.to_decide_again()
     return written
 
 
 def _decided(captures: Sequence[Capture]) -> list[Result]:
     """Reads the book, decides each account for itself, and writes the shared prices first."""
-    books = read(captures)
-    wanted = {capture.account_id: wanted_listings(capture) for capture in captures}
-    known = instruments.resolve((one for listings in wanted.values() for one in listings), captures[0].trading_day)
-    now = clock.now()
-    made, unsure = [], []
-    for capture in captures:
-        try:
-            mine = {listing: known[listing] for listing in wanted[capture.account_id]}
-            made.append(decide(capture, books[capture.account_id], mine, now))
-        except NotStanding:
-            unsure.append(read_whole(capture))
-        except Exception as error:
-            made.append(decide(failed(capture, error), books[capture.account_id], {}, now))
+    books, now = read(captures), clock.now()
+    known = instruments.resolve(wanted_listings(*captures), captures[0].trading_day)
+    made, unsure = decide_each(captures, books, known, now)
     prices.write(made, now)
     return [seal(one, now) for one in made] + (_decided(unsure) if unsure else [])

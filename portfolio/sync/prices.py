@@ -3,7 +3,8 @@
 A price that is not new, or was observed before the current one, writes nothing: then there is no batch either.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from ledger.page import FIRST_PREVIOUS, Entry
 from ..ids import new_id, new_ids
 from ..models import AccountHead, Price
 from . import bulk, record
+from .capture import HOLDINGS, POSITIONS, PRICES
 from .decide import Decision
+
+logger = logging.getLogger(__name__)
 
 _Key = tuple[str, date, str]  # instrument id, day, source
 
@@ -32,7 +36,16 @@ class Seen(NamedTuple):
     is_close: bool
 
 
-_current: dict[_Key, Decimal] = {}
+class Known(NamedTuple):
+    """The current revision of one price."""
+
+    revision: int
+    price: Decimal
+    observed_at: datetime
+    is_close: bool
+
+
+_current: dict[_Key, tuple[Decimal, bool]] = {}  # price, and whether it is the day's last
 
 
 def forget() -> None:
@@ -40,10 +53,33 @@ def forget() -> None:
     _current.clear()
 
 
-def write(decisions: Iterable[Decision], now: datetime) -> None:
-    """Writes the fresh prices of a group of captures."""
+def write(decisions: Sequence[Decision], now: datetime) -> None:
+    """Writes the fresh prices of a group of captures. When that fails, those of each account alone; what fails then is
+    left out and named in the account's batch, which is recorded all the same."""
+    try:
+        _write_together(decisions, now)
+    except Exception as error:
+        if len(decisions) == 1:
+            _leave_out(decisions[0], error)
+            return
+        for made in decisions:
+            write([made], now)
+
+
+def _leave_out(made: Decision, error: Exception) -> None:
+    """The sections that prices come from are forgotten, so that they are looked at again the next time."""
+    made.capture.blame(
+        PRICES, "not_shared", f"the prices could not be kept for the day: {type(error).__name__}: {error}",
+        "all else is recorded; it is tried again with the next sync",
+    )  # fmt: skip
+    logger.error("account %s: %s", made.capture.account_id, made.capture.problems[-1].message)
+    for name in (PRICES, HOLDINGS, POSITIONS):
+        made.memory.seen.pop(name, None)
+
+
+def _write_together(decisions: Iterable[Decision], now: datetime) -> None:
     seen = _seen(decisions)
-    fresh = {key: one for key, one in seen.items() if _current.get(key) != one.price}
+    fresh = {key: one for key, one in seen.items() if _current.get(key) != (one.price, one.is_close)}
     if not fresh:
         return
     if len(_current) > 1_000_000:
@@ -51,13 +87,18 @@ def write(decisions: Iterable[Decision], now: datetime) -> None:
     with transaction.atomic(durable=True):
         head = AccountHead.objects.select_for_update().get(account=None)
         known = _known(fresh)
-        changed = {
-            key: one for key, one in fresh.items()
-            if key not in known or (known[key][1] != one.price and known[key][2] < one.observed_at)
-        }  # fmt: skip
+        changed = {key: one for key, one in fresh.items() if key not in known or _is_news(one, known[key])}
         if changed:
             _write_batch(head, changed, known, now)
-    _current.update((key, one.price if key in changed else known[key][1]) for key, one in fresh.items())
+    for key, one in fresh.items():
+        current = one if key in changed else known[key]
+        _current[key] = current.price, current.is_close
+
+
+def _is_news(one: Seen, known: Known) -> bool:
+    """Another price, or the same one that is by now the day's last. Never one that was observed before."""
+    is_other = one.price != known.price or (one.is_close and not known.is_close)
+    return is_other and known.observed_at < one.observed_at
 
 
 def _seen(decisions: Iterable[Decision]) -> dict[_Key, Seen]:
@@ -76,23 +117,18 @@ def _seen(decisions: Iterable[Decision]) -> dict[_Key, Seen]:
     return seen
 
 
-def _known(keys: Iterable[_Key]) -> dict[_Key, tuple[int, Decimal, datetime]]:
+def _known(keys: Iterable[_Key]) -> dict[_Key, Known]:
     keys = list(keys)
     rows = Price.objects.filter(
         instrument__among={key[0] for key in keys},
         price_date__in={key[1] for key in keys},
         source__in={key[2] for key in keys},
     ).order_by("revision")
-    columns = ("instrument_id", "price_date", "source", "revision", "price", "observed_at")
-    return {
-        (str(i), day, source): (revision, price, at)
-        for i, day, source, revision, price, at in rows.values_list(*columns)
-    }
+    columns = ("instrument_id", "price_date", "source", *Known._fields)
+    return {(str(i), day, source): Known(*known) for i, day, source, *known in rows.values_list(*columns)}
 
 
-def _write_batch(
-    head: AccountHead, changed: Mapping[_Key, Seen], known: Mapping[_Key, tuple[int, Decimal, datetime]], now: datetime
-) -> None:
+def _write_batch(head: AccountHead, changed: Mapping[_Key, Seen], known: Mapping[_Key, Known], now: datetime) -> None:
     """Opens, fills, seals and closes one batch of the installation's own chain."""
     batch_id = new_id()
     rows: list[Rendered] = []
@@ -100,7 +136,7 @@ def _write_batch(
     for (key, one), row_id in zip(sorted(changed.items()), new_ids(len(changed)), strict=True):
         instrument, day, source = key
         named = one.listing
-        revision = known[key][0] + 1 if key in known else 1
+        revision = known[key].revision + 1 if key in known else 1
         rendered = render(canonical.PRICE, (
             row_id, instrument, named.isin or "", named.symbol, named.exchange, day, source, revision, one.price,
             one.observed_at, one.is_close, now, batch_id,

@@ -6,7 +6,7 @@ handed back, to be decided again from its kept statement. So is one that somebod
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -23,7 +23,7 @@ from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
 from . import bulk, slots
 from .bulk import schema
-from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture
+from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture, failed
 from .decide import Decision
 from .emit import EVENT
 
@@ -69,6 +69,9 @@ class Result:
         return self.made.capture
 
 
+Report = Callable[[Result], None]  # hears of each result, as it is written
+
+
 class Recorded(NamedTuple):
     """What became of a group: written; to be decided again; outdated, since somebody came after; or refused by
     the database, with its error."""
@@ -77,6 +80,12 @@ class Recorded(NamedTuple):
     moved: list[Result]
     outdated: list[Result]
     refused: list[tuple[Result, Exception]]
+
+    def to_decide_again(self) -> list[Capture]:
+        """Those that moved, from what was kept; and those refused, once, as failed ones."""
+        again = [result.made.to_decide_again() for result in self.moved]
+        refused = [(result.capture, error) for result, error in self.refused if not result.capture.is_broken]
+        return again + [failed(capture, error) for capture, error in refused]
 
 
 def seal(made: Decision, now: datetime) -> Result:

@@ -15,12 +15,19 @@ from django.db.models.functions import Now
 from ..installation import key_ring
 from ..models import AccountHead, SyncBatch
 from .capture import Capture, Memory
-from .claim import evidence_key_of
+from .claim import claim, evidence_key_of
 from .decide import decide
 from .record import record, seal
 from .state import read
 
 logger = logging.getLogger(__name__)
+
+
+def claim_anew(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:
+    """Takes these accounts for a run, once what dead runs have left of them is closed."""
+    ids = list(account_ids)
+    close_interrupted(ids, now)
+    return claim(ids, sync_type, owner, now)
 
 
 def close_interrupted(account_ids: Iterable[UUID | str], now: datetime) -> int:
@@ -57,6 +64,7 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         writes_snapshot=False,
         evidence_key=evidence_key_of(key_ring(), account)[0],
         memory=Memory.read(head.section_digests),
+        is_broken=True,
     )
     capture.blame(
         "account", "interrupted", "the run ended before it was done", "nothing to do: the account is synced again"

@@ -119,7 +119,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
     books = {c.account_id: Book(c.head, c.head.account.state) for c in captures if c.head and c.head.account}
     books |= _heads([capture for capture in captures if capture.account_id not in books or not capture.is_quiet])
     _read_leaves(captures, books)
-    busy = [capture for capture in captures if not capture.is_quiet]
+    busy = [capture for capture in captures if not capture.is_quiet and not capture.is_broken]
     if busy:
         ids = [capture.account_id for capture in busy]
         _read_holdings([c.account_id for c in busy if _compares_holdings(c)], books)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.entries import Listing, Order, Price
 from ledger.normalise import IST
-from portfolio.triggers.base import BaseTrigger
+from portfolio.triggers.base import Answer, BaseTrigger
 
 SECTIONS = ("holdings", "positions", "orders", "trades", "funds", "prices")
 
@@ -50,6 +50,8 @@ class Broker:
             def fetch_trades(self, orders: Sequence[Order]) -> Any:
                 """The fills of the orders that were asked for, as brokers do."""
                 fills = broker.tell(self.broker_account.account_id, "trades")
+                if isinstance(fills, Answer):
+                    return fills
                 ids = {order.order_id for order in orders}
                 return [fill for fill in fills if fill.order_id in ids]
 
@@ -58,6 +60,8 @@ class Broker:
 
             def fetch_prices(self, listings: Sequence[Listing]) -> Any:
                 told = broker.tell(self.broker_account.account_id, "prices")
+                if isinstance(told, Answer):
+                    return told
                 known = [each for each in listings if each.symbol in broker.prices]
                 return [*told, *(Price(e.symbol, e.exchange, e.segment, broker.prices[e.symbol]) for e in known)]
 

@@ -1,17 +1,23 @@
 """One account's trouble is its own: others in the same run, and in the same group, are written whole."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from portfolio.models import AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
+from ledger import entries
+from ledger.entries import Price
+from portfolio.models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
+from portfolio.models import Price as StoredPrice
 from portfolio.sync import fetch
 from portfolio.triggers.base import Answer, BaseTrigger, LoginRequired, Reply
 from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
+from tests.sync.test_writers import claimed, let_the_lease_run_out
 
 pytestmark = pytest.mark.database
 
@@ -184,6 +190,108 @@ def test_a_wrong_address_of_the_broker_is_a_broker_that_is_not_there(
     result = synced_with_a_sound_one(broker, build.an_account("GROWW", "1000000001"))
     assert only_problem(result)[:2] == ("account", "broker_unavailable")
     assert "no connection to 127.0.0.1" in only_problem(result)[2]
+
+
+def told(section: str, *rows: Any) -> Answer:
+    """These rows, as a trigger of its own makes them: nobody has looked at them yet."""
+    return Answer([Reply(f"GET /{section}", 200, section.encode(), build.MORNING)], lambda replies: (rows, []))
+
+
+HALF = "\ud800"  # half of a pair: no database takes it
+NO_NUMBER: Any = None
+POISON = {
+    "read, as it is no fill": ("trades", [17]),
+    "read, by an odd order id": ("orders", [build.an_order()._replace(order_id=HALF)]),
+    "named, as it is no holding": ("holdings", [17]),
+    "named by a text that cannot be kept": ("holdings", [build.a_holding()._replace(symbol=HALF)]),
+    "named by a text that is too long": ("holdings", [build.a_holding()._replace(symbol="S" * 65)]),
+    "decided, as it is no quantity": ("positions", [entries.Position(*build.a_position()[:5], NO_NUMBER)]),
+    "sent, as it has no digits": ("holdings", [build.a_holding()._replace(quantity=Decimal("NaN"))]),
+    "kept, as it is too large": ("holdings", [build.a_holding()._replace(quantity=Decimal(10) ** 30)]),
+}
+
+
+@pytest.mark.parametrize(("section", "rows"), POISON.values(), ids=[f"cannot be {reason}" for reason in POISON])
+def test_a_row_that_nothing_can_be_done_with_fails_its_account_alone(
+    broker: Broker, section: str, rows: list[Any]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    orders = [build.an_order(filled=10)] if section == "trades" else []
+    broker.others["S1"] = {"orders": orders, section: told(section, *rows)}
+    result = synced_with_a_sound_one(broker, account)
+    assert (result.status, only_problem(result)[:2]) == ("FAILED", ("account", "internal_error"))
+    assert (account.holdings.count(), account.positions.count(), account.transactions.count()) == (0, 0, 0)
+    assert SyncBatch.objects.filter(status="STARTED").count() == 0
+
+
+@pytest.mark.parametrize("parse", [lambda replies: 17, lambda replies: (None, []), lambda replies: ([], ["odd"])])
+def test_an_answer_that_is_read_as_nothing_known_fails_its_section_alone(broker: Broker, parse: Any) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"orders": Answer([Reply("GET /orders", 200, b"odd", build.MORNING)], parse)}
+    result = synced_with_a_sound_one(broker, account)
+    assert {(problem.section, problem.kind) for problem in result.capture.problems} == {("orders", "trigger_failed")}
+    assert result.status == "PARTIAL"
+
+
+def a_broken_book(broker: Broker) -> BrokerAccount:
+    """Its holding has a day that is none: something wrote behind our back. PostgreSQL takes no such day."""
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite takes it")
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": [build.a_holding()]}
+    build.synced(account)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE real_holdings SET price_day = '2026-13-45'")
+    return account
+
+
+def test_a_book_that_cannot_be_read_fails_its_account_alone(broker: Broker) -> None:
+    account = a_broken_book(broker)
+    broker.others["S1"] = {"holdings": [build.a_holding(quantity=11)]}
+    result = synced_with_a_sound_one(broker, account)
+    assert (result.status, only_problem(result)[1]) == ("FAILED", "internal_error")
+
+
+def test_a_run_that_died_is_closed_though_the_book_cannot_be_read(broker: Broker) -> None:
+    account = a_broken_book(broker)
+    claimed(account)
+    let_the_lease_run_out(account)
+    broker.others["S1"] = {"holdings": [build.a_holding(quantity=11)]}
+    synced_with_a_sound_one(broker, account)
+    statuses = SyncBatch.objects.filter(broker_account=account).order_by("started_at", "pk")
+    assert [batch.status for batch in statuses] == ["COMPLETED", "FAILED", "FAILED"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"counts": 7}'])
+def test_a_head_that_remembers_nonsense_compares_with_the_book_instead(broker: Broker, text: str) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": [build.a_holding()]}
+    build.synced(account)
+    AccountHead.objects.filter(account=account).update(section_digests=text)
+    assert synced_with_a_sound_one(broker, account).status == "COMPLETED"
+    assert account.holding_versions.count() == 1
+
+
+def test_prices_that_cannot_be_kept_are_left_out_and_their_account_is_recorded(broker: Broker) -> None:
+    """A price beyond all bounds, of what was only ordered: no row of the account itself has it."""
+    account = build.an_account("SCRIPTED")
+    broker.prices = {"TCS": Decimal(3000), "INFY": Decimal(1500)}
+    impossible = told(
+        "prices", Price("INFY", "NSE", "CASH", Decimal(1500)), Price("ITC", "NSE", "CASH", Decimal(10) ** 30)
+    )
+    broker.others["S1"] = {
+        "holdings": [build.a_holding("INFY")], "orders": [build.an_order(symbol="ITC")], "prices": impossible,
+    }  # fmt: skip
+    result = synced_with_a_sound_one(broker, account)
+    section, kind, message = only_problem(result)
+    assert (result.status, section, kind) == ("PARTIAL", "prices", "not_shared")
+    assert message.startswith("the prices could not be kept for the day: ")
+    assert (account.holdings.get().current_price, account.snapshots.get().total_holdings_value) == (1500, 15000)
+    assert list(StoredPrice.objects.values_list("symbol", flat=True)) == ["TCS"]
+    broker.others["S1"]["prices"] = []
+    result = synced_with_a_sound_one(broker, account)
+    assert result.status == "COMPLETED"
+    assert set(StoredPrice.objects.values_list("symbol", flat=True)) == {"TCS", "INFY"}
 
 
 def test_one_account_that_the_database_refuses_is_failed_and_its_group_is_written(broker: Broker) -> None:

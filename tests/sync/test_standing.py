@@ -104,7 +104,7 @@ def test_only_the_rows_that_differ_are_read() -> None:
     capture = asked(
         account, {"NSE_S1": 5, "NSE_S2": 7}, [a_holding(2, 3), a_holding(1)], [], [an_order(1), an_order(2, 11)]
     )
-    normalise([capture])
+    (capture,) = normalise([capture])
     holdings, orders, prices = (capture.sections[name] for name in ("holdings", "orders", "prices"))
     assert ([row.symbol for row in holdings.entries], [row.symbol for row in holdings.gone or ()]) == (["S2"], ["S2"])
     assert [(row.order_id, row.quantity) for row in orders.entries + (orders.gone or ())] == [("G2", 11), ("G2", 10)]
@@ -183,7 +183,7 @@ def test_without_the_earlier_body_every_row_is_read() -> None:
     settle([asked(account, {}, [a_holding(1), a_holding(2)])])
     drop_bodies()
     capture = asked(account, {}, [a_holding(1), a_holding(2, 5)])
-    normalise([capture])
+    (capture,) = normalise([capture])
     assert (len(capture.sections["holdings"].entries), capture.sections["holdings"].gone) == (2, None)
     settle([capture])
     assert RealHolding.objects.get(broker_account=account, symbol="S2").pledge_quantity == 5
@@ -195,7 +195,7 @@ def test_the_next_day_every_row_is_read(set_clock: Callable[[Any], None]) -> Non
     settle([asked(account, {}, [a_holding(1), a_holding(2)])])
     set_clock(clock.now() + timedelta(days=1))
     capture = asked(account, {}, [a_holding(1), a_holding(2, 5)])
-    normalise([capture])
+    (capture,) = normalise([capture])
     assert (len(capture.sections["holdings"].entries), capture.sections["holdings"].gone) == (2, None)
     settle([capture])
 

@@ -107,6 +107,18 @@ def test_a_price_seen_before_the_current_one_writes_nothing_and_is_not_remembere
     assert list(Price.objects.order_by("revision").values_list("revision", "price")) == [(1, 105), (2, 100)]
 
 
+def test_a_price_that_becomes_the_days_last_is_told_though_it_is_equal(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    broker.prices = {"TCS": Decimal(3000)}
+    for clock in ("10:00", "11:00", "16:05", "19:00"):
+        at(f"2026-10-05 {clock}")
+        build.synced(account)
+    rows = Price.objects.order_by("revision")
+    assert list(rows.values_list("revision", "price", "is_close")) == [(1, 3000, False), (2, 3000, True)]
+    assert [f"{row.observed_at:%H:%M}" for row in rows] == ["04:30", "10:35"]
+
+
 def test_positions_that_the_broker_shows_no_more_are_closed(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     broker.says["positions"] = [build.a_position("TCS", 5), build.a_position("INFY", 3, product="MIS")]

@@ -79,12 +79,13 @@ class Day(NamedTuple):
 
 
 def totals(day: Day) -> Totals:
+    """BadValue when a total is beyond what its column can hold."""
     open_positions = [(i, p) for i, p in day.positions if p.quantity and not is_delivery(p.segment, p.product)]
     priced = [day.quotes[i].price * quantity for i, quantity in day.owned.items() if i in day.quotes]
     holdings_value = at_scale(sum(priced, ZERO), MONEY_SCALE)
     position_values = (position_value(p, day.quotes.get(i)) for i, p in open_positions)
     positions_value = at_scale(sum(position_values, ZERO), MONEY_SCALE)
-    total = holdings_value + positions_value
+    total = at_scale(holdings_value + positions_value, MONEY_SCALE)
     change, percent = _day_change(total, day.previous_total, day.net_purchases)
     wanted = [*day.owned, *(i for i, _ in open_positions)]
     funds = day.funds

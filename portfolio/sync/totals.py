@@ -7,6 +7,7 @@ from itertools import chain
 from ledger import canonical, snapshot
 from ledger.diff import HoldingKey, PositionKey
 from ledger.entries import ZERO, Funds, Position
+from ledger.errors import BadValue
 from ledger.snapshot import Quote, Totals
 
 from ..schedule import calendar
@@ -29,7 +30,14 @@ def write_snapshot(made: Decision, held: Mapping[HoldingKey, Held], positions: M
     capture, day = made.capture, made.capture.trading_day
     if not capture.writes_snapshot or not _is_whole(made):
         return
-    totals = _totals(made, held, positions)
+    try:
+        totals = _totals(made, held, positions)
+    except BadValue as error:
+        capture.blame(
+            "snapshot", "too_large", f"the day's totals cannot be right: {error}",
+            "all else is recorded; look at the quantities and prices of that day for one that is far too large",
+        )  # fmt: skip
+        return
     revision, current = made.book.snapshots.get(day, (0, None))
     if totals != current:
         made.pen.write(canonical.SNAPSHOT, day, revision + 1, *totals, capture.started_at)

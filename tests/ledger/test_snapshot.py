@@ -7,6 +7,7 @@ import pytest
 
 from ledger import snapshot
 from ledger.entries import Funds
+from ledger.errors import BadValue
 from ledger.snapshot import Day, Quote, Totals, owned_quantities, position_value, totals
 from tests.build import a_position
 
@@ -108,3 +109,12 @@ def test_the_context_of_the_whole_process_is_left_alone() -> None:
     before = decimal.getcontext().copy()
     snapshot.totals(a_day())
     assert str(decimal.getcontext()) == str(before)
+
+
+def test_a_total_beyond_its_column_is_refused_though_each_part_fits() -> None:
+    most = Decimal(9_000_000_000_000)
+    future = a_position("RELIANCEFUT", 1, segment="FNO", product="NRML")
+    day = a_day(owned={"tcs": Decimal(1)}, positions=[("f", future._replace(average_price=Decimal(1)))])
+    assert totals(day._replace(quotes={"tcs": Quote(most)})).total_portfolio_value == most
+    with pytest.raises(BadValue, match="too large"):
+        totals(day._replace(quotes={"tcs": Quote(most), "f": Quote(most)}))

@@ -119,6 +119,36 @@ def test_a_price_that_becomes_the_days_last_is_told_though_it_is_equal(broker: B
     assert [f"{row.observed_at:%H:%M}" for row in rows] == ["04:30", "10:35"]
 
 
+LARGE = 9_000_000_000_000  # INR, just within what a column can hold
+
+
+@pytest.mark.parametrize(
+    ("held", "fills"),
+    [({"TCS": LARGE, "INFY": LARGE}, 0), ({"TCS": -LARGE, "INFY": -LARGE}, 0), ({"TCS": 1, "INFY": 1}, 2)],
+    ids=["value", "loss", "purchases"],
+)
+def test_totals_that_no_column_can_hold_are_told_and_all_else_is_recorded(
+    broker: Broker, held: dict[str, int], fills: int
+) -> None:
+    account, sound = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "SOUND")
+    broker.says["holdings"] = [build.a_holding()]
+    units, price = Decimal(900), Decimal(10_000_000_000)
+    orders = [build.an_order(f"O{number}", units, units, price=price) for number in range(fills)]
+    broker.others["S1"] = {
+        "holdings": [build.a_holding(symbol, 1000, last_price=value // 1000) for symbol, value in held.items()],
+        "orders": orders,
+        "trades": [build.a_trade(order, trade_id=order.order_id) for order in orders],
+    }
+    result, other = build.synced(account, sound)
+    (problem,) = result.capture.problems
+    assert (result.status, other.status, problem.section, problem.kind) == (
+        "PARTIAL", "COMPLETED", "snapshot", "too_large",
+    )  # fmt: skip
+    assert problem.message.startswith("the day's totals cannot be right: ")
+    assert (account.holdings.count(), account.snapshots.count(), account.transactions.count()) == (2, 0, fills)
+    assert sound.snapshots.count() == 1
+
+
 def test_positions_that_the_broker_shows_no_more_are_closed(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     broker.says["positions"] = [build.a_position("TCS", 5), build.a_position("INFY", 3, product="MIS")]

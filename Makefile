@@ -18,13 +18,8 @@ setup: .venv/base.stamp ## build .venv with what Khata needs, every package chec
 demo: migrate ## a simulated Groww, two accounts, thirty trading days; again: the next day
 	@$(BIN)/python manage.py demo --once
 
-run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=)
-	@echo "Khata is at http://$(HOST):$(PORT)/admin/ until you press Ctrl-C. In another terminal, first:"
-	@echo "  $(BIN)/python manage.py createsuperuser    your own login for these pages"
-	@echo "  $(BIN)/python manage.py connect groww      add an account, and sync it once"
-	@echo "  $(BIN)/python manage.py sync_holdings      sync all accounts; every trading day at 16:05, see README.md"
-	@$(BIN)/granian --interface wsgi --host $(HOST) --port $(PORT) --blocking-threads 4 --backpressure 32 \
-		--log-level warning portfolio_project.wsgi:application
+run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=): pages and schedule
+	@$(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
 test: setup-dev ## every test on SQLite, then the database tests on PostgreSQL
 	@$(BIN)/python -m tests

@@ -1,13 +1,21 @@
 """When accounts are looked at, and what is owed to each: the database's queue of record."""
 
 from datetime import time
+from zoneinfo import available_timezones
 
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from .account import BrokerAccount
 from .base import Keyed
 from .batch import SyncBatch
+
+
+def is_a_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(f"{name} is no time zone; write it as Asia/Kolkata")
 
 
 class Schedule(models.Model):
@@ -17,7 +25,7 @@ class Schedule(models.Model):
 
     code = models.SlugField(max_length=50, primary_key=True)
     name = models.CharField(max_length=100)
-    zone = models.CharField(max_length=50, default="Asia/Kolkata")
+    zone = models.CharField(max_length=50, default="Asia/Kolkata", validators=[is_a_zone])
     retries_until = models.TimeField(default=time(23, 30))
 
     class Meta:
@@ -38,7 +46,10 @@ class ScheduledLook(Keyed):
     at = models.TimeField()
     kind = models.CharField(max_length=50, choices=[(kind, kind) for kind in SyncBatch.Type.values if kind != "SHARED"])
     days = models.CharField(max_length=20, choices=Days, default=Days.SESSIONS)
-    weekdays = models.CharField(max_length=7, default="1234567", help_text="Of these, 1 being Monday and 7 Sunday")
+    weekdays = models.CharField(
+        max_length=7, default="1234567", help_text="Of these, 1 being Monday and 7 Sunday",
+        validators=[RegexValidator("^[1-7]+$", "Digits from 1, Monday, to 7, Sunday.")],
+    )  # fmt: skip
     unattended_only = models.BooleanField(default=False, help_text="Only accounts whose login needs no person")
 
     class Meta:

@@ -21,7 +21,9 @@ from ..sync.bulk import schema
 from ..sync.capture import DAILY, Capture
 from ..sync.claim import captured, lease, open_batches
 from ..sync.recover import close_interrupted
+from . import calendar
 
+COMPANY = (10, 1)  # accounts at a time after one run that was killed, and after two
 LATE_AFTER = timedelta(minutes=2)
 ATTEMPT = schema("sync_slots", 1, "id:uuid attempts:integer is_late:boolean batch_id:uuid")
 
@@ -43,21 +45,28 @@ def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
 
 
 def is_any_due(now: datetime) -> bool:
-    return SyncSlot.objects.filter(_is_due(now)).exists()
+    """Whether there is one that nobody works on."""
+    return bool(_due_accounts(1, now))
 
 
 def _is_due(now: datetime) -> Q:
-    return Q(result=None, next_attempt_at__lte=now, ends_at__gt=now)
+    """A look whose trading day is not that of a capture made now, since the calendar was changed, is not for now."""
+    return Q(result=None, next_attempt_at__lte=now, ends_at__gt=now, trading_day=calendar.trading_day(now))
 
 
 def _due_accounts(room: int, now: datetime) -> list[UUID]:
-    """Those that have waited longest. An account may have several slots that are due."""
+    """Those that have waited longest. Accounts whose run was killed go later and in small company, then alone, so that
+    one that kills every run takes no other with it."""
     slots = SyncSlot.objects.filter(_is_due(now), broker_account__portfolio__active=True)
     free = slots.exclude(broker_account__state=BrokerAccount.State.DISABLED).exclude(
         broker_account__head__lease_until__gte=Now()
     )
-    ids = free.order_by("next_attempt_at").values_list("broker_account_id", flat=True)
-    return list(dict.fromkeys(ids[: 3 * room]))[:room]
+    for lost_runs, most in enumerate((room, *COMPANY)):
+        ids = free.filter(lost_runs=lost_runs).order_by("next_attempt_at").values_list("broker_account_id", flat=True)
+        # An account may have several slots that are due.
+        if found := list(dict.fromkeys(ids[: 3 * min(room, most)]))[: min(room, most)]:
+            return found
+    return []
 
 
 def _due_slots(account_ids: Iterable[UUID | None], now: datetime) -> Mapping[UUID | None, list[SyncSlot]]:

@@ -18,11 +18,13 @@ from .owe import owe
 WAVE = 500  # accounts at a time
 
 
-def tick(report: Callable[[Result], None] = lambda result: None) -> int:
-    """Runs all that is due now. Returns how many runs that were."""
+def tick(
+    report: Callable[[Result], None] = lambda result: None, is_stopping: Callable[[], bool] = lambda: False
+) -> int:
+    """Runs all that is due now. Returns how many runs that were. What has begun is finished."""
     startup.require_guards()
     count = 0
-    while True:
+    while not is_stopping():
         now = clock.refresh()
         amendments.refresh()
         owe(now)
@@ -30,4 +32,5 @@ def tick(report: Callable[[Result], None] = lambda result: None) -> int:
         done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0
         count += done
         if not done:
-            return count
+            break
+    return count

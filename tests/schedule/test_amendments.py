@@ -187,6 +187,15 @@ def test_a_changed_schedule_holds_from_the_next_look_on(broker: Broker, at: At, 
     assert results(account) == {"10-05 16:00": "complete", "10-05 21:15": "complete"}
 
 
+def test_a_schedule_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no time zone"):
+        Schedule(code="x", name="X", zone="Mars/Olympus").full_clean()
+    with pytest.raises(ValidationError, match="from 1, Monday"):
+        ScheduledLook(
+            schedule=Schedule.objects.get(code="default"), at=time(9), kind="ORDER_HISTORY", weekdays="8"
+        ).full_clean()
+
+
 def test_an_account_with_a_schedule_of_its_own_follows_it(broker: Broker, at: At, operator: Client) -> None:
     account, other = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "OTHER")
     schedule = Schedule.objects.create(code="noon", name="Noon")

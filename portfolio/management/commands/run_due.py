@@ -1,7 +1,10 @@
-"""manage.py run_due: one tick of the schedule. A timer may call it as often as it likes."""
+"""manage.py run_due: one tick of the schedule, or one after the other. A timer may call it as often as it likes."""
 
 import sys
-from argparse import ArgumentParser
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ... import report, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
-from ...models import BrokerAccount
+from ...schedule.loop import Loop
 from ...schedule.tick import tick
 from ...sync.record import Result
 
@@ -21,29 +24,60 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        how.add_argument("--every", type=_seconds, metavar="SECONDS", help="go on, with a tick so often, until Ctrl-C")
+
+        parser.add_argument("--within", type=_seconds, metavar="SECONDS", help="begin nothing more after so long")
 
     def handle(self, **options: Any) -> None:
-        statuses: list[str] = []
-        values: list[Any] = []
-
-        def tell(result: Result) -> None:
-            statuses.append(result.status)
-            if options["json"]:
-                values.append(report.as_values(result))
-            else:
-                self._write(result)
-
+        self._statuses: Counter[str] = Counter()
+        self._values: list[Any] = []
         try:
             startup.require_tables()
-            tick(tell)
+            if options["every"]:
+                Loop(options["every"], self._tell_trouble, self._tell_tick).run()
+                return
+            tick(self._keep if options["json"] else self._tell, _after(options["within"]))
         except (startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         if options["json"]:
-            self.stdout.write(report.as_json({"results": values}))
-        if any(status != "COMPLETED" for status in statuses):
+            self.stdout.write(report.as_json({"results": self._values}))
+        if self._statuses.keys() - {"COMPLETED"}:
             sys.exit(1)
 
-    def _write(self, result: Result) -> None:
-        report.write_line(self.stdout, result, BrokerAccount.objects.get(pk=result.capture.account_id))
+    def _keep(self, result: Result) -> None:
+        self._statuses[result.status] += 1
+        self._values.append(report.as_values(result))
+
+    def _tell(self, result: Result) -> None:
+        self._statuses[result.status] += 1
+        account = result.made.book.head.account
+        assert account is not None
+        report.write_line(self.stdout, result, account)
         self.stdout.flush()
+
+    def _tell_trouble(self, result: Result) -> None:
+        """Of thousands of accounts only those that want somebody's attention."""
+        if result.status == "COMPLETED":
+            self._statuses[result.status] += 1
+        else:
+            self._tell(result)
+
+    def _tell_tick(self, count: int) -> None:
+        ended = ", ".join(f"{number} {report.MARKS[status]}" for status, number in self._statuses.items())
+        self.stdout.write(f"{report.counted(count, 'capture')}: {ended}")
+        self.stdout.flush()
+        self._statuses.clear()
+
+
+def _after(seconds: int | None) -> Callable[[], bool]:
+    """Says whether so much time has passed since now."""
+    end = time.monotonic() + seconds if seconds else None
+    return lambda: end is not None and time.monotonic() > end
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise ArgumentTypeError("a whole number, 1 or more")
+    return int(text)

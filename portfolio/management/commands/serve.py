@@ -1,0 +1,70 @@
+"""manage.py serve: the pages and the schedule, in one command, without a queue. Ends with Ctrl-C."""
+
+import os
+import socket
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ... import startup
+from ...keys import KeyTrouble
+from ...supervisor import Job, words_of
+
+TICK_SECONDS = 15
+GRANIAN = ("--interface", "wsgi", "--blocking-threads", "4", "--backpressure", "32", "--workers-kill-timeout", "5",
+           "--log-level", "warning")  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = (
+        "Serve the pages and run the schedule until Ctrl-C; what dies is started again. Exit code 0: stopped; 2: it "
+        "could not begin."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: 8000)")
+        parser.add_argument("--every", type=int, default=TICK_SECONDS, metavar="SECONDS", help="a tick so often")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            startup.require_tables()
+            startup.require_guards()
+            startup.require_keys()
+        except (startup.NotReady, KeyTrouble) as error:
+            raise CommandError(str(error), returncode=2) from None
+        _require_free(options["host"], options["port"])
+        self.stdout.write(WELCOME.format(**options))
+        self.stdout.flush()
+        jobs = words_of([_web(options["host"], options["port"]), _schedule(options["every"])])
+        os.chdir(settings.BASE_DIR)
+        os.execv(sys.executable, [sys.executable, "-m", "portfolio.supervisor", *jobs])  # noqa: S606
+
+
+def _web(host: str, port: int) -> Job:
+    where = ("--host", host, "--port", str(port))
+    return Job("web", "granian", (*GRANIAN, *where, "portfolio_project.wsgi:application"))
+
+
+def _schedule(every: int) -> Job:
+    return Job("schedule", "django", ("run_due", "--every", str(every)))
+
+
+def _require_free(host: str, port: int) -> None:
+    """Told now, and not every minute by a process that cannot begin."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"cannot listen on {host} port {port}: {error.strerror}", returncode=2) from None
+
+
+WELCOME = """Khata is at http://{host}:{port}/admin/ until you press Ctrl-C. Accounts are looked at when that is due.
+In another terminal, first:
+  manage.py createsuperuser    your own login for these pages
+  manage.py connect groww      add an account, and sync it once
+  manage.py coverage           what became of every day"""

@@ -1,0 +1,109 @@
+"""The supervisor starts again what dies, and leaves nothing behind however it ends itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from portfolio.supervisor import Job, jobs_of, words_of
+
+ROOT = Path(__file__).resolve().parent.parent
+# A child that starts a child of its own, and writes both ids down each time it begins.
+PARENT = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+with open(sys.argv[1], "a") as file:
+    file.write(f"{os.getpid()} {child.pid}\\n")
+time.sleep(1000)
+"""
+DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+
+class Running:
+    """A supervisor of one such child."""
+
+    def __init__(self, folder: Path, code: str) -> None:
+        self._notes = folder / "notes"
+        (folder / "sleeper.py").write_text(code)
+        command = [sys.executable, "-m", "portfolio.supervisor", "sleeper", "sleeper", str(self._notes)]
+        paths = f"{ROOT}{os.pathsep}{folder}"
+        self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, stderr=-1)
+
+    def begun(self, times: int = 1) -> list[int]:
+        """The ids of the child and of its child, when it has begun so often."""
+        wait_until(lambda: self._notes.exists() and len(self._notes.read_text().splitlines()) >= times)
+        return [int(word) for word in self._notes.read_text().splitlines()[times - 1].split()]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Callable[[str], Running]]:
+    made: list[Running] = []
+
+    def start(code: str = PARENT) -> Running:
+        made.append(Running(tmp_path, code))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.process.kill()
+        one.process.wait()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_there(pid: int) -> bool:
+    """A process that has ended and was not waited for yet counts as gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_what_dies_is_started_again_and_what_it_started_is_gone(running: Callable[..., Running]) -> None:
+    supervisor = running()
+    child, grandchild = supervisor.begun()
+    os.kill(child, signal.SIGKILL)
+    again, _ = supervisor.begun(2)
+    assert again != child
+    wait_until(lambda: not is_there(grandchild))
+
+
+@pytest.mark.parametrize("code", [PARENT, DEAF + PARENT], ids=["", "deaf to a polite end"])
+def test_a_supervisor_that_is_killed_leaves_nothing_behind(running: Callable[..., Running], code: str) -> None:
+    supervisor = running(code)
+    pids = supervisor.begun()
+    supervisor.process.send_signal(signal.SIGKILL)
+    wait_until(lambda: not any(map(is_there, pids)), seconds=3)
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_a_supervisor_that_is_asked_ends_with_all_of_its_children(
+    running: Callable[..., Running], name: signal.Signals
+) -> None:
+    supervisor = running()
+    pids = supervisor.begun()
+    supervisor.process.send_signal(name)
+    assert supervisor.process.wait(10) == 0
+    wait_until(lambda: not any(map(is_there, pids)))
+
+
+def test_a_child_that_cannot_begin_is_tried_less_and_less_often(running: Callable[..., Running]) -> None:
+    supervisor = running("raise SystemExit(3)")
+    assert supervisor.process.stderr
+    said = [supervisor.process.stderr.readline().decode() for _ in range(2)]
+    assert said == [f"sleeper ended with 3; it is started again in {pause} s\n" for pause in (1, 2)]
+
+
+def test_jobs_travel_as_words() -> None:
+    jobs = [Job("web", "granian", ("--port", "80")), Job("schedule", "django", ("run_due",))]
+    assert list(jobs_of(words_of(jobs))) == jobs

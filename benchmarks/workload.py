@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from ledger.entries import ZERO, Order
 from ledger.normalise import IST
 from portfolio.sync.capture import DAILY, Capture, Memory
-from portfolio.sync.fetch import fetch
+from portfolio.sync.fetch import Lacking, fetch
 from portfolio.triggers.base import Account, Answer, Credential, Reply
 from portfolio.triggers.registry import get_trigger_for_code
 
@@ -214,7 +214,7 @@ def fetched(day: Day, at: datetime, known: Mapping[str, Decimal] | None = None) 
         units = known or {}
         return [order for order in orders if units.get(order.order_id, ZERO) != order.filled_quantity]
 
-    asyncio.run(fetch(capture, trigger, keep, lacking))
+    asyncio.run(fetch(capture, trigger, keep, Lacking(lacking, lacking)))
     if capture.problems:
         raise LookupError(capture.problems)
     return Fetched(client.replies, capture.answers, capture.lacking)

@@ -137,7 +137,7 @@ ORDER = schema(
     f"{_INSTRUMENT} order_reference_id segment product order_type transaction_type quantity:quantity price:price "
     "trigger_price:price validity order_status status_raw filled_quantity:quantity remaining_quantity:quantity "
     "average_fill_price:price deliverable_quantity:quantity amo_status created_at:instant exchange_time:instant "
-    f"trade_date:instant remark {_SEALED}",
+    f"trade_date:instant remark changed_at:instant {_SEALED}",
 )
 QUANTITY_CHANGE = schema(
     "order_quantity_changes",
@@ -175,7 +175,7 @@ FUNDS_VERSION = schema(
     "funds_versions",
     1,
     "id:uuid broker_account_id:uuid as_of:date cash_balance:money margin_used:money margin_available:money "
-    f"collateral:money currency fetched_at:instant {_SEALED}",
+    f"collateral:money currency is_derived:boolean fetched_at:instant {_SEALED}",
 )
 HOLDING_CHANGE = schema(
     "holding_changes",

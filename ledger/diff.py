@@ -163,6 +163,7 @@ class KnownOrder(NamedTuple):
     order_date: date
     version: int
     order: Order
+    is_late: bool = False  # learnt after a later state: never current
 
 
 def known_order(versions: Iterable[KnownOrder], told: Order, day: date, has_new_fills: bool) -> KnownOrder | None:
@@ -170,7 +171,8 @@ def known_order(versions: Iterable[KnownOrder], told: Order, day: date, has_new_
 
     `versions`: all that the book has under its id. `has_new_fills`: the broker lists fills, and none that is known.
     """
-    current = {known.order_date: known for known in sorted(versions, key=lambda known: known.version)}
+    in_order = sorted(versions, key=lambda known: known.version)
+    current = {known.order_date: known for known in in_order if not known.is_late}
     if told.created_at:
         found = [known for known in current.values() if _is_made_then(known, told.created_at)]
     else:
@@ -184,6 +186,8 @@ def _is_made_then(known: KnownOrder, created_at: datetime) -> bool:
     """Whether this creation time may be the known order's: on its day, or on any before it was first seen."""
     if known.order.created_at is None:
         return ist_date(created_at) <= known.order_date
+    if known.order.amo_status == "PENDING" and known.order.status not in FINAL_STATES:
+        return ist_date(created_at) >= known.order_date  # once it is sent, its broker may tell that time
     days = (known.order_date, ist_date(known.order.created_at))
     return ist_date(created_at) in days or is_other_reading(known.order.created_at, created_at)
 
@@ -199,14 +203,13 @@ def _is_used_again(known: KnownOrder, told: Order, day: date, has_new_fills: boo
 
 def with_known_times(known: Order, told: Order) -> Order:
     """What is told, at the times that the book has where they are only read the other way. When an order was made
-    is not unlearnt."""
+    is not unlearnt, nor does it move on: a broker may tell when it was changed last."""
     if known[20:23] == told[20:23]:
         return told
     pairs = zip(known[20:23], told[20:23], strict=True)
     created_at, exchange_time, trade_date = (was if is_other_reading(was, now) else now for was, now in pairs)
-    return told._replace(
-        created_at=created_at or known.created_at, exchange_time=exchange_time, trade_date=trade_date
-    )  # fmt: skip
+    made = min((when for when in (created_at, known.created_at) if when), default=None)
+    return told._replace(created_at=made, exchange_time=exchange_time, trade_date=trade_date)
 
 
 class OrderChange(NamedTuple):

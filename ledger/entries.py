@@ -109,6 +109,7 @@ class Order(NamedTuple):
     exchange_time: datetime | None
     trade_date: datetime | None
     remark: str
+    changed_at: datetime | None = None  # when it came into this state, where the broker says it
 
 
 class Trade(NamedTuple):
@@ -142,6 +143,7 @@ class Funds(NamedTuple):
     margin_available: Decimal | None = None
     collateral: Decimal | None = None
     currency: str = "INR"
+    is_derived: bool = False  # the cash was worked out from the rest, since the broker's own figure cannot be right
 
 
 class Price(NamedTuple):

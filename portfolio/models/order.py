@@ -39,6 +39,7 @@ class OrderVersion(InstrumentRow):
     exchange_time = models.DateTimeField(null=True)
     trade_date = models.DateTimeField(null=True)
     remark = models.CharField(max_length=500, blank=True, default="")
+    changed_at = models.DateTimeField(null=True)
 
     batch = models.ForeignKey(
         "SyncBatch", models.PROTECT, db_column="sync_batch_id", db_index=False, related_name="order_versions"

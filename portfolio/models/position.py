@@ -98,6 +98,7 @@ class FundsVersion(BookRow):
     margin_available = money_field(null=True)
     collateral = money_field(null=True)
     currency = models.CharField(max_length=3, default="INR")
+    is_derived = models.BooleanField(default=False)
     fetched_at = models.DateTimeField()
 
     class Meta:

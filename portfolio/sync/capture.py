@@ -22,13 +22,14 @@ from ..triggers.base import Answer, Reply
 logger = logging.getLogger(__name__)
 
 HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES = "holdings", "positions", "orders", "trades", "funds", "prices"
+TRAILS = "trails"  # the states that orders have passed
 BESIDE = "beside"  # what is asked beside the sections
 DAILY, ORDERS_ONLY, REALTIME = "DAILY_PORTFOLIO", "ORDER_HISTORY", "REALTIME_UPDATE"
 HOLDINGS_LOOK = "HOLDINGS_LOOK"
 SECTIONS = {
-    DAILY: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
-    REALTIME: (HOLDINGS, POSITIONS, ORDERS, TRADES, FUNDS, PRICES),
-    ORDERS_ONLY: (ORDERS, TRADES),
+    DAILY: (HOLDINGS, POSITIONS, ORDERS, TRAILS, TRADES, FUNDS, PRICES),
+    REALTIME: (HOLDINGS, POSITIONS, ORDERS, TRAILS, TRADES, FUNDS, PRICES),
+    ORDERS_ONLY: (ORDERS, TRAILS, TRADES),
     HOLDINGS_LOOK: (HOLDINGS,),
 }
 WHOLE = (DAILY, REALTIME)  # these ask for everything

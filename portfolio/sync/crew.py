@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import date
 from functools import partial
 from threading import Barrier
 from typing import Any, TypeVar
@@ -31,8 +32,8 @@ from ..triggers.registry import get_trigger_for_code
 from .capture import Capture, failed
 from .claim import renew
 from .evidence import Keeper
-from .fetch import fetch
-from .history import lacking_fills
+from .fetch import AskBook, Lacking, fetch
+from .history import lacking_fills, lacking_states
 from .record import Result
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Crew:
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY)
         self._keeper = Keeper(self.in_database, clock.now)
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
+        self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
         self._places = asyncio.Semaphore(4 * settings.KHATA_CONCURRENCY)
 
     async def __aenter__(self) -> "Crew":
@@ -164,8 +166,11 @@ class Crew:
         self._keeping[capture.batch_id].append(keeping)
         await asyncio.shield(keeping)
 
-    async def _lacking(self, capture: Capture, orders: Sequence[Order]) -> Sequence[Order]:
-        return await self.in_database(lacking_fills, capture.account_id, orders, capture.trading_day)
+    def _ask_book(self, ask: Callable[[str, Sequence[Order], date], list[Order]]) -> AskBook:
+        async def asked(capture: Capture, orders: Sequence[Order]) -> Sequence[Order]:
+            return await self.in_database(ask, capture.account_id, orders, capture.trading_day)
+
+        return asked
 
 
 def _close(everyone: Barrier) -> None:

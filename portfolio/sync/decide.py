@@ -10,7 +10,7 @@ from itertools import chain
 
 from ledger.entries import Listing, Price
 
-from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, Capture
+from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, TRAILS, Capture
 from .decision import Decision as Decision
 from .decision import NotStanding, begin, listing_of
 from .doubts import doubt_the_calendar
@@ -65,13 +65,13 @@ def _remember(made: Decision) -> None:
     doubted = {problem.section for problem in made.capture.problems}
     if made.has_marks:
         doubted.add(HOLDINGS)
-    if TRADES in doubted:
-        doubted.add(ORDERS)  # they tell whether fills are still missing
+    if doubted & {TRADES, TRAILS}:
+        doubted.add(ORDERS)  # they tell whether fills or states are still missing
     for name, section in made.capture.sections.items():
         if section.state == ACCEPTED:
             made.memory.counts[name] = made.size(name)
             made.memory.seen.pop(name, None)
-            if section.seen and name not in (*doubted, TRADES):  # fills are asked but once
+            if section.seen and name not in (*doubted, TRADES, TRAILS):  # these are asked but once
                 made.memory.seen[name] = section.seen
     if not made.capture.is_quiet:
         made.memory.seen[BESIDE] = made.capture.seen_beside()
@@ -79,7 +79,7 @@ def _remember(made: Decision) -> None:
 
 def wanted_listings(*captures: Capture) -> list[Listing]:
     """Every instrument that the accepted sections name."""
-    names = (HOLDINGS, POSITIONS, ORDERS, TRADES)
+    names = (HOLDINGS, POSITIONS, ORDERS, TRAILS, TRADES)
     sections = (capture.sections.get(name) for capture in captures for name in names)
     rows = chain.from_iterable((*section.entries, *(section.gone or ())) for section in sections if section)
     return [listing_of(row) for row in rows if not isinstance(row, Price)]

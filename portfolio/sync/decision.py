@@ -1,17 +1,17 @@
 """What deciding one account leaves behind: rows in the pen, the head's next state, counts and facts for the batch."""
 
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
 from msgspec import structs
 
-from ledger.entries import Listing, Trade
+from ledger.entries import Listing, Order, Trade
 from ledger.fills import source_ids
 from ledger.snapshot import Quote
 
-from .capture import ABSENT, TRADES, UNCHANGED, Capture, Memory, Section
+from .capture import ABSENT, TRADES, TRAILS, UNCHANGED, Capture, Memory, Section
 from .emit import Outbox
 from .rows import Pen
 from .state import Book
@@ -39,6 +39,7 @@ class Decision:
     holdings_day: date | None
     sells_lower_holdings: bool | None
     told_fills: Mapping[str, Mapping[str, Trade]] = field(default_factory=dict)  # by order id, then by source id
+    trails: Mapping[str, Sequence[Order]] = field(default_factory=dict)  # by order id, oldest state first
     quotes: dict[str, Quote] = field(default_factory=dict)  # fresh ones, by instrument
     counts: dict[str, int] = field(default_factory=dict)
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
@@ -122,6 +123,7 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         head.holdings_day,
         head.sells_lower_holdings,
         _by_order(working.entries(TRADES)),
+        _trails(working.entries(TRAILS)),
     )
 
 
@@ -129,6 +131,13 @@ def _by_order(trades: Iterable[Trade]) -> dict[str, dict[str, Trade]]:
     found: dict[str, dict[str, Trade]] = {}
     for name, trade in source_ids(trades).items():
         found.setdefault(trade.order_id, {})[name] = trade
+    return found
+
+
+def _trails(states: Iterable[Order]) -> dict[str, list[Order]]:
+    found: dict[str, list[Order]] = {}
+    for state in states:
+        found.setdefault(state.order_id, []).append(state)
     return found
 
 

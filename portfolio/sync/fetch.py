@@ -10,7 +10,7 @@ import inspect
 import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.entries import Holding, Listing, Order, Position
 
@@ -28,7 +28,7 @@ from ..triggers.base import (
     WrongAccount,
 )
 from . import dicts
-from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, Capture
+from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
 
 SECTION_SECONDS = 180.0  # a plain trigger may hang; the client's own calls end long before
 
@@ -49,7 +49,14 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
 _OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
-Lacking = Callable[[Capture, Sequence[Order]], Awaitable[Sequence[Order]]]  # those whose fills the book lacks
+AskBook = Callable[[Capture, Sequence[Order]], Awaitable[Sequence[Order]]]
+
+
+class Lacking(NamedTuple):
+    """Which of these orders the book has not whole: their fills, or the states that they passed."""
+
+    fills: AskBook
+    states: AskBook
 
 
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
@@ -61,8 +68,8 @@ async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lac
     capture.absent.update(set(SECTIONS[capture.sync_type]) - set(wanted))
     first = [section for section in (HOLDINGS, POSITIONS, ORDERS, FUNDS) if section in wanted]
     await asyncio.gather(*(run.ask(section) for section in first))
-    later = [run.ask_trades()] if TRADES in wanted else []
-    await asyncio.gather(*later, *([run.ask_prices()] if PRICES in wanted else []))
+    later = {TRAILS: run.ask_trails, TRADES: run.ask_trades, PRICES: run.ask_prices}
+    await asyncio.gather(*(ask() for section, ask in later.items() if section in wanted))
     if HOLDINGS in capture.absent and not capture.answers and not capture.problems:
         blame(capture, "account", NotPermitted(f"nothing that was asked is permitted: {run.refusal}"))
 
@@ -108,15 +115,26 @@ class _Run:
 
     async def ask_trades(self) -> None:
         """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
+        orders = self._orders(TRADES, "their fills")
+        if orders is not None:
+            self.capture.lacking = await self.lacking.fills(self.capture, orders) if orders else ()
+            await self.ask(TRADES, self.capture.lacking)
+
+    async def ask_trails(self) -> None:
+        """The states that an order has passed are asked an order at a time: where the book lacks any."""
+        orders = self._orders(TRAILS, "the states they passed")
+        if orders is not None:
+            await self.ask(TRAILS, await self.lacking.states(self.capture, orders) if orders else ())
+
+    def _orders(self, section: str, what: str) -> Sequence[Order] | None:
+        """The orders that came; None, with the reason, where this section cannot be asked without them."""
         if ORDERS in self.capture.absent:
-            self.capture.absent.add(TRADES)
-            return
+            self.capture.absent.add(section)
+            return None
         if ORDERS not in self.capture.answers:
-            self.capture.blame(TRADES, "not_asked", "the orders did not come, so their fills were not asked", _LATER)
-            return
-        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order)]
-        self.capture.lacking = await self.lacking(self.capture, orders) if orders else ()
-        await self.ask(TRADES, self.capture.lacking)
+            self.capture.blame(section, "not_asked", f"the orders did not come, so {what} were not asked", _LATER)
+            return None
+        return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
 
     async def ask_prices(self) -> None:
         rows = [*self._entries(HOLDINGS), *self._entries(POSITIONS)]

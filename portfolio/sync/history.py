@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from ledger import trail
 from ledger.diff import KnownOrder
 from ledger.entries import ZERO, Order, Trade
 from ledger.fills import KnownFill, number_of, source_ids
@@ -17,7 +18,7 @@ from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
 from .bulk import schema
-from .capture import ORDERS, TRADES, Capture
+from .capture import ORDERS, TRADES, TRAILS, Capture
 from .reading import table_rows
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 KNOWN_ORDER = schema(
     "order_history", 1,
-    "broker_account_id:uuid order_date:date version:integer groww_order_id order_reference_id isin symbol exchange "
-    "segment product order_type transaction_type quantity:quantity price:price trigger_price:price validity "
-    "order_status status_raw filled_quantity:quantity remaining_quantity:quantity average_fill_price:price "
-    "deliverable_quantity:quantity amo_status created_at:instant exchange_time:instant trade_date:instant remark",
+    "broker_account_id:uuid order_date:date version:integer is_late:boolean groww_order_id order_reference_id isin "
+    "symbol exchange segment product order_type transaction_type quantity:quantity price:price trigger_price:price "
+    "validity order_status status_raw filled_quantity:quantity remaining_quantity:quantity average_fill_price:price "
+    "deliverable_quantity:quantity amo_status created_at:instant exchange_time:instant trade_date:instant remark "
+    "changed_at:instant",
 )  # fmt: skip
 FILL = schema(
     "transactions", 1,
@@ -39,14 +41,30 @@ FILL = schema(
 
 
 def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
-    order_ids = {row.order_id for capture in busy for row in (*capture.entries(ORDERS), *capture.lacking)}
+    order_ids = {row.order_id for capture in busy for name in (ORDERS, TRAILS) for row in capture.entries(name)}
+    order_ids.update(order.order_id for capture in busy for order in capture.lacking)
     if not order_ids:
         return
-    versions = OrderVersion.objects.filter(groww_order_id__among=order_ids, is_late=False)
-    for account, order_date, version, *fields in table_rows(versions, KNOWN_ORDER):
+    versions = OrderVersion.objects.filter(groww_order_id__among=order_ids)
+    for account, known in _known_orders(versions):
         if account in books:  # asking for these alone would look up each id under each account
-            order = Order._make(fields)
-            books[account].orders[order.order_id].append(KnownOrder(order_date, version, order))
+            books[account].orders[known.order.order_id].append(known)
+
+
+def _known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:
+    """Each with the account that it is of."""
+    for account, order_date, version, is_late, *fields in table_rows(versions, KNOWN_ORDER):
+        yield account, KnownOrder(order_date, version, Order._make(fields), is_late)
+
+
+def lacking_states(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
+    """Those of these orders that the book does not have as they are, or not from their beginning."""
+    ids = [order.order_id for order in orders]
+    versions = OrderVersion.objects.filter(groww_order_id__among=ids, broker_account=UUID(account_id))
+    known: dict[str, list[KnownOrder]] = {order_id: [] for order_id in ids}
+    for _, one in _known_orders(versions):
+        known[one.order.order_id].append(one)
+    return [order for order in orders if trail.lacks_states(known[order.order_id], order, day)]
 
 
 def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:

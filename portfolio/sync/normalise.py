@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import standing
-from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, UNCHANGED, Capture, Section
+from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, TRAILS, UNCHANGED, Capture, Section
 from .fetch import blame
 
 
@@ -48,6 +48,6 @@ def _whole(capture: Capture, name: str) -> Section:
         return Section(FAILED)
     for reason in reasons:
         capture.blame(name, "set_aside", reason, "the row is kept in the raw reply; report it")
-    if name == TRADES and not (answer.replies or entries):
+    if name in (TRADES, TRAILS) and not (answer.replies or entries):
         return Section(UNCHANGED, set_aside=set_aside)
     return Section(ACCEPTED, entries, set_aside, capture.seen(name))

@@ -94,13 +94,13 @@ class Pen:
 
     # Orders and fills
 
-    def order(self, instrument: str, order_date: date, version: int, row: Order) -> str:
+    def order(self, instrument: str, order_date: date, version: int, row: Order, is_late: bool = False) -> str:
         return self.write(
-            canonical.ORDER, row.order_id, order_date, version, False, instrument, row.isin or "", row.symbol,
+            canonical.ORDER, row.order_id, order_date, version, is_late, instrument, row.isin or "", row.symbol,
             row.exchange, row.order_reference_id, row.segment, row.product, row.order_type, row.transaction_type,
             row.quantity, row.price, row.trigger_price, row.validity, row.status, row.status_raw, row.filled_quantity,
             row.remaining_quantity, row.average_fill_price, row.deliverable_quantity, row.amo_status, row.created_at,
-            row.exchange_time, row.trade_date, row.remark,
+            row.exchange_time, row.trade_date, row.remark, row.changed_at,
         )  # fmt: skip
 
     def order_change(self, version_id: str, order: Order, change: OrderChange) -> None:

@@ -216,6 +216,7 @@ class BaseTrigger(ABC):
     #   identify() -> str                      the client id at the broker; checked on every run
     #   fetch_positions()                      today's positions, all segments
     #   fetch_orders()                         today's orders, all segments and pages
+    #   fetch_trails(orders: Sequence[Order])  the states that these orders passed, as [Order], oldest first
     #   fetch_trades(orders: Sequence[Order])  the fills of these orders
     #   fetch_funds()                          [Funds]
     #   fetch_prices(listings: Sequence[Listing])

@@ -10,8 +10,9 @@ itself a network error. How replies read stands in `zerodha_holdings.py` and `ze
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from ledger.entries import Listing, Order
+from ledger.entries import Listing, Order, SetAside
 
 from . import zerodha_replies as replies
 from .asking import in_batches, side_by_side
@@ -19,14 +20,17 @@ from .base import (
     Account,
     Answer,
     BaseTrigger,
+    BrokerUnavailable,
     Endpoint,
     HttpClient,
     LoginRequired,
     NotPermitted,
     Rate,
+    RateLimited,
     Reply,
     TokenStore,
     TriggerError,
+    UnexpectedReply,
 )
 from .login import DayToken
 from .registry import register
@@ -51,6 +55,7 @@ class ZerodhaTrigger(BaseTrigger):
         Endpoint("GET", "/portfolio/holdings", "reading"),
         Endpoint("GET", "/portfolio/positions", "reading"),
         Endpoint("GET", "/orders", "reading"),
+        Endpoint("GET", "/orders/{order_id}", "reading"),
         Endpoint("GET", "/trades", "reading"),
         Endpoint("GET", "/quote/ltp", "quotes"),
     )
@@ -59,6 +64,7 @@ class ZerodhaTrigger(BaseTrigger):
     parse_holdings = staticmethod(parse_holdings)
     parse_positions = staticmethod(replies.parse_positions)
     parse_orders = staticmethod(replies.parse_orders)
+    parse_trails = staticmethod(replies.parse_trails)
     parse_trades = staticmethod(replies.parse_trades)
     parse_funds = staticmethod(replies.parse_funds)
     parse_prices = staticmethod(replies.parse_prices)
@@ -76,13 +82,30 @@ class ZerodhaTrigger(BaseTrigger):
         return replies.user_id(await self._get(PROFILE))
 
     async def fetch_holdings(self) -> Answer:
-        return Answer([await self._get("/portfolio/holdings")], self.parse_holdings)
+        return Answer([await self._get("/portfolio/holdings")], self.parse_holdings, ("data",))
 
     async def fetch_positions(self) -> Answer:
-        return Answer([await self._get("/portfolio/positions")], self.parse_positions)
+        return Answer([await self._get("/portfolio/positions")], self.parse_positions, ("data", "net"))
 
     async def fetch_orders(self) -> Answer:
-        return Answer([await self._get("/orders")], self.parse_orders)
+        return Answer([await self._get("/orders")], self.parse_orders, ("data",))
+
+    async def fetch_trails(self, orders: Sequence[Order]) -> Answer:
+        """An order at a time. One that does not come is named, and the others count."""
+        asked = [order.order_id for order in orders if ASKABLE_ID.fullmatch(order.order_id)]
+        found = await side_by_side(self._trail(order_id) for order_id in asked)
+        came = [each for each in found if isinstance(each, Reply)]
+        failed = [(order_id, each) for order_id, each in zip(asked, found, strict=True) if not isinstance(each, Reply)]
+        if failed and not came:
+            raise failed[0][1]
+        missing = [SetAside("trails", order_id, f"its trail did not come: {error}") for order_id, error in failed]
+        return Answer(came, partial(self.parse_trails, missing=missing))
+
+    async def _trail(self, order_id: str) -> Reply | TriggerError:
+        try:
+            return await self._get(f"/orders/{order_id}")
+        except (BrokerUnavailable, RateLimited, UnexpectedReply) as error:
+            return error
 
     async def fetch_trades(self, orders: Sequence[Order]) -> Answer:
         """All of the day in one call, where any is lacking."""

@@ -4,6 +4,7 @@ What is asked stands in `zerodha.py`. Units: shares or lots' units, rupees a uni
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from ledger.normalise import ist_date, known_price, money, name, price, quantity
 from .base import Reply, Rows, UnexpectedReply
 from .decode import UNFIT, ListReader, Section, one, row_type, why
 from .times import Times
-from .zerodha_failures import SUCCESS, data
+from .zerodha_failures import SUCCESS, data, is_without_trail
 from .zerodha_words import NO_PRICE, NO_QUANTITY, exchange_and_segment, remark, some, status, word
 
 
@@ -86,7 +87,22 @@ def order(row: Any, reply: Reply, times: Times) -> Order:
         times.instant(row.exchange_timestamp),
         None,
         remark(row.status_message or row.status_message_raw),
+        changed_at(row, times),
     )
+
+
+def changed_at(row: Any, times: Times) -> datetime | None:
+    """The later of what was asked last and what the exchange did last."""
+    known = (times.instant(row.order_timestamp), times.instant(row.exchange_update_timestamp))
+    return max((moment for moment in known if moment), default=None)
+
+
+def state(row: Any, reply: Reply, times: Times) -> Order:
+    """One row of a trail. It is of the order whose trail was asked for."""
+    told = order(row, reply, times)
+    if told.order_id != reply.request.rpartition("/")[2]:
+        raise BadValue(f"a state of another order, {told.order_id}")
+    return told
 
 
 def after_market(row: Any) -> str:
@@ -109,12 +125,22 @@ POSITION_ROW = row_type(
     more_numbers="overnight_quantity multiplier average_price last_price buy_quantity buy_value sell_quantity"
     " sell_value day_buy_quantity day_buy_price day_buy_value day_sell_quantity day_sell_price day_sell_value",
 )
+MORE_OF_AN_ORDER = (
+    "tag validity variety order_timestamp exchange_timestamp exchange_update_timestamp status_message"
+    " status_message_raw"
+)
 ORDER_ROW = row_type(
     texts="order_id tradingsymbol exchange product order_type transaction_type status",
     numbers="quantity filled_quantity",
-    more_texts="tag validity variety order_timestamp exchange_timestamp exchange_update_timestamp status_message"
-    " status_message_raw",
+    more_texts=MORE_OF_AN_ORDER,
     more_numbers="price trigger_price average_price",
+    lists="tags",
+)
+STATE_ROW = row_type(
+    texts="order_id tradingsymbol exchange product order_type transaction_type status",
+    numbers="quantity",
+    more_texts=MORE_OF_AN_ORDER,
+    more_numbers="filled_quantity price trigger_price average_price",
     lists="tags",
 )
 TRADE_ROW = row_type(
@@ -129,6 +155,10 @@ POSITIONS = Section(
 ORDERS = Section(
     ListReader("orders", ("data",), ORDER_ROW, "order_id", SUCCESS),
     order, normalise.wrong_order, lambda row, _: row.order_id,
+)  # fmt: skip
+STATES = Section(
+    ListReader("trails", ("data",), STATE_ROW, "order_id", SUCCESS),
+    state, normalise.wrong_order, lambda row, spot: (row.order_id, spot),
 )  # fmt: skip
 TRADES = Section(
     ListReader("trades", ("data",), TRADE_ROW, "order_id", SUCCESS),
@@ -166,6 +196,15 @@ def parse_orders(replies: Sequence[Reply]) -> Rows:
     return ORDERS.parse(replies)
 
 
+def parse_trails(replies: Sequence[Reply], missing: Sequence[SetAside] = ()) -> Rows:
+    """Every state of an order was made when its trail begins. `missing`: the orders whose trail did not come."""
+    states, aside = STATES.parse(reply for reply in replies if not is_without_trail(reply))
+    made: dict[str, datetime | None] = {}
+    for each in states:
+        made.setdefault(each.order_id, each.created_at)
+    return [each._replace(created_at=made[each.order_id]) for each in states], [*aside, *missing]
+
+
 def parse_trades(replies: Sequence[Reply]) -> Rows:
     return TRADES.parse(replies)
 
@@ -174,10 +213,11 @@ def parse_funds(replies: Sequence[Reply]) -> Rows:
     try:
         equity: Any = one(data(replies[-1]).get("equity"), Equity)
         used, collateral = equity.utilised.debits or ZERO, equity.available.collateral or ZERO
-        cash = equity.available.cash
-        if not cash and equity.net:  # now and then it is 0 while the rest is right
+        cash, is_derived = equity.available.cash, not equity.available.cash and bool(equity.net)
+        if is_derived:  # now and then it is 0 while the rest is right
             cash = equity.net + used - collateral - (equity.available.adhoc_margin or ZERO)
-        return [Funds(money(cash), money(used), money(equity.net), money(collateral))], []
+        figures = money(cash), money(used), money(equity.net), money(collateral)
+        return [Funds(*figures, is_derived=is_derived)], []
     except (BadValue, ArithmeticError) as error:
         return [], [SetAside("funds", "", why(error))]
     except (ValueError, AttributeError) as error:

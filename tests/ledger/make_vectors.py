@@ -20,7 +20,7 @@ ROWS: dict[str, list[str | None]] = {
     "order_history": [
         ID, ACCOUNT, "GMK1", "2026-10-05", "1", "false", *NAMED, "", "CASH", "CNC", "LIMIT", "BUY", "10.0000000000",
         "3000.05000000", None, "DAY", "OPEN", "NEW", "0.0000000000", "10.0000000000", None, None, "NA", AT, None, None,
-        "tab\there, line\nthere, ₹ and 𝄞",
+        "tab\there, line\nthere, ₹ and 𝄞", AT,
     ],
     "order_quantity_changes": [
         ID, ACCOUNT, BATCH, *NAMED[1:], "QUANTITY_REMOVED", "10.0000000000", "4.0000000000", "-6.0000000000", None,
@@ -39,7 +39,7 @@ ROWS: dict[str, list[str | None]] = {
         "500.0000000000", "1400.10000000", "0.0000000000", "0.00000000", "0.0000000000", "0.00000000", "1400.10000000",
         "-12.500000", "1.0000000000", AT,
     ],
-    "funds_versions": [ID, ACCOUNT, "2026-10-05", "5000000.250000", None, "-1.000000", None, "INR", AT],
+    "funds_versions": [ID, ACCOUNT, "2026-10-05", "5000000.250000", None, "-1.000000", None, "INR", "true", AT],
     "holding_changes": [
         ID, ACCOUNT, "2026-10-05", *NAMED, "DELIVERY", BATCH, "100.0000000000", "500.0000000000", "400.0000000000",
         "400.0000000000", "7",

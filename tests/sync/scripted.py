@@ -47,6 +47,11 @@ class Broker:
             def fetch_orders(self) -> Any:
                 return broker.tell(self.broker_account.account_id, "orders")
 
+            def fetch_trails(self, orders: Sequence[Order]) -> Any:
+                states = broker.tell(self.broker_account.account_id, "trails")
+                ids = {order.order_id for order in orders}
+                return [state for state in states if state.order_id in ids]
+
             def fetch_trades(self, orders: Sequence[Order]) -> Any:
                 """The fills of the orders that were asked for, as brokers do."""
                 fills = broker.tell(self.broker_account.account_id, "trades")

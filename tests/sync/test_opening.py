@@ -145,7 +145,7 @@ def test_a_trigger_that_only_offers_holdings_is_complete_with_the_rest_absent() 
     account = build.an_account()
     (result,) = build.synced(account)
     states = {name: section.state for name, section in result.capture.sections.items()}
-    absent = dict.fromkeys(("positions", "orders", "trades", "funds", "prices"), "absent")
+    absent = dict.fromkeys(("positions", "orders", "trails", "trades", "funds", "prices"), "absent")
     assert (result.status, states) == ("COMPLETED", {"holdings": "accepted", **absent})
     rows = account.holdings.order_by("symbol").values_list("symbol", "isin", "owned_quantity", "average_price")
     assert [(symbol, isin, int(units), str(price)) for symbol, isin, units, price in rows] == [
@@ -160,7 +160,7 @@ def test_orders_alone_are_asked_for_an_order_sync(broker: Broker) -> None:
     account = build.an_account("SCRIPTED")
     broker.says.update(holdings=[build.a_holding()], orders=[build.an_order()])
     (result,) = build.synced(account, sync_type="ORDER_HISTORY")
-    assert (result.status, set(result.capture.sections)) == ("COMPLETED", {"orders", "trades"})
+    assert (result.status, set(result.capture.sections)) == ("COMPLETED", {"orders", "trails", "trades"})
     assert {section for _, section in broker.asked} == {"orders", "trades"}
     assert (OrderVersion.objects.count(), account.holdings.count(), account.snapshots.count()) == (1, 0, 0)
 

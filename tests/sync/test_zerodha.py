@@ -1,11 +1,18 @@
 """A Zerodha account by the whole pipeline: what the simulated Zerodha knows is what stands in the book."""
 
+from collections import Counter
+from datetime import date
+
 import pytest
 
-from portfolio.models import FundsVersion, OrderVersion, RealHolding, RealPosition, Transaction
+from ledger.normalise import IST
+from portfolio.models import FundsVersion, OrderQuantityChange, OrderVersion, RealHolding, RealPosition, Transaction
+from simulators.investor import Investor
 from simulators.market import Market
 from simulators.scripts import random_investor
+from simulators.zerodha_forms import order_id_of
 from tests import build
+from tests.simulators.build import at
 
 pytestmark = pytest.mark.database
 UCC = "1000000001"
@@ -34,3 +41,117 @@ def test_an_evening_stands_in_the_book_as_it_was() -> None:
     assert (again.status, again.page.entries_count) == ("COMPLETED", 0)
     prices = {row.symbol: row.current_price for row in RealHolding.objects.all()}
     assert prices == {symbol: simulator.market.price(symbol, simulator.now) for symbol in prices}
+
+
+def a_busy_morning() -> Investor:
+    """An order in two fills with a change of its price between, all before noon."""
+    investor = Investor(Market(), UCC)
+    investor.at("2026-10-05 10:00", lambda one: one.place("SBIN", "BUY", 10, price="700"))
+    investor.at("2026-10-05 10:30", lambda one: one.fill(one.orders[0], 4))
+    investor.at("2026-10-05 11:00", lambda one: one.modify(one.orders[0], price="710"))
+    investor.at("2026-10-05 11:30", lambda one: one.fill(one.orders[0]))
+    return investor
+
+
+TRAIL = [
+    ("PUT ORDER REQ RECEIVED", "NEW", 0, "10:00"),
+    ("VALIDATION PENDING", "NEW", 0, "10:00"),
+    ("OPEN PENDING", "NEW", 0, "10:00"),
+    ("OPEN", "OPEN", 0, "10:00"),
+    ("OPEN", "PARTIALLY_FILLED", 4, "10:30"),
+    ("MODIFY VALIDATION PENDING", "MODIFY_PENDING", 4, "11:00"),
+    ("MODIFY PENDING", "MODIFY_PENDING", 4, "11:00"),
+    ("MODIFIED", "PARTIALLY_FILLED", 4, "11:00"),
+    ("OPEN", "PARTIALLY_FILLED", 4, "11:00"),
+    ("COMPLETE", "EXECUTED", 10, "11:30"),
+]
+
+
+def states(is_late: bool = False) -> list[tuple[str, str, int, str]]:
+    rows = OrderVersion.objects.filter(is_late=is_late).order_by("version")
+    return [
+        (row.status_raw, row.order_status, int(row.filled_quantity), f"{row.changed_at.astimezone(IST):%H:%M}")
+        for row in rows
+    ]
+
+
+def test_a_trail_seen_whole_at_first_sight_is_written_in_its_order_at_the_brokers_own_times() -> None:
+    with build.zerodha(a_busy_morning(), limits=False) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        (first,) = build.synced(account)
+        (again,) = build.synced(account)
+    assert (states(), states(is_late=True)) == (TRAIL, [])
+    assert set(OrderVersion.objects.values_list("created_at", flat=True)) == {at("2026-10-05 10:00")}
+    changes = OrderQuantityChange.objects.order_by("order_history__version", "pk").values_list("change_type", flat=True)
+    assert Counter(changes) == {
+        "ORDER_PLACED": 1, "QUANTITY_ADDED": 2, "STATUS_CHANGED": 5, "ORDER_MODIFIED": 1,
+    }  # fmt: skip
+    assert sum(OrderQuantityChange.objects.values_list("quantity_delta", flat=True)) == 10
+    assert (first.status, first.made.counts["orders_created"], again.page.entries_count) == ("COMPLETED", 1, 0)
+
+
+@pytest.mark.parametrize("moment", ["10:10", "10:45", "11:10"])
+def test_looks_in_between_find_the_same_trail(moment: str) -> None:
+    with build.zerodha(a_busy_morning(), start=f"2026-10-05 {moment}", limits=False) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        build.synced(account)
+        simulator.move_to("2026-10-05 16:05")
+        build.synced(account)
+    assert (states(), states(is_late=True)) == (TRAIL, [])
+
+
+def test_a_trail_that_came_too_late_is_kept_as_late_and_changes_nothing() -> None:
+    with build.zerodha(a_busy_morning(), limits=False) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        simulator.fault("reset", "/orders/*")
+        (first,) = build.synced(account)
+        simulator.clear_faults()
+        moved = list(OrderQuantityChange.objects.values_list("pk", flat=True))
+        (second,) = build.synced(account)
+        (third,) = build.synced(account)
+    assert [(each.section, each.kind) for each in first.capture.problems] == [("trails", "broker_unavailable")]
+    assert (first.status, second.status, third.page.entries_count) == ("PARTIAL", "COMPLETED", 0)
+    assert (states(), states(is_late=True)) == (TRAIL[-1:], TRAIL[:-1])
+    assert list(OrderQuantityChange.objects.values_list("pk", flat=True)) == moved
+
+
+def test_one_trail_that_does_not_come_is_named_and_the_others_are_written() -> None:
+    investor = a_busy_morning()
+    investor.at("2026-10-05 12:00", lambda one: one.buy("TCS", 1))
+    with build.zerodha(investor, limits=False) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        simulator.fault("500", f"/orders/{order_id_of(UCC, investor.orders[0], 19)}")
+        (result,) = build.synced(account)
+    (problem,) = result.capture.problems
+    assert (problem.section, problem.kind, result.status) == ("trails", "set_aside", "PARTIAL")
+    assert "its trail did not come" in problem.message
+    assert Counter(OrderVersion.objects.values_list("symbol", flat=True)) == {"SBIN": 1, "TCS": 5}
+
+
+@pytest.mark.parametrize("amo_time", ["entered", "sent"])
+def test_an_after_market_order_is_one_order_on_both_its_days(amo_time: str) -> None:
+    investor = Investor(Market(), UCC)
+    investor.at("2026-10-05 18:30", lambda one: one.place("SBIN", "BUY", 10))
+    with build.zerodha(investor, start="2026-10-05 19:00", limits=False, amo_time=amo_time) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        build.synced(account)
+        simulator.move_to("2026-10-06 16:05")
+        build.log_in(simulator, UCC, account)
+        simulator.fault("reset", "/orders/*")
+        build.synced(account)
+    assert set(OrderVersion.objects.values_list("order_date", flat=True)) == {date(2026, 10, 5)}
+    assert [row[:3] for row in states()] == [
+        ("PUT ORDER REQ RECEIVED", "NEW", 0),
+        ("AMO REQ RECEIVED", "NEW", 0),
+        ("COMPLETE", "EXECUTED", 10),
+    ]
+    assert [row.amo_status for row in OrderVersion.objects.order_by("version")] == ["PLACED", "PENDING", "PLACED"]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_an_order_without_a_trail_is_kept_as_it_is_listed(status: int) -> None:
+    with build.zerodha(a_busy_morning(), limits=False, past_order_status=status) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        simulator.fault("404", "/orders/*")
+        (result,) = build.synced(account)
+    assert (result.status, result.capture.problems, states()) == ("COMPLETED", [], TRAIL[-1:])

@@ -33,11 +33,21 @@ def _name_doubles(made: Decision) -> None:
 
 
 def _take(made: Decision, order_id: str, told: Mapping[str, Trade], order: Order | None) -> None:
+    if order:
+        told = {name: trade for name, trade in told.items() if _is_of_its_side(made, order, trade)}
     known = _known(made, order_id, told, order)
     moves = fills.moves(known, told, order.filled_quantity if order else None)
     written = [move for move in moves if _write(made, move)]
     if order:
         _compare(made, order, fills.standing(known, written).values())
+
+
+def _is_of_its_side(made: Decision, order: Order, trade: Trade) -> bool:
+    if trade.transaction_type == order.transaction_type:
+        return True
+    sides = f"a fill to {trade.transaction_type} of an order to {order.transaction_type}"
+    made.capture.blame(TRADES, "set_aside", f"{trade.symbol}: {sides}", "the fill is kept in the raw reply; report it")
+    return False
 
 
 def _known(made: Decision, order_id: str, told: Mapping[str, Trade], order: Order | None) -> list[KnownFill]:
@@ -53,17 +63,24 @@ def _write(made: Decision, move: FillMove) -> bool:
     """One revision; False when it cannot be kept."""
     before, trade = move.before, move.trade
     revision, supersedes, known_as = (before.revision, before.row_id, before.instrument) if before else (0, None, "")
-    instrument = made.instruments.get(listing_of(trade), known_as) if not move.void_reason else known_as
+    instrument = known_as if move.void_reason else _instrument(made, trade, known_as)
     try:
-        made.pen.transaction(move.source_id, revision + 1, supersedes, move.void_reason, instrument, trade)
+        row_id = made.pen.transaction(move.source_id, revision + 1, supersedes, move.void_reason, instrument, trade)
     except BadValue as error:
         made.capture.blame(TRADES, "set_aside", f"{trade.symbol}: {error}", "the fill is kept in the raw reply")
         return False
+    made.book.keep_fill(KnownFill(move.source_id, row_id, revision + 1, move.void_reason, instrument, trade))
     if before and before.counts:
         _count(made, known_as, before.trade, -1)
     if not move.void_reason:
         _count(made, instrument, trade, 1)
     return True
+
+
+def _instrument(made: Decision, trade: Trade, known_as: str) -> str:
+    """That of its listing; a fill whose ISIN is only known from before was told without it."""
+    listing = listing_of(trade)
+    return made.instruments.get(listing) or known_as or made.instruments[listing._replace(isin=None)]
 
 
 def _count(made: Decision, instrument: str, trade: Trade, sign: int) -> None:

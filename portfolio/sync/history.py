@@ -86,9 +86,7 @@ def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:
         if before is None or before.revision < revision:
             trade = Trade("", order_id, isin or None, *fields)
             trade = trade._replace(trade_id=number_of(source_id, trade))
-            fill = KnownFill(source_id, pk, revision, void_reason, instrument, trade)
-            books[account].trades[source_id] = fill
-            books[account].trades_of[order_id][source_id] = fill
+            books[account].keep_fill(KnownFill(source_id, pk, revision, void_reason, instrument, trade))
 
 
 def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:

@@ -108,10 +108,10 @@ class Pen:
 
     def transaction(
         self, source_id: str, revision: int, supersedes: str | None, void_reason: str, instrument: str, trade: Trade
-    ) -> None:
+    ) -> str:
         """BadValue when the amount is too large to be kept."""
         amount = at_scale(trade.quantity * trade.price, MONEY_SCALE)
-        self.write(
+        return self.write(
             canonical.TRANSACTION, "API", source_id, revision, supersedes, void_reason, trade.transaction_type,
             instrument, trade.isin or "", trade.symbol, trade.exchange, trade.segment, trade.product, trade.order_id,
             trade.trade_date, trade.executed_at, trade.quantity, trade.price, amount, "INR",

@@ -104,6 +104,13 @@ class Book:
     used: dict[str, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
     snapshots: dict[date, tuple[int, Totals]] = field(default_factory=dict)
 
+    def keep_fill(self, fill: KnownFill) -> None:
+        """A later revision of a fill than any that is known: also under the order that it was of until now."""
+        before = self.trades.get(fill.source_id, fill)
+        self.trades[fill.source_id] = fill
+        for order_id in {before.trade.order_id, fill.trade.order_id}:
+            self.trades_of[order_id][fill.source_id] = fill
+
     def waiting(self, instrument_id: str, today: date) -> Waiting:
         """The delivery fills of an instrument that holdings do not show yet."""
         opened_on = self.head.opened_on

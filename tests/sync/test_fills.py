@@ -101,6 +101,15 @@ def test_a_fill_that_gets_its_number_later_is_one_transaction(account: BrokerAcc
     assert (kinds(result), counted(account), bought(account)) == ([], [("NSE", 4), ("NSE", 6)], 30_000)
 
 
+def test_a_number_that_comes_where_the_isin_is_gone_keeps_the_isin(account: BrokerAccount, broker: Broker) -> None:
+    told(account, broker, filled(4), a_fill(filled(4), 4, "", isin=ISIN))
+    order = filled(10)
+    result = told(account, broker, order, a_fill(order, 4, "T1"), a_fill(order, 6, "T2"))
+    assert (kinds(result), counted(account)) == ([], [("NSE", 4), ("NSE", 6)])
+    numbered = account.transactions.get(quantity=4, void_reason="", revision=1, source_id__startswith="NSE")
+    assert (numbered.isin, numbered.instrument.isin) == (ISIN, ISIN)
+
+
 @pytest.mark.parametrize("trade_id", ["T1", ""])
 @pytest.mark.parametrize(
     ("first", "later"),
@@ -158,6 +167,30 @@ def test_a_fill_that_is_listed_under_another_order_by_now_is_one_fill(account: B
     broker.says.update(orders=[other], trades=[a_fill(other, 10, "T1")])
     (result,) = build.synced(account)
     assert (kinds(result), counted(account)) == ([], [("NSE", 10)])
+
+
+def test_a_fill_that_moves_from_one_order_to_another_is_written_once_a_revision(
+    account: BrokerAccount, broker: Broker
+) -> None:
+    told(account, broker, filled(10), a_fill(filled(10), 10, "T1"))
+    one, other = filled(6), filled(10, order_id="O2")
+    for _ in range(3):
+        broker.says.update(
+            orders=[one, other], trades=[a_fill(one, 6, "T2"), a_fill(other, 10, "T1", price=Decimal(2999))]
+        )
+        (result,) = build.synced(account)
+    assert (kinds(result), counted(account)) == ([], [("NSE", 10), ("NSE", 6)])
+    both = [a_fill(filled(9), 6, "T2"), a_fill(filled(9), 3, "T3")]
+    broker.says.update(orders=[filled(9), other], trades=both)
+    (result,) = build.synced(account)
+    assert (kinds(result), counted(account)) == ([], [("NSE", 10), ("NSE", 6), ("NSE", 3)])
+
+
+def test_a_fill_of_the_other_side_than_its_order_is_set_aside(account: BrokerAccount, broker: Broker) -> None:
+    order = filled(10)
+    result = told(account, broker, order, a_fill(order, 10, "T1", transaction_type="SELL"))
+    assert (kinds(result), counted(account)) == (["set_aside", "fills_missing"], [])
+    assert result.capture.problems[0].message == "TCS: a fill to SELL of an order to BUY"
 
 
 def test_fills_without_an_order_are_known_by_their_names(account: BrokerAccount, broker: Broker) -> None:

@@ -72,9 +72,11 @@ def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     told = [trade for capture in busy for trade in capture.entries(TRADES)]
     names = {name for capture in busy for name in source_ids(capture.entries(TRADES))}
     order_ids = {row.order_id for row in (*told, *(order for capture in busy for order in capture.lacking))} - {""}
-    for wanted in ({"source_id__among": names}, {"groww_order_id__among": order_ids}):
-        if any(wanted.values()):
-            _read(Transaction.objects.filter(**wanted), books)
+    if order_ids:
+        _read(Transaction.objects.filter(groww_order_id__among=order_ids), books)
+    names.update(name for book in books.values() for name in book.trades)  # a later revision may be another order's
+    if names:
+        _read(Transaction.objects.filter(source_id__among=names), books)
 
 
 def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:

@@ -105,11 +105,10 @@ class Book:
     snapshots: dict[date, tuple[int, Totals]] = field(default_factory=dict)
 
     def keep_fill(self, fill: KnownFill) -> None:
-        """A later revision of a fill than any that is known: also under the order that it was of until now."""
+        """A later revision of a fill than any that is known: it may be another order's by now."""
         before = self.trades.get(fill.source_id, fill)
-        self.trades[fill.source_id] = fill
-        for order_id in {before.trade.order_id, fill.trade.order_id}:
-            self.trades_of[order_id][fill.source_id] = fill
+        self.trades_of[before.trade.order_id].pop(fill.source_id, None)
+        self.trades[fill.source_id] = self.trades_of[fill.trade.order_id][fill.source_id] = fill
 
     def waiting(self, instrument_id: str, today: date) -> Waiting:
         """The delivery fills of an instrument that holdings do not show yet."""

@@ -186,6 +186,15 @@ def test_a_fill_that_moves_from_one_order_to_another_is_written_once_a_revision(
     assert (kinds(result), counted(account)) == ([], [("NSE", 10), ("NSE", 6), ("NSE", 3)])
 
 
+def test_a_fill_that_was_corrected_under_another_order_is_that_ones(account: BrokerAccount, broker: Broker) -> None:
+    told(account, broker, filled(10), a_fill(filled(10), 10, "T1"))
+    other = filled(10, order_id="O2")
+    told(account, broker, other, a_fill(other, 10, "T1", price=Decimal(2999)))
+    order = filled(6)
+    result = told(account, broker, order, a_fill(order, 6, "T2"))
+    assert (kinds(result), counted(account)) == ([], [("NSE", 10), ("NSE", 6)])
+
+
 def test_a_fill_of_the_other_side_than_its_order_is_set_aside(account: BrokerAccount, broker: Broker) -> None:
     order = filled(10)
     result = told(account, broker, order, a_fill(order, 10, "T1", transaction_type="SELL"))

@@ -205,11 +205,23 @@ PRICE = schema(
     f"is_close:boolean {_SEALED}",
 )
 
+LINK = schema(
+    "instrument_links",
+    1,
+    f"id:uuid broker_account_id:uuid kind {_INSTRUMENT} successor_id:uuid successor_isin successor_symbol "
+    f"effective_on:date units_before:integer units_after:integer cost_percent:percent is_withdrawn:boolean {_SEALED}",
+)
+ACT = schema(
+    "acts",
+    1,
+    f"id:uuid broker_account_id:uuid subject words_digest:digest ciphertext_digest:digest {_SEALED}",
+)
+
 # The tables whose rows have a leaf, by name. A batch enters its page as the header, not as a leaf.
 BOOK: dict[str, Schema] = {
     schema.name: schema
     for schema in (
         RAW_REPLY, ORDER, QUANTITY_CHANGE, TRANSACTION, HOLDING_VERSION, POSITION_VERSION, FUNDS_VERSION,
-        HOLDING_CHANGE, EXPLANATION, SNAPSHOT, PRICE,
+        HOLDING_CHANGE, EXPLANATION, SNAPSHOT, PRICE, LINK, ACT,
     )
 }  # fmt: skip

@@ -19,10 +19,20 @@ GROUPS = {
         "PositionVersion",
         "FundsVersion",
         "Price",
+        "Act",
     ),
     "When": ("SyncSlot", "Schedule", "ScheduledLook", "CalendarDay", "SessionHours"),
-    "How it was captured": ("SyncBatch", "LedgerPage", "RawReply", "RawBody", "Event", "AccountHead", "AccountKey"),
-    "Instruments": ("Instrument", "Listing"),
+    "How it was captured": (
+        "SyncBatch",
+        "LedgerPage",
+        "RawReply",
+        "RawBody",
+        "ActWords",
+        "Event",
+        "AccountHead",
+        "AccountKey",
+    ),
+    "Instruments": ("Instrument", "Listing", "InstrumentLink"),
 }
 
 

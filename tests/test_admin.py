@@ -19,11 +19,13 @@ from django.test.utils import CaptureQueriesContext, setup_test_environment, tea
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from ledger import canonical
 from portfolio import accounts, models
 from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
 from portfolio.schedule.tick import tick
 from portfolio.site import GROUPS
+from portfolio.sync.amend import ANSWER, Deed, amending
 from portfolio.triggers.sample import SampleTrigger
 from simulators.market import Market
 from simulators.scripts import demo_investors
@@ -64,6 +66,8 @@ def a_filled_book() -> list[str]:
     samples = [a_sample_account() for _ in range(3)]
     build.synced(*samples)
     a_filled_timetable()
+    for sample in samples:
+        an_amended_book(sample)
     with build.groww(*demo_investors(Market()), limits=False) as simulator:
         portfolio = build.a_portfolio()
         connected = [build.a_groww_account(simulator, ucc, portfolio) for ucc in simulator.investors]
@@ -77,6 +81,17 @@ def a_filled_book() -> list[str]:
             if key != "ucc"
         ]
     return [CANARY, *known, *sealed_values()]
+
+
+def an_amended_book(account: models.BrokerAccount) -> None:
+    """What a person wrote into it: an act, and what became of an instrument."""
+    held = account.holdings.first()
+    assert held
+    named = (str(held.instrument_id), held.isin, held.symbol, held.exchange)
+    with amending(account, ANSWER, Deed("bonus 1:1", CANARY, CANARY)) as amendment:
+        amendment.pen.write(
+            canonical.LINK, "BONUS", *named, named[0], *named[1:3], date(2026, 10, 5), 1, 2, None, False
+        )
 
 
 def a_filled_timetable() -> None:

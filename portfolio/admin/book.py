@@ -134,3 +134,26 @@ read_only(
     list_select_related=("instrument",),
     ordering=("symbol",),
 )
+read_only(
+    models.InstrumentLink,
+    list_display=("kind", "symbol", "isin", "successor_symbol", "successor_isin", "units_before", "units_after",
+                  "effective_on", "is_withdrawn", "broker_account"),
+    list_filter=("kind", "is_withdrawn"),
+    search_fields=("symbol", "isin", "successor_symbol", "successor_isin"),
+    date_hierarchy="effective_on",
+    list_select_related=ACCOUNT,
+)  # fmt: skip
+read_only(
+    models.Act,
+    list_display=("subject", "broker_account", "detected_at", "batch"),
+    list_filter=(BROKER,),
+    search_fields=("subject", *BY_ACCOUNT),
+    date_hierarchy="detected_at",
+    list_select_related=("broker_account", "batch"),
+)
+read_only(
+    models.ActWords,
+    list_display=("act",),
+    search_fields=("act__subject",),
+    list_select_related=("act",),
+)

@@ -17,7 +17,17 @@ from ledger.normalise import MONEY_SCALE, PRICE_SCALE
 from ..models.fields import ExactDecimalField
 
 DIGESTS = frozenset(
-    {"body_digest", "ciphertext_digest", "hash", "header_digest", "leaf", "page_hash", "previous_hash", "root"}
+    {
+        "body_digest",
+        "words_digest",
+        "ciphertext_digest",
+        "hash",
+        "header_digest",
+        "leaf",
+        "page_hash",
+        "previous_hash",
+        "root",
+    }
 )
 TITLES = {"id": "ID", "isin": "ISIN"}
 SEAL = ("id", "batch", "detected_at", "leaf")  # what every row of the book has, shown last

@@ -2,12 +2,14 @@
 
 from . import lookups as lookups
 from .account import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType
+from .act import Act, ActWords
 from .batch import SyncBatch
 from .calendar import CalendarDay, SessionHours
 from .event import Event
 from .evidence import RawBody, RawReply
 from .holding import ChangeExplanation, HoldingChange, HoldingVersion, RealHolding
 from .instrument import Instrument, Listing
+from .link import InstrumentLink
 from .order import OrderQuantityChange, OrderVersion, Transaction
 from .page import LedgerPage
 from .people import Portfolio, User
@@ -18,6 +20,8 @@ from .snapshot import PortfolioSnapshot, Price
 __all__ = [
     "AccountHead",
     "AccountKey",
+    "Act",
+    "ActWords",
     "BrokerAccount",
     "BrokerAccountCredential",
     "BrokerType",
@@ -28,6 +32,7 @@ __all__ = [
     "HoldingChange",
     "HoldingVersion",
     "Instrument",
+    "InstrumentLink",
     "LedgerPage",
     "Listing",
     "OrderQuantityChange",

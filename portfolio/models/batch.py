@@ -22,6 +22,12 @@ class SyncBatch(Keyed):
         REALTIME_UPDATE = "REALTIME_UPDATE"
         HOLDINGS_LOOK = "HOLDINGS_LOOK"
         SHARED = "SHARED"
+        IMPORT = "IMPORT"
+        ANSWER = "ANSWER"
+        REPARSE = "REPARSE"
+
+    # What a broker is asked for; the others are written without asking anybody.
+    ASKED = (Type.DAILY_PORTFOLIO, Type.ORDER_HISTORY, Type.REALTIME_UPDATE, Type.HOLDINGS_LOOK)
 
     class Status(models.TextChoices):
         STARTED = "STARTED"

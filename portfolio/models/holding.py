@@ -70,12 +70,15 @@ class HoldingVersion(InstrumentRow, HoldingFigures):
 
 
 class HoldingChange(InstrumentRow):
-    """How much of an instrument is owned moved. What no explanation covered is an open question with a number."""
+    """How much of an instrument is owned moved, or did not although fills say so: then there is no new version.
+
+    What no explanation covered when it was written is an open question with a number.
+    """
 
     broker_account = models.ForeignKey(BrokerAccount, models.PROTECT, db_index=False, related_name="holding_changes")
     as_of = models.DateField()
     lot = models.CharField(max_length=20, default="DELIVERY")
-    new_version = models.ForeignKey(HoldingVersion, models.PROTECT, db_index=False, related_name="+")
+    new_version = models.ForeignKey(HoldingVersion, models.PROTECT, null=True, db_index=False, related_name="+")
     previous_quantity = quantity_field()
     new_quantity = quantity_field()
     quantity_delta = quantity_field()
@@ -96,6 +99,17 @@ class ChangeExplanation(InstrumentRow):
     class Kind(models.TextChoices):
         OPENING = "OPENING"
         FILLS = "FILLS"
+        LATE = "LATE"  # fills that holdings showed a day or more after they were expected to
+        SPLIT = "SPLIT"
+        BONUS = "BONUS"
+        ISIN_CHANGE = "ISIN_CHANGE"
+        MERGER = "MERGER"
+        DEMERGER = "DEMERGER"
+        TRANSFER_IN = "TRANSFER_IN"
+        TRANSFER_OUT = "TRANSFER_OUT"
+        MOVED_BACK = "MOVED_BACK"  # two questions that cancel each other out
+        LOT_MOVED = "LOT_MOVED"  # from one lot of an instrument to the other
+        NOTED = "NOTED"  # for a reason that only the person's words tell
 
     broker_account = models.ForeignKey(BrokerAccount, models.PROTECT, db_index=False, related_name="explanations")
     change = models.ForeignKey(HoldingChange, models.PROTECT, null=True, related_name="explanations")

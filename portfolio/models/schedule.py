@@ -44,7 +44,7 @@ class ScheduledLook(Keyed):
 
     schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="looks")
     at = models.TimeField()
-    kind = models.CharField(max_length=50, choices=[(kind, kind) for kind in SyncBatch.Type.values if kind != "SHARED"])
+    kind = models.CharField(max_length=50, choices=[(kind, kind) for kind in SyncBatch.ASKED])
     days = models.CharField(max_length=20, choices=Days, default=Days.SESSIONS)
     weekdays = models.CharField(
         max_length=7, default="1234567", help_text="Of these, 1 being Monday and 7 Sunday",

@@ -26,6 +26,7 @@ from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture, failed
 from .decide import Decision
 from .emit import EVENT
+from .rows import Pen
 
 PAGE_ROW = schema(
     "ledger_pages",
@@ -198,15 +199,7 @@ def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, tuple[int
 
 
 def _write(results: Sequence[Result]) -> None:
-    pens = [result.made.pen for result in results]
-    for table, ids in _gathered(pen.deletes for pen in pens).items():
-        bulk.delete(table, ids)
-    for table, rows in _gathered(pen.rows for pen in pens).items():
-        bulk.insert(bulk.with_leaf(table), rows)
-    for table, rows in _gathered(pen.inserts for pen in pens).items():
-        bulk.insert(table, rows)
-    for table, rows in _gathered(pen.updates for pen in pens).items():
-        bulk.update(table, rows)
+    write_pens([result.made.pen for result in results])
     states = [result.account_state for result in results if result.account_state]
     bulk.update(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'")  # by its owner, meanwhile
     slots.settle(results)
@@ -217,6 +210,18 @@ def _write(results: Sequence[Result]) -> None:
     bulk.update(
         CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'"
     )
+
+
+def write_pens(pens: Sequence[Pen]) -> None:
+    """Sends the rows of these pens, a number of statements a table."""
+    for table, ids in _gathered(pen.deletes for pen in pens).items():
+        bulk.delete(table, ids)
+    for table, rows in _gathered(pen.rows for pen in pens).items():
+        bulk.insert(bulk.with_leaf(table), rows)
+    for table, rows in _gathered(pen.inserts for pen in pens).items():
+        bulk.insert(table, rows)
+    for table, rows in _gathered(pen.updates for pen in pens).items():
+        bulk.update(table, rows)
 
 
 def _gathered(parts: Iterable[dict[Schema, list[Any]]]) -> dict[Schema, list[Any]]:

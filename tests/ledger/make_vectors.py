@@ -51,6 +51,10 @@ ROWS: dict[str, list[str | None]] = {
         ID, ACCOUNT, "2026-10-05", "1", "330000.000000", "-250.500000", "329749.500000", None, None, None,
         "3300.000000", "1.1000", "0.000000", "12", "3", "50", "7", "0", AT,
     ],
+    "instrument_links": [
+        ID, ACCOUNT, "SPLIT", *NAMED, BATCH, "INE467B01037", "TCS", "2026-10-19", "1", "5", "12.5000", "false",
+    ],
+    "acts": [ID, ACCOUNT, "question 3: split 1:5", "00" * 32, "ff" * 32],
     "prices": [ID, *NAMED, "2026-10-05", "GROWW", "3", "3000.00000000", AT, "true"],
 }  # fmt: skip
 

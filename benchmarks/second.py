@@ -1,6 +1,6 @@
 """A second database of the same kind with the same tables and guards: where the raw limit is measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from django.core.management import call_command
@@ -29,17 +29,18 @@ class Database:
         connections.databases[ALIAS] = {**known, "NAME": name}
         call_command("migrate", database=ALIAS, verbosity=0)
 
-    def copy_parents(self) -> None:
-        """The rows that the book's foreign keys lead to."""
+    def copy_parents(self, but: Container[str | None] = ()) -> None:
+        """The rows that the book's foreign keys lead to; `but` are the ids of those that are yet to be written."""
         for model in PARENTS:
             known = set(model._base_manager.using(ALIAS).values_list("pk", flat=True))
-            fresh = [row for row in model._base_manager.using("default").all() if row.pk not in known]
+            rows = model._base_manager.using("default").all()
+            fresh = [row for row in rows if row.pk not in known and str(row.pk) not in but]
             model._base_manager.using(ALIAS).bulk_create(fresh, ignore_conflicts=True)
 
     def prepared(self, calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> Callable[[], None]:
         """A function that writes these rows in one transaction, everything rendered beforehand."""
-        self.copy_parents()
         tables = _final_rows(calls)
+        self.copy_parents({row[0] for kind, _, rows, _ in tables if kind == "insert" for row in rows})
         if connection.vendor == "postgresql":
             return _postgresql(tables)
         return _sqlite(tables)

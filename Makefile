@@ -8,7 +8,7 @@ SOURCES := manage.py ledger portfolio portfolio_project simulators benchmarks te
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes -r
 COMPILE := uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate
 
-.PHONY: help setup setup-dev migrate demo run test lint bench lock
+.PHONY: help setup setup-dev migrate demo run test faults lint bench lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=
 
 test: setup-dev ## every test on SQLite, then the database tests on PostgreSQL
 	@$(BIN)/python -m tests
+
+faults: setup-dev ## the fault campaigns at full size, on both databases, within the hour (SEED=)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
 lint: setup-dev ## format, lint, types, who may import whom, and requirements without addresses
 	$(BIN)/ruff format --check .

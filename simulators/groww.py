@@ -169,7 +169,13 @@ def groww_simulator(
     Without investors there is one, random (ucc 1000000001). All of them share one market.
     """
     chosen = list(investors) if investors is not None else [random_investor(Market(), "1000000001", 1)]
-    stage = a_stage(chosen, start, SWITCHES, **switches)
+    with serving(a_stage(chosen, start, SWITCHES, **switches), latency_seconds) as simulator:
+        yield simulator
+
+
+@contextmanager
+def serving(stage: Stage, latency_seconds: float = 0) -> Iterator[GrowwSimulator]:
+    """A local Groww over a stage that others may stand on as well."""
     server = GrowwServer(stage, latency_seconds)
     thread = ServerThread(server.application())
     try:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,27 +17,28 @@ from tests import databases
 WORKERS = "2"
 
 
-def main() -> int:
-    counts, failed = run("SQLite")
+def main(arguments: Sequence[str]) -> int:
+    """`arguments` are pytest's own."""
+    counts, failed = run("SQLite", *arguments)
     try:
         databases.postgres_server()
     except databases.NoPostgres as error:
         skipped = f"SKIPPED: the database tests on PostgreSQL, since none is at hand ({error})"
         failed = failed or os.environ.get("CI") == "true"
     else:
-        more, failed_too = run("PostgreSQL", "--database=postgresql", "-m", "database")
+        more, failed_too = run("PostgreSQL", "--database=postgresql", "-m", "database", *arguments)
         counts, failed, skipped = counts + more, failed or failed_too, ""
     print(f"\n{skipped}" if skipped else "")
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return int(failed)
 
 
-def run(title: str, *options: str) -> tuple[Counter[str], bool]:
+def run(title: str, *arguments: str) -> tuple[Counter[str], bool]:
     """Its counts, and whether anything at all went wrong."""
     print(f"\n== {title} ==", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-n", WORKERS, f"--junitxml={report}", *options, *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "-n", WORKERS, f"--junitxml={report}", *arguments]
         code = subprocess.run(command, check=False).returncode
         return (counted(report) if report.exists() else Counter()), code != 0
 
@@ -51,4 +53,4 @@ def counted(report: Path) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

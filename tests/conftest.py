@@ -25,6 +25,8 @@ _server = ""
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="where database tests run")
+    parser.addoption("--size", choices=("small", "full"), default="small", help="how long the fault campaigns are")
+    parser.addoption("--seed", type=int, default=1, help="what the fault campaigns' chances follow from")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault campaigns have to tell (`tell` in tests/faults/conftest.py)."""
+    for report in terminalreporter.getreports("passed"):
+        for text in (value for name, value in report.user_properties if name == "told" and report.when == "call"):
+            terminalreporter.write_line(str(text))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,27 +1,34 @@
 """Why holdings moved: pieces that add up, and what is left over. Pure.
 
-Holdings lag behind trades: a purchase of day D reaches them on the next trading day, and a broker may
-lower them on the day of a sale or the day after. So a change is matched with the delivery fills that
-holdings do not show yet, day by day, without and with today's sells.
+Holdings lag behind trades: a purchase of day D reaches them on the next trading day, and a broker may lower them on
+the day of a sale or the day after. So the fills of D are expected until the next trading day's first holdings; then
+each of them explains a part of the change, and what does not fit is left over, whether holdings moved or not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from .diff import Evidence
-from .entries import CASH, ZERO
+from .diff import Evidence, HoldingKey
+from .entries import CASH, DELIVERY, MTF, ZERO
 
 DELIVERY_PRODUCTS = frozenset({"CNC", "DELIVERY", "D", "MTF"})
+FILLS, LATE, LOT_MOVED = "FILLS", "LATE", "LOT_MOVED"
 
 
 def is_delivery(segment: str, product: str) -> bool:
     return segment == CASH and product in DELIVERY_PRODUCTS
 
 
+def lot_of(product: str) -> str:
+    """The lot of a holding that fills of this product reach."""
+    return MTF if product == MTF else DELIVERY
+
+
 class Waiting(NamedTuple):
-    """The delivery fills of one instrument that no explanation has used yet, in units, signed.
+    """The delivery fills of one holding that no explanation has used yet, in units, signed.
 
     `settled` are those of earlier days, oldest first; today's are kept apart, since purchases of today
     are never in holdings and sales of today may be.
@@ -36,15 +43,21 @@ class Waiting(NamedTuple):
         bought = sum((quantity for quantity in earlier if quantity > 0), self.bought_today)
         return Evidence(sum(earlier, -self.sold_today), bought)
 
+    def is_due(self) -> bool:
+        """Whether holdings ought to show fills of earlier days by now."""
+        return any(quantity for _, quantity in self.settled)
+
 
 NOTHING_WAITS = Waiting()
 
 
 class Piece(NamedTuple):
-    """Part of an explanation: so many units, because of the fills of that day."""
+    """Part of an explanation: so many units, because of the fills of that day, or of what `question` was missing."""
 
     dated: date
     quantity: Decimal
+    kind: str = FILLS
+    question: int | None = None
 
 
 class Explained(NamedTuple):
@@ -55,38 +68,89 @@ class Explained(NamedTuple):
     sells_lower_holdings: bool | None = None
 
 
-def explain(delta: Decimal, waiting: Waiting, today: date) -> Explained:
-    """The reading of the waiting fills that leaves least unexplained; of equals, the one that uses most.
+class Overdue(NamedTuple):
+    """An open question about fills that holdings did not show in time; `open` has the opposite sign of those."""
 
-    A reading is a run of days. Older ones may have cancelled each other out before holdings showed them.
+    question: int
+    open: Decimal
+
+
+class Change(NamedTuple):
+    """By how much a holding moved, perhaps not at all, and what it was expected to show."""
+
+    delta: Decimal
+    waiting: Waiting = NOTHING_WAITS
+    overdue: Sequence[Overdue] = ()
+
+
+def explain(delta: Decimal, waiting: Waiting, today: date, habit: bool | None = None) -> Explained:
+    """All that waits from earlier days, and of today's sells what leaves least unexplained.
+
+    `habit`: whether this broker lowered holdings on the day of a sale before; it decides where both readings fit alike.
     """
-    settled = [Piece(dated, quantity) for dated, quantity in waiting.settled if quantity]
-    best: list[Piece] = []
-    for reading in _readings(delta, settled, waiting, today):
-        left, least = abs(delta - _total(reading)), abs(delta - _total(best))
-        if left < least or (left == least and len(reading) > len(best)):
-            best = reading
-    unexplained = delta - _total(best)
-    told = any(piece.dated == today for piece in best) if not unexplained and waiting.sold_today else None
-    return Explained(best, unexplained, told)
+    pieces = [Piece(dated, quantity) for dated, quantity in waiting.settled if quantity]
+    expected = _total(pieces)
+    shown = _sold_and_shown(expected - delta, waiting, habit)
+    if shown:
+        pieces.append(Piece(today, -shown))
+    unexplained = delta - expected + shown
+    told = bool(shown) if waiting.sold_today and not unexplained else None
+    return Explained(pieces, unexplained, told)
 
 
-def _readings(delta: Decimal, settled: list[Piece], waiting: Waiting, today: date) -> Iterator[list[Piece]]:
-    """Runs of earlier days, and those that reach up to today with today's sells."""
-    for first in range(len(settled) + 1):
-        yield from (settled[first:last] for last in range(first + 1, len(settled) + 1))
-        rest = settled[first:]
-        if shown := _sold_and_shown(_total(rest) - delta, waiting):
-            yield [*rest, Piece(today, -shown)]
-
-
-def _sold_and_shown(wanted: Decimal, waiting: Waiting) -> Decimal:
-    """How much of today's sells holdings may show: all, or less by what was bought today and sold again."""
+def _sold_and_shown(wanted: Decimal, waiting: Waiting, habit: bool | None) -> Decimal:
+    """How much of today's sells holdings show: nothing, all, or less by what was bought today and sold again."""
     least = max(waiting.sold_today - waiting.bought_today, ZERO)
-    return min(max(wanted, least), waiting.sold_today)
+    shown = min(max(wanted, least), waiting.sold_today)
+    without, with_it = abs(wanted), abs(wanted - shown)
+    return shown if with_it < without or (with_it == without and habit) else ZERO
 
 
-def _total(pieces: Sequence[Piece]) -> Decimal:
+def explain_all(
+    changes: Mapping[HoldingKey, Change], today: date, habit: bool | None = None
+) -> dict[HoldingKey, Explained]:
+    """One account's changes of a day: each by its own fills, by what was late, then lot against lot."""
+    found = {key: _late(explain(c.delta, c.waiting, today, habit), c.overdue, today) for key, c in changes.items()}
+    lots: dict[str, list[HoldingKey]] = defaultdict(list)
+    for key, one in found.items():
+        if one.unexplained:
+            lots[key[0]].append(key)
+    for first, *others in lots.values():
+        for other in others:
+            _move_between(found, first, other, today)
+    return found
+
+
+def _late(one: Explained, overdue: Sequence[Overdue], today: date) -> Explained:
+    """What holdings ought to have shown before, and show now."""
+    pieces, left = list(one.pieces), one.unexplained
+    for question, missing in overdue:
+        units = _common(left, -missing)
+        if units:
+            pieces.append(Piece(today, units, LATE, question))
+            left -= units
+    return one._replace(pieces=pieces, unexplained=left)
+
+
+def _move_between(found: dict[HoldingKey, Explained], one: HoldingKey, other: HoldingKey, today: date) -> None:
+    """What left one lot of an instrument and came into the other is no change of what is owned."""
+    units = _common(found[one].unexplained, -found[other].unexplained)
+    if not units:
+        return
+    for key, moved in ((one, units), (other, -units)):
+        before = found[key]
+        pieces = [*before.pieces, Piece(today, moved, LOT_MOVED)]
+        found[key] = before._replace(pieces=pieces, unexplained=before.unexplained - moved)
+
+
+def _common(one: Decimal, other: Decimal) -> Decimal:
+    """The smaller of two quantities of one sign, else 0."""
+    if (one > 0) is not (other > 0):
+        return ZERO
+    return min(one, other, key=abs)
+
+
+def _total(pieces: Iterable[Piece]) -> Decimal:
     return sum((piece.quantity for piece in pieces), ZERO)
 
 
@@ -96,6 +160,15 @@ def opening(held: Decimal, net_positions: Decimal, net_fills: Decimal) -> Decima
     Holdings are read as not yet lowered by today's sells, for which positions and fills cancel out.
     """
     return held + net_positions - net_fills
+
+
+def misread_opening(unexplained: Decimal, bought: Decimal, sold: Decimal) -> Decimal:
+    """By how much an opening must be corrected, seen on the next trading day; 0 when that explains nothing.
+
+    The first holdings may have shown that day's sells already, all or less what was bought that day, or all its fills.
+    """
+    readings = {sold, max(sold - bought, ZERO), sold - bought}
+    return unexplained if unexplained in readings else ZERO
 
 
 def waiting_fills(fills: Mapping[date, tuple[Decimal, Decimal]], used: Mapping[date, Decimal], today: date) -> Waiting:

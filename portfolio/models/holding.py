@@ -1,6 +1,7 @@
 """What is in demat: the present, how it came to be, and why it moved."""
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from .account import BrokerAccount
 from .base import BrokerText, InstrumentRow, Keyed
@@ -93,6 +94,15 @@ class HoldingChange(InstrumentRow):
         return f"{self.symbol} {self.quantity_delta.normalize():+f} on {self.as_of}"
 
 
+class ExplanationQuerySet(models.QuerySet["ChangeExplanation"]):
+    def current(self) -> "ExplanationQuerySet":
+        """Those that no later one has taken the place of."""
+        later = ChangeExplanation.objects.filter(
+            broker_account=OuterRef("broker_account"), dated=OuterRef("dated"), supersedes=OuterRef("pk")
+        )
+        return self.filter(~Exists(later))
+
+
 class ChangeExplanation(InstrumentRow):
     """One piece of why a holding moved. `dated` is the day the piece belongs to; an opening has no change."""
 
@@ -119,6 +129,8 @@ class ChangeExplanation(InstrumentRow):
     dated = models.DateField()
     quantity = quantity_field()
     cost_price = price_field(null=True)
+
+    objects = ExplanationQuerySet.as_manager()
 
     class Meta:
         db_table = "change_explanations"

@@ -10,12 +10,13 @@ from itertools import chain
 
 from ledger.entries import Listing, Price
 
+from .bridge import write_opening
 from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, TRAILS, Capture
 from .decision import Decision as Decision
 from .decision import NotStanding, begin, listing_of
 from .doubts import doubt_the_calendar
 from .fills import take_fills
-from .holdings import take_holdings, write_opening
+from .holdings import take_holdings
 from .normalise import read_whole
 from .orders import take_orders
 from .positions import take_positions
@@ -52,7 +53,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
         take_quotes(made)
         positions = take_positions(made)
         held = take_holdings(made, positions)
-        write_opening(made, held, positions)
+        write_opening(made, {key: each.holding for key, each in held.items()}, positions)
         take_funds(made)
         update_prices(made, held, positions)
         write_snapshot(made, held, positions)

@@ -34,6 +34,7 @@ class Outbox:
     orders: list[str] = field(default_factory=list)
     holdings: list[str] = field(default_factory=list)
     questions: list[int] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
     totals: Totals | None = None
     account: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ class Outbox:
             ("orders.changed", self.orders),
             ("holdings.changed", self.holdings),
             ("question.opened", self.questions),
+            ("question.closed", self.closed),
         )
         batch = self.capture.batch_id
         return [(kind, {"batch": batch, "subjects": subjects}) for kind, subjects in kinds if subjects]

@@ -4,16 +4,15 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from ledger import fills
-from ledger.entries import BUY, ZERO, Order, Trade
+from ledger.entries import BUY, ZERO, Holding, Order, Trade
 from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
 from ledger.normalise import MONEY_SCALE, at_scale
-from ledger.reconcile import is_delivery
+from ledger.reconcile import is_delivery, lot_of
 
 from .capture import ACCEPTED, TRADES, UNCHANGED
 from .decision import Decision, listing_of
 from .orders import date_of
-from .state import add_fill
 
 
 def take_fills(made: Decision) -> None:
@@ -86,10 +85,11 @@ def _instrument(made: Decision, trade: Trade, known_as: str) -> str:
 def _count(made: Decision, instrument: str, trade: Trade, sign: int) -> None:
     """Counts a fill among those of its day, or takes it out again."""
     amount = at_scale(trade.quantity * trade.price, MONEY_SCALE)
-    add_fill(
-        made.book, instrument, trade.trade_date, trade.transaction_type == BUY,
+    made.book.add_fill(
+        (instrument, lot_of(trade.product)), trade.trade_date, trade.transaction_type == BUY,
         is_delivery(trade.segment, trade.product), sign * trade.quantity, sign * amount, sign,
     )  # fmt: skip
+    made.book.named.setdefault(instrument, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None))
 
 
 def _compare(made: Decision, order: Order, standing: Iterable[Trade]) -> None:

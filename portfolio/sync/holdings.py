@@ -1,4 +1,4 @@
-"""Holdings of one capture: which are believed, why they moved, and the opening of a new account.
+"""Holdings of one capture: which are believed, and what stands now; why they moved is the bridge's.
 
 A row that is missing, or that cannot be read, erases nothing: see `ledger.diff.holdings`.
 """
@@ -9,15 +9,15 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from ledger import diff, reconcile
+from ledger import diff
 from ledger.diff import HoldingKey, HoldingMove, PositionKey
-from ledger.entries import DELIVERY, ZERO, Holding, Position
+from ledger.entries import DELIVERY, MTF, ZERO, Holding, Position
 from ledger.reconcile import is_delivery
 from ledger.snapshot import Quote
 
-from ..schedule import calendar
 from . import rows
-from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, PRICES, SUSPECT, TRADES, UNCHANGED
+from .bridge import Moved, explain_moves
+from .capture import ACCEPTED, HOLDINGS, PRICES, SUSPECT
 from .decision import Decision, NotStanding
 from .state import HeldRow, PositionRow
 
@@ -47,9 +47,10 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
         capture.sections[HOLDINGS] = section._replace(state=SUSPECT)
     else:
         made.holdings_day = capture.trading_day
-    for move in found.moves:
-        _take(made, held, move)
+    moved = {move.key: _take(made, held, move) for move in found.moves}
     made.has_marks = any(each.unconfirmed_since for each in held.values())
+    if not found.suspect:
+        explain_moves(made, moved, {*_unread(made), *(key for key, each in held.items() if each.unconfirmed_since)})
     return held
 
 
@@ -86,7 +87,8 @@ def _replaced(made: Decision, seen: Mapping[HoldingKey, Holding]) -> Mapping[Hol
 
 def _evidence(made: Decision, instrument: str, positions: Mapping[PositionKey, Position]) -> diff.Evidence:
     """What fills and positions say of one instrument; the same purchase may stand in both."""
-    fills = made.book.waiting(instrument, made.capture.trading_day).evidence()
+    waiting = [made.book.waiting((instrument, lot), made.capture.trading_day).evidence() for lot in (DELIVERY, MTF)]
+    fills = diff.Evidence(sum((one.net_fills for one in waiting), ZERO), sum((one.bought for one in waiting), ZERO))
     bought = (
         position.credit_quantity + position.carry_forward_credit_quantity
         for (of, segment, product), position in positions.items()
@@ -97,10 +99,14 @@ def _evidence(made: Decision, instrument: str, positions: Mapping[PositionKey, P
 
 def _keep_unread(made: Decision, seen: dict[HoldingKey, Holding]) -> None:
     """A row that could not be read is not gone: what the book has of it stands. Nameless, it may be any of them."""
+    for key in _unread(made):
+        seen.setdefault(key, made.book.holdings[key].holding)
+
+
+def _unread(made: Decision) -> list[HoldingKey]:
+    """Holdings whose row may be among those that could not be read."""
     unread = made.unread(HOLDINGS)
-    for key, row in made.book.holdings.items():
-        if key not in seen and (row.holding.symbol in unread or "" in unread):
-            seen[key] = row.holding
+    return [key for key, row in made.book.holdings.items() if row.holding.symbol in unread or "" in unread]
 
 
 def _as_held(row: HeldRow) -> diff.Held:
@@ -108,16 +114,16 @@ def _as_held(row: HeldRow) -> diff.Held:
     return diff.Held(row.holding, row.unconfirmed_since, row.holding.owned * price)
 
 
-def _take(made: Decision, held: dict[HoldingKey, Held], move: HoldingMove) -> None:
+def _take(made: Decision, held: dict[HoldingKey, Held], move: HoldingMove) -> Moved:
     version_id = made.pen.holding_version(made.capture.trading_day, made.capture.started_at, move)
     made.count("holdings_updated")
     made.outbox.holdings.append((move.after or move.before or rows.GONE).symbol)
-    _explain(made, move, version_id)
     if move.after is None:
         _close(made, held.pop(move.key))
     else:
         row_id = _write(made, move, move.after, version_id)
         held[move.key] = Held(row_id, move.after, move.unconfirmed_since)
+    return Moved(move, version_id)
 
 
 def _close(made: Decision, held: Held) -> None:
@@ -149,52 +155,3 @@ def price_now(made: Decision, instrument: str, row: HeldRow | PositionRow | None
     if row is None and quote is None and made.section(PRICES).gone is not None:
         raise NotStanding(PRICES)  # its price stands among those that were left unread
     return (row.current_price, row.price_day) if row else (None, None)
-
-
-def _explain(made: Decision, move: HoldingMove, version_id: str) -> None:
-    """Why the quantity moved. Before the opening there is nothing to move from."""
-    delta = (move.after.owned if move.after else ZERO) - (move.before.owned if move.before else ZERO)
-    if not delta or made.book.head.opened_on is None:
-        return
-    day, instrument = made.capture.trading_day, move.key[0]
-    waiting = made.book.waiting(instrument, day) if move.key[1] == DELIVERY else reconcile.NOTHING_WAITS
-    explained = reconcile.explain(delta, waiting, day)
-    if explained.sells_lower_holdings is not None:
-        made.sells_lower_holdings = explained.sells_lower_holdings
-    question = _question(made) if explained.unexplained else None
-    change_id = made.pen.holding_change(day, move, version_id, delta, explained.unexplained, question)
-    used = made.book.used[instrument]
-    for piece in explained.pieces:
-        used[piece.dated] = used.get(piece.dated, ZERO) + piece.quantity
-        named = move.after or move.before or rows.GONE
-        made.pen.explanation(change_id, move.key, named, "FILLS", piece.dated, piece.quantity)
-
-
-def _question(made: Decision) -> int:
-    made.question_number += 1
-    made.outbox.questions.append(made.question_number)
-    return made.question_number
-
-
-def write_opening(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> None:
-    """The first capture whose holdings, positions and trades are whole says what was owned the day before."""
-    whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
-    if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
-        return
-    day = made.capture.trading_day
-    made.opened_on = calendar.previous_session(day)
-    named: dict[HoldingKey, Holding | Position] = {key: each.holding for key, each in held.items()}
-    net: dict[HoldingKey, Decimal] = {}
-    for (instrument, segment, product), position in positions.items():
-        if is_delivery(segment, product):
-            key = (instrument, DELIVERY)
-            named.setdefault(key, position)
-            net[key] = net.get(key, ZERO) + position.credit_quantity - position.debit_quantity
-    for key, row in named.items():
-        fills = made.book.fills.get(key[0], {}).get(day)
-        net_fills = fills.bought - fills.sold if fills and key[1] == DELIVERY else ZERO
-        quantity = row.owned if isinstance(row, Holding) else ZERO
-        owned = reconcile.opening(quantity, net.get(key, ZERO), net_fills)
-        if owned:
-            cost = row.average_price if isinstance(row, Holding) else None
-            made.pen.explanation(None, key, row, "OPENING", made.opened_on, owned, cost)

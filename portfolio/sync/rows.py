@@ -130,8 +130,9 @@ class Pen:
         )  # fmt: skip
 
     def holding_change(
-        self, day: date, move: HoldingMove, version_id: str, delta: Decimal, unexplained: Decimal, question: int | None
-    ) -> str:
+        self, day: date, move: HoldingMove, version_id: str | None, delta: Decimal, unexplained: Decimal,
+        question: int | None,
+    ) -> str:  # fmt: skip
         named = move.after or move.before or GONE
         before = move.before.owned if move.before else ZERO
         return self.write(
@@ -141,11 +142,11 @@ class Pen:
 
     def explanation(
         self, change_id: str | None, key: tuple[str, str], named: Holding | Position, kind: str, dated: date,
-        quantity: Decimal, cost: Decimal | None = None,
+        quantity: Decimal, cost: Decimal | None = None, supersedes: str | None = None,
     ) -> None:  # fmt: skip
         self.write(
-            canonical.EXPLANATION, change_id, None, key[0], named.isin or "", named.symbol, named.exchange, key[1],
-            kind, dated, quantity, cost,
+            canonical.EXPLANATION, change_id, supersedes, key[0], named.isin or "", named.symbol, named.exchange,
+            key[1], kind, dated, quantity, cost,
         )  # fmt: skip
 
     def position_version(self, day: date, fetched_at: datetime, move: PositionMove) -> None:

@@ -7,30 +7,21 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Sum
-
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
-from ledger.entries import BUY, ZERO, Holding, Position
+from ledger.entries import ZERO, Holding, Position
 from ledger.fills import KnownFill
 from ledger.page import Entry
-from ledger.reconcile import NOTHING_WAITS, Waiting, waiting_fills
+from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, waiting_fills
 from ledger.snapshot import Totals
 
-from ..models import (
-    AccountHead,
-    ChangeExplanation,
-    PortfolioSnapshot,
-    RawReply,
-    RealHolding,
-    RealPosition,
-    Transaction,
-)
+from ..models import AccountHead, PortfolioSnapshot, RawReply, RealHolding, RealPosition
 from ..schedule import calendar
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, Capture
 from .history import read_fills, read_orders
-from .reading import rows, table_rows
+from .reading import table_rows
+from .waiting import read_waiting
 
 HELD = schema(
     "real_holdings", 1,
@@ -52,8 +43,6 @@ OPEN_POSITION = schema(
     "carry_forward_debit_quantity:quantity carry_forward_debit_price:price average_price:price realised_pnl:money "
     "multiplier:quantity",
 )  # fmt: skip
-FILLS = ("uuid", "uuid", "date", "text", "boolean", "quantity", "money", "integer")
-USED = ("uuid", "uuid", "date", "quantity")
 
 
 AccountIds = Sequence[Any]  # the text of a UUID is as good as the UUID that the stubs want
@@ -77,7 +66,7 @@ class PositionRow(NamedTuple):
 
 
 class DayFills(NamedTuple):
-    """The current fills of one instrument on one day: delivery units, money in INR (bought less sold), count of all."""
+    """The current fills of one holding on one day: delivery units, money in INR (bought less sold), count of all."""
 
     bought: Decimal = ZERO
     sold: Decimal = ZERO
@@ -100,8 +89,12 @@ class Book:
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
-    fills: dict[str, dict[date, DayFills]] = field(default_factory=lambda: defaultdict(dict))
-    used: dict[str, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
+    fills: dict[HoldingKey, dict[date, DayFills]] = field(default_factory=lambda: defaultdict(dict))
+    used: dict[HoldingKey, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
+    named: dict[str, Holding] = field(default_factory=dict)  # what has fills, by its name
+    overdue: dict[HoldingKey, list[Overdue]] = field(default_factory=lambda: defaultdict(list))
+    asked: dict[int, str] = field(default_factory=dict)  # the changes of these, by the number of the question
+    openings: dict[HoldingKey, tuple[str, Decimal, Decimal | None]] = field(default_factory=dict)  # id, units, cost
     snapshots: dict[date, tuple[int, Totals]] = field(default_factory=dict)
 
     def keep_fill(self, fill: KnownFill) -> None:
@@ -110,14 +103,25 @@ class Book:
         self.trades_of[before.trade.order_id].pop(fill.source_id, None)
         self.trades[fill.source_id] = self.trades_of[fill.trade.order_id][fill.source_id] = fill
 
-    def waiting(self, instrument_id: str, today: date) -> Waiting:
-        """The delivery fills of an instrument that holdings do not show yet."""
+    def waiting(self, key: HoldingKey, today: date) -> Waiting:
+        """The delivery fills of a holding that it does not show yet."""
         opened_on = self.head.opened_on
-        by_day = self.fills.get(instrument_id)
+        by_day = self.fills.get(key)
         if by_day is None or opened_on is None:
             return NOTHING_WAITS
         days = {day: (fills.bought, fills.sold) for day, fills in by_day.items() if day > opened_on}
-        return waiting_fills(days, self.used.get(instrument_id, {}), today)
+        return waiting_fills(days, self.used.get(key, {}), today)
+
+    def add_fill(
+        self, key: HoldingKey, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal,
+        count: int,
+    ) -> None:  # fmt: skip
+        """Counts fills among those of their day; only delivery moves units and money that holdings will show."""
+        before = self.fills[key].get(day, DayFills())
+        if not is_delivery:
+            units = amount = ZERO
+        bought, sold, net = (units, ZERO, amount) if is_bought else (ZERO, units, -amount)
+        self.fills[key][day] = before.plus(bought, sold, net, count)
 
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:
@@ -133,7 +137,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         _read_positions(ids, books)
         read_orders(busy, books)
         read_fills(busy, books)
-        _read_fills(ids, books, busy[0].trading_day)
+        read_waiting(ids, books, busy[0].trading_day)
         _read_snapshots(ids, books, busy[0].trading_day)
     return books
 
@@ -189,42 +193,6 @@ def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
         position = Position(*figures)
         key = (instrument, position.segment, position.product)
         books[account].positions[key] = PositionRow(pk, position, price, price_day)
-
-
-def _read_fills(ids: AccountIds, books: dict[str, Book], today: date) -> None:
-    """Fills of the last sessions, and how much of them explanations have used: bounded, whatever the history."""
-    since = {account: calendar.previous_session(books[account].head.holdings_day or today) for account in ids}
-    first = min(since.values())  # of the whole group: who was seen later has no use for the days before
-    fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
-    grouped = fills.values_list("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery")
-    for account, instrument, day, kind, is_delivery, *figures in rows(
-        grouped.annotate(Sum("quantity"), Sum("amount"), Count("pk")), FILLS
-    ):
-        if day >= since[account]:
-            add_fill(books[account], instrument, day, kind == BUY, is_delivery, *figures)
-    used = ChangeExplanation.objects.filter(broker_account__among=ids, dated__gte=first, kind="FILLS")
-    dated = used.values_list("broker_account_id", "instrument_id", "dated")
-    for account, instrument, day, units in rows(dated.annotate(Sum("quantity")), USED):
-        if day >= since[account]:
-            books[account].used[instrument][day] = units
-
-
-def add_fill(
-    book: Book,
-    instrument: str,
-    day: date,
-    is_bought: bool,
-    is_delivery: bool,
-    units: Decimal,
-    amount: Decimal,
-    count: int,
-) -> None:
-    """Counts fills among those of their day; only delivery moves units and money that holdings will show."""
-    before = book.fills[instrument].get(day, DayFills())
-    if not is_delivery:
-        units = amount = ZERO
-    bought, sold, net = (units, ZERO, amount) if is_bought else (ZERO, units, -amount)
-    book.fills[instrument][day] = before.plus(bought, sold, net, count)
 
 
 def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:

@@ -60,7 +60,9 @@ def _totals(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[
     for (instrument, _), each in held.items():
         quantities[instrument] = quantities.get(instrument, ZERO) + each.holding.owned
     located = [(key[0], position) for key, position in positions.items()]
-    lowered = {instrument: -days[day] for instrument, days in book.used.items() if day in days}
+    lowered: dict[str, Decimal] = {}
+    for (instrument, _), days in book.used.items():
+        lowered[instrument] = lowered.get(instrument, ZERO) - days.get(day, ZERO)
     today = [by_day[day] for by_day in book.fills.values() if day in by_day]
     before = book.snapshots.get(calendar.previous_session(day))
     return snapshot.totals(

@@ -54,6 +54,25 @@ def told(account: BrokerAccount) -> list[tuple[str, int, int, dict[str, int]]]:
     return found
 
 
+def left_open(account: BrokerAccount) -> dict[int, int]:
+    """What is still open of each question, by its number."""
+    found = {}
+    for row in account.holding_changes.exclude(question_number=None):
+        left = row.quantity_delta - sum(piece.quantity for piece in row.explanations.all())
+        if left:
+            found[int(row.question_number or 0)] = int(left)
+    return found
+
+
+def explained(account: BrokerAccount) -> int:
+    """All that explanations and open questions add up to: what is in holdings."""
+    return int(sum(piece.quantity for piece in account.explanations.current())) + sum(left_open(account).values())
+
+
+def kinds_of_events(account: BrokerAccount) -> list[str]:
+    return [event.kind for event in account.events.order_by("number")]
+
+
 def value(account: BrokerAccount) -> int:
     return int(account.snapshots.latest("snapshot_date", "revision").total_holdings_value)
 
@@ -116,7 +135,7 @@ def test_bought_and_sold_before_it_was_held_explains_nothing_later(
     build.synced(account)
     evening(broker, at, 9, {"TCS": 100, "INFY": 5})
     build.synced(account)
-    assert told(account) == [("INFY", 5, 0, {"08": 5})]
+    assert told(account) == [("INFY", 0, 0, {"06": 50, "07": -50}), ("INFY", 5, 0, {"08": 5})]
 
 
 def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
@@ -126,9 +145,59 @@ def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
     build.synced(account)
     evening(broker, at, 7, {"TCS": 110})
     build.synced(account)
+    assert told(account) == [("INFY", 0, -5, {"06": 5}), ("TCS", 10, 0, {"06": 10})]
+    assert left_open(account) == {1: -5}
     evening(broker, at, 8, {"TCS": 110, "INFY": 5})
     build.synced(account)
-    assert told(account) == [("TCS", 10, 0, {"06": 10}), ("INFY", 5, 0, {"06": 5})]
+    assert told(account)[2:] == [("INFY", 5, 0, {"08": 5})]
+    assert left_open(account) == {}
+    assert kinds_of_events(account)[-2:] == ["holdings.changed", "question.closed"]
+
+
+@pytest.mark.parametrize("lot", ["MTF", "DELIVERY"])
+def test_funded_shares_are_explained_in_whichever_lot_the_broker_shows_them(
+    account: BrokerAccount, broker: Broker, at: At, lot: str
+) -> None:
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, product="MTF"))
+    build.synced(account)
+    at("2026-10-07 16:05")
+    rows = [build.a_holding(quantity=100), build.a_holding(quantity=10, lot="MTF")]
+    broker.says.update(orders=[], trades=[], positions=[])
+    broker.says["holdings"] = rows if lot == "MTF" else [build.a_holding(quantity=110)]
+    build.synced(account)
+    assert left_open(account) == {}
+    assert sum(row.quantity_delta for row in account.holding_changes.all()) == 10
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_an_opening_that_was_read_before_its_days_sale_is_written_again_on_the_next_day(
+    broker: Broker, at: At, is_shown: bool
+) -> None:
+    """100 owned, 30 of them sold on the day of the first capture: its holdings may be lowered already."""
+    account = build.an_account("SCRIPTED")
+    evening(broker, at, 6, {"TCS": 70 if is_shown else 100}, order("S", 6, "SELL", 30))
+    build.synced(account)
+    evening(broker, at, 7, {"TCS": 70})
+    build.synced(account)
+    opening = account.explanations.filter(kind="OPENING").current().get()
+    assert (opening.quantity, opening.cost_price, opening.supersedes is not None) == (100, 2200, is_shown)
+    assert (left_open(account), explained(account)) == ({}, 70)
+    account.head.refresh_from_db()
+    assert account.head.sells_lower_holdings is (True if is_shown else None)
+
+
+def test_a_holding_that_is_doubted_is_not_asked_to_show_its_fills(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    evening(broker, at, 6, {"TCS": 100, "INFY": 1}, order("B", 6, "BUY", 10))
+    build.synced(account)
+    evening(broker, at, 7, {"INFY": 1})
+    build.synced(account)
+    evening(broker, at, 8, {"INFY": 1})
+    build.synced(account)
+    evening(broker, at, 9, {"TCS": 110, "INFY": 1})
+    build.synced(account)
+    assert told(account)[1:] == [("TCS", 10, 0, {"06": 10})]
 
 
 def test_a_part_that_moves_to_another_is_a_version_and_no_change(

@@ -1,0 +1,138 @@
+"""The quantity bridge of one capture: why holdings moved, what they ought to have shown, and the opening of a book.
+
+Whatever a holding did, its change is the sum of its explanations and of what is left as an open question.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from ledger import reconcile
+from ledger.diff import HoldingKey, HoldingMove, PositionKey
+from ledger.entries import ZERO, Holding, Position
+from ledger.reconcile import LATE, Change, Explained, Piece, is_delivery
+
+from ..schedule import calendar
+from . import rows
+from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, TRADES, UNCHANGED
+from .decision import Decision
+
+
+class Moved(NamedTuple):
+    """A holding that was written anew, and the id of its new version."""
+
+    move: HoldingMove
+    version_id: str
+
+    @property
+    def delta(self) -> Decimal:
+        before, after = self.move.before, self.move.after
+        return (after.owned if after else ZERO) - (before.owned if before else ZERO)
+
+
+def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Collection[HoldingKey]) -> None:
+    """Explains every move, and every holding that ought to have moved. Before the opening there is nothing to explain.
+
+    `doubted`: holdings of which the answer told nothing; what they ought to show they may show later.
+    """
+    if made.book.head.opened_on is None:
+        return
+    day, book = made.capture.trading_day, made.book
+    keys = {key: one.delta for key, one in moved.items() if one.delta}
+    for key in [*book.fills]:
+        if key not in keys and key not in doubted and book.waiting(key, day).is_due():
+            keys[key] = ZERO
+    changes = {key: Change(delta, book.waiting(key, day), book.overdue.get(key, ())) for key, delta in keys.items()}
+    for key, explained in reconcile.explain_all(changes, day, book.head.sells_lower_holdings).items():
+        explained = _opening_corrected(made, key, explained)
+        if explained.sells_lower_holdings is not None:
+            made.sells_lower_holdings = explained.sells_lower_holdings
+        if keys[key] or explained.pieces or explained.unexplained:
+            _write(made, key, moved.get(key), explained)
+
+
+def _write(made: Decision, key: HoldingKey, moved: Moved | None, explained: Explained) -> None:
+    question = _question(made) if explained.unexplained else None
+    held = made.book.holdings.get(key)
+    standing = held.holding if held else None
+    move = moved.move if moved else HoldingMove(key, standing, standing or made.book.named[key[0]])
+    version_id, delta = (moved.version_id, moved.delta) if moved else (None, ZERO)
+    change_id = made.pen.holding_change(
+        made.capture.trading_day, move, version_id, delta, explained.unexplained, question
+    )
+    named = move.after or move.before or rows.GONE
+    for piece in explained.pieces:
+        _write_piece(made, key, named, change_id, piece)
+
+
+def _write_piece(made: Decision, key: HoldingKey, named: Holding, change_id: str | None, piece: Piece) -> None:
+    pen, book = made.pen, made.book
+    pen.explanation(change_id, key, named, piece.kind, piece.dated, piece.quantity)
+    if piece.kind == reconcile.FILLS:
+        book.used[key][piece.dated] = book.used[key].get(piece.dated, ZERO) + piece.quantity
+    if piece.question is not None:
+        pen.explanation(book.asked[piece.question], key, named, LATE, piece.dated, -piece.quantity)
+        made.outbox.closed.append(piece.question)
+
+
+def _question(made: Decision) -> int:
+    made.question_number += 1
+    made.outbox.questions.append(made.question_number)
+    return made.question_number
+
+
+def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) -> Explained:
+    """On the trading day after the opening's capture: its holdings may have shown fills of that day already."""
+    opened_on = made.book.head.opened_on
+    dated = {piece.dated: piece for piece in explained.pieces if piece.kind == reconcile.FILLS}
+    first_day = next((day for day in dated if calendar.previous_session(day) == opened_on), None)
+    if first_day is None or opened_on is None or first_day == made.capture.trading_day:
+        return explained
+    fills = made.book.fills[key][first_day]
+    missing = reconcile.misread_opening(explained.unexplained, fills.bought, fills.sold)
+    if not missing:
+        return explained
+    _correct_opening(made, key, missing, first_day)
+    rest = dated[first_day].quantity + missing
+    others = [piece for piece in explained.pieces if piece is not dated[first_day]]
+    pieces = [Piece(first_day, rest), *others] if rest else others
+    lowers = True if fills.sold else explained.sells_lower_holdings
+    return Explained(pieces, explained.unexplained - missing, lowers)
+
+
+def _correct_opening(made: Decision, key: HoldingKey, missing: Decimal, first_day: date) -> None:
+    """The opening is written again, and those fills are used up: they were before what was seen first."""
+    opened_on = made.book.head.opened_on
+    assert opened_on
+    row_id, quantity, cost = made.book.openings.get(key, (None, ZERO, None))
+    held = made.book.holdings.get(key)
+    named = held.holding if held else made.book.named[key[0]]
+    made.pen.explanation(None, key, named, "OPENING", opened_on, quantity + missing, cost, row_id)
+    _write_piece(made, key, named, None, Piece(first_day, -missing))
+
+
+def write_opening(
+    made: Decision, held: Mapping[HoldingKey, Holding], positions: Mapping[PositionKey, Position]
+) -> None:
+    """The first capture whose holdings, positions and trades are whole says what was owned the day before."""
+    whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
+    if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
+        return
+    day = made.capture.trading_day
+    made.opened_on = calendar.previous_session(day)
+    named: dict[HoldingKey, Holding | Position] = {**held}
+    net: dict[HoldingKey, Decimal] = {}
+    for (instrument, segment, product), position in positions.items():
+        if is_delivery(segment, product):
+            key = (instrument, reconcile.lot_of(product))
+            named.setdefault(key, position)
+            net[key] = net.get(key, ZERO) + position.credit_quantity - position.debit_quantity
+    for key, row in named.items():
+        fills = made.book.fills.get(key, {}).get(day)
+        net_fills = fills.bought - fills.sold if fills else ZERO
+        quantity = row.owned if isinstance(row, Holding) else ZERO
+        owned = reconcile.opening(quantity, net.get(key, ZERO), net_fills)
+        if owned:
+            cost = row.average_price if isinstance(row, Holding) else None
+            made.pen.explanation(None, key, row, "OPENING", made.opened_on, owned, cost)

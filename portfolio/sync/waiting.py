@@ -1,0 +1,98 @@
+"""Reads what holdings are still to show: recent fills, how much of them explanations used, and what is overdue.
+
+Bounded, whatever the history: a fill is judged by the next trading day's first holdings, unless a holding was absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import Count, Max, Sum
+
+from ledger.entries import BUY, ZERO, Holding
+from ledger.reconcile import Overdue, lot_of
+
+from ..models import ChangeExplanation, HoldingChange, Transaction
+from ..schedule import calendar
+from .reading import rows
+
+if TYPE_CHECKING:
+    from .state import AccountIds, Book
+
+FILLS = ("uuid", "uuid", "date", "text", "boolean", "text", "quantity", "money", "integer", "text", "text", "text")
+USED = ("uuid", "uuid", "text", "date", "quantity")
+OVERDUE = ("uuid", "uuid", "uuid", "text", "integer", "quantity")
+OPENINGS = ("uuid", "uuid", "text", "uuid", "quantity", "price")
+LATEST = timedelta(days=14)  # what is overdue for longer is no longer looked for; a person says what became of it
+
+
+def read_waiting(ids: AccountIds, books: Mapping[str, Book], today: date) -> None:
+    since = {account: _since(books[account], today) for account in ids}
+    first = min(since.values())  # of the whole group: who was seen later has no use for the days before
+    _read_fills(ids, books, since, first)
+    _read_used(ids, books, since, first)
+    _read_overdue(ids, books, first - LATEST)
+    young = [account for account in ids if _is_young(books[account], since[account])]
+    if young:
+        _read_openings(young, books)
+
+
+def _since(book: Book, today: date) -> date:
+    """The trading day before the last holdings, or before the first day on which a holding was absent."""
+    absent = (row.unconfirmed_since for row in book.holdings.values())
+    days = [day for day in (book.head.holdings_day, *absent) if day]
+    return calendar.previous_session(min(days, default=today))
+
+
+def _is_young(book: Book, since: date) -> bool:
+    """Whether fills of the opening's own capture day may still be waiting."""
+    opened_on = book.head.opened_on
+    return opened_on is not None and opened_on >= calendar.previous_session(since)
+
+
+def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
+    fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
+    columns = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "product")
+    grouped = fills.values_list(*columns).annotate(
+        Sum("quantity"), Sum("amount"), Count("pk"), Max("isin"), Max("symbol"), Max("exchange")
+    )
+    for account, instrument, day, kind, is_delivery, product, units, amount, count, *named in rows(grouped, FILLS):
+        if day >= since[account]:
+            key = (instrument, lot_of(product))
+            books[account].add_fill(key, day, kind == BUY, is_delivery, units, amount, count)
+            books[account].named.setdefault(instrument, _named(*named))
+
+
+def _named(isin: str, symbol: str, exchange: str) -> Holding:
+    """What is traded and not held, by its name."""
+    return Holding(isin or None, symbol, exchange, ZERO, ZERO, None)
+
+
+def _read_used(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
+    used = ChangeExplanation.objects.filter(broker_account__among=ids, dated__gte=first, kind="FILLS")
+    grouped = used.values_list("broker_account_id", "instrument_id", "lot", "dated").annotate(Sum("quantity"))
+    for account, instrument, lot, day, units in rows(grouped, USED):
+        if day >= since[account]:
+            books[account].used[instrument, lot][day] = units
+
+
+def _read_overdue(ids: AccountIds, books: Mapping[str, Book], first: date) -> None:
+    """Questions of fills that holdings did not show. Their change has no version and moved nothing."""
+    asked = HoldingChange.objects.filter(
+        broker_account__among=ids, as_of__gte=first, new_version=None, question_number__isnull=False
+    )
+    columns = ("broker_account_id", "id", "instrument_id", "lot", "question_number")
+    left = asked.values_list(*columns).annotate(Sum("explanations__quantity"))
+    for account, change_id, instrument, lot, number, explained in sorted(rows(left, OVERDUE), key=lambda row: row[4]):
+        if explained:
+            books[account].overdue[instrument, lot].append(Overdue(number, -explained))
+            books[account].asked[number] = change_id
+
+
+def _read_openings(ids: AccountIds, books: Mapping[str, Book]) -> None:
+    openings = ChangeExplanation.objects.filter(broker_account__among=ids, kind="OPENING").current()
+    columns = ("broker_account_id", "instrument_id", "lot", "id", "quantity", "cost_price")
+    for account, instrument, lot, row_id, quantity, cost in rows(openings.values_list(*columns), OPENINGS):
+        books[account].openings[instrument, lot] = (row_id, quantity, cost)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ledger.canonical import SYNC_BATCH
 from ledger.normalise import IST
 
+from . import book
 from .models import BrokerAccount, PortfolioSnapshot
 from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, Question, State, Story, open_questions
 from .sync.record import Result
@@ -69,7 +70,7 @@ def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
         **asdict(story),
         "holdings": [
             {"symbol": row.symbol, "isin": row.isin, "quantity": row.owned_quantity, "value": row.current_value}
-            for row in account.holdings.order_by("symbol", "lot")
+            for row in book.holdings([account.pk])
         ],
         "snapshot": {name: getattr(snapshot, name) for name in SNAPSHOT_COLUMNS} if snapshot else None,
     }
@@ -124,7 +125,7 @@ def write_day(out: Out, number: int, day: date, results: Sequence[Result], accou
 
 
 def _worth(account: BrokerAccount, day: date) -> str:
-    snapshot = account.snapshots.filter(snapshot_date=day).order_by("revision").last()
+    snapshot = book.snapshots([account.pk]).filter(snapshot_date=day).first()
     return _money(snapshot.total_portfolio_value) if snapshot else "-"
 
 
@@ -144,7 +145,7 @@ def write_account(out: Out, account: BrokerAccount) -> None:
 
 
 def _write_holdings(out: Out, account: BrokerAccount) -> None:
-    holdings = account.holdings.order_by("-current_value", "symbol")
+    holdings = sorted(book.holdings([account.pk]), key=lambda row: -(row.current_value or 0))
     out.write(f"  {counted(len(holdings), 'holding')}, units and value in INR\n" if holdings else "  No holdings\n")
     for row in holdings:
         value = "no price yet" if row.current_value is None else _money(row.current_value)
@@ -153,7 +154,7 @@ def _write_holdings(out: Out, account: BrokerAccount) -> None:
 
 
 def _last_snapshot(account: BrokerAccount) -> PortfolioSnapshot | None:
-    return account.snapshots.order_by("-snapshot_date", "-revision").first()
+    return book.snapshots([account.pk]).order_by("-snapshot_date").first()
 
 
 def _write_snapshot(out: Out, snapshot: PortfolioSnapshot) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from ledger.entries import CANCELLED, PARTIALLY_FILLED, REJECTED, ZERO
 from ledger.normalise import ist_date
 
+from . import book
 from .models import (
     BrokerAccount,
     HoldingVersion,
@@ -142,7 +143,7 @@ def _changed(account: BrokerAccount, since: datetime) -> Changed:
         versions.values("groww_order_id", "order_date").distinct().count(),
         versions.count(),
         OrderQuantityChange.objects.filter(broker_account=account, **fresh).count(),
-        account.transactions.current().filter(**fresh).count(),
+        book.transactions([account.pk]).filter(**fresh).count(),
         account.holding_versions.filter(**fresh).count(),
         account.position_versions.filter(**fresh).count(),
         account.snapshots.filter(**fresh).count(),

@@ -108,3 +108,22 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime | str], Non
         monkeypatch.setattr(settings, "KHATA_CLOCK", moment if isinstance(moment, str) else moment.isoformat())
 
     return to
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A `tests.sync.scripted.Broker`; accounts of it are made with `build.an_account("SCRIPTED")`."""
+    from portfolio.triggers.registry import REGISTRY
+    from tests.sync.scripted import Broker
+
+    scripted = Broker()
+    monkeypatch.setitem(REGISTRY, "SCRIPTED", scripted.trigger())
+    return scripted
+
+
+@pytest.fixture
+def at(set_clock: Callable[[datetime | str], None]) -> Callable[[str], None]:
+    """Sets the clock to a time in India, such as "2026-10-05 16:05"."""
+    from tests.sync.scripted import india
+
+    return lambda text: set_clock(india(text))

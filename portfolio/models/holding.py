@@ -64,7 +64,13 @@ class HoldingVersion(InstrumentRow, HoldingFigures):
 
     class Meta:
         db_table = "holding_versions"
-        indexes = [models.Index(fields=["broker_account", "as_of"], name="idx_holding_versions_day")]
+        indexes = [
+            models.Index(fields=["broker_account", "as_of"], name="idx_holding_versions_day"),
+            models.Index(
+                fields=["broker_account", "instrument", "lot", "as_of", "detected_at", "id"],
+                name="idx_holding_versions_last",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.symbol} {'gone' if self.is_gone else f'{self.owned_quantity.normalize():f}'} on {self.as_of}"

@@ -81,7 +81,13 @@ class PositionVersion(InstrumentRow, PositionFigures):
 
     class Meta:
         db_table = "position_versions"
-        indexes = [models.Index(fields=["broker_account", "as_of"], name="idx_position_versions_day")]
+        indexes = [
+            models.Index(fields=["broker_account", "as_of"], name="idx_position_versions_day"),
+            models.Index(
+                fields=["broker_account", "instrument", "segment", "product", "as_of", "detected_at", "id"],
+                name="idx_position_versions_last",
+            ),
+        ]
 
     def __str__(self) -> str:
         state = "gone" if self.is_gone else f"{self.quantity.normalize():f}"

@@ -96,9 +96,9 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
     """
     wrapped = bytes(account.key.wrapped)
     evidence_key = keys.evidence_key(key_ring(), wrapped, str(account.pk))
-    now = clock.now()
     with transaction.atomic(durable=True):
         head = AccountHead.objects.select_for_update().get(account=account)
+        now = clock.now()  # under the lock: pages and times run the same way
         pen = Pen(str(account.pk), new_id(), now)
         amendment = Amendment(
             account, head, sync_type, calendar.trading_day(now), now, evidence_key, pen, head.question_number

@@ -15,3 +15,7 @@ class BadStatement(LedgerError):
 
 class BrokenChain(LedgerError):
     """A page that does not follow the page before it."""
+
+
+class BadCheckpoint(LedgerError):
+    """A key or a checkpoint that is not in the form it must have; the message names the line."""

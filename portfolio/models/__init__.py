@@ -16,6 +16,7 @@ from .people import Portfolio, User
 from .position import FundsVersion, PositionVersion, RealPosition
 from .schedule import Schedule, ScheduledLook, SyncSlot
 from .snapshot import PortfolioSnapshot, Price
+from .tree import Checkpoint, LedgerTree
 
 __all__ = [
     "AccountHead",
@@ -27,6 +28,7 @@ __all__ = [
     "BrokerType",
     "CalendarDay",
     "ChangeExplanation",
+    "Checkpoint",
     "Event",
     "FundsVersion",
     "HoldingChange",
@@ -34,6 +36,7 @@ __all__ = [
     "Instrument",
     "InstrumentLink",
     "LedgerPage",
+    "LedgerTree",
     "Listing",
     "OrderQuantityChange",
     "OrderVersion",

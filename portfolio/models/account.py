@@ -77,10 +77,10 @@ class BrokerAccount(Keyed):
 
 class AccountHead(Keyed):
     """The one row of an account that every writer of its book takes. The row without an account is the
-    installation's own chain (shared prices), and its id names the installation.
+    installation's own chain (shared prices), and its id names the installation; its lease is the sealer's.
 
     `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
-    are due up to `owed_until` have their slots.
+    are due up to `owed_until` have their slots. Pages up to `placed_number` have their place in the tree.
     """
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")
@@ -89,6 +89,7 @@ class AccountHead(Keyed):
     token = models.BigIntegerField(default=0)
     page_number = models.BigIntegerField(default=0)
     page_hash = models.BinaryField(max_length=32, default=bytes(32))
+    placed_number = models.BigIntegerField(default=0)
     event_number = models.BigIntegerField(default=0)
     question_number = models.BigIntegerField(default=0)
     opened_on = models.DateField(null=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .. import clock, startup
+from ..proof import sealer
 from ..sync.pipeline import sync_due
 from ..sync.record import Result
 from . import amendments
@@ -31,6 +32,7 @@ def tick(
         end(now)
         done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0
         count += done
+        sealer.seal(now)
         if not done:
             break
     return count

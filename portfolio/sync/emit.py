@@ -12,7 +12,7 @@ from ledger.canonical import Rendered, render
 from ledger.snapshot import Totals
 
 from ..ids import new_id, new_ids
-from ..models import AccountHead
+from ..models import AccountHead, Event
 from . import bulk
 from .bulk import schema
 from .capture import Capture
@@ -89,3 +89,15 @@ def tell(heads: Iterable[AccountHead], facts: Mapping[UUID, Fact], now: datetime
         numbers.append(render(NUMBER, (str(head.pk), head.event_number + 1)))
     bulk.insert(EVENT, events)
     bulk.update(NUMBER, numbers)
+
+
+def tell_installation(kind: str, payload: dict[str, Any], now: datetime, unless_last: bool = False) -> None:
+    """One event of the installation itself, in the caller's transaction. With `unless_last` not a second time what
+    was told last of this kind."""
+    head = AccountHead.objects.select_for_update().get(account=None)
+    text = _encode(payload).decode()
+    last = Event.objects.filter(broker_account=None, kind=kind).order_by("number").last()
+    if unless_last and last and last.payload == text:
+        return
+    bulk.insert(EVENT, [render(EVENT, (new_id(), None, head.event_number + 1, kind, text, now, None))])
+    bulk.update(NUMBER, [render(NUMBER, (str(head.pk), head.event_number + 1))])

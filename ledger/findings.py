@@ -1,0 +1,142 @@
+"""What a verification finds, and how one page, one chain and one checkpoint are judged. Reads nothing itself.
+
+Every finding is a value that names its place; none ends the verification.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from . import merkle
+from .canonical import SYNC_BATCH
+from .checkpoint import Key, Note
+from .page import FIRST_PREVIOUS, Entry, Page, page_hash
+
+TREE, CHECKPOINTS, PAGES = "ledger_tree", "checkpoints", "ledger_pages"
+
+
+class Finding(NamedTuple):
+    """`account` is the id of the account's head or account; empty values: not of one account, page, table, row."""
+
+    says: str
+    account: str = ""
+    page: int = 0
+    table: str = ""
+    row: str = ""
+
+    def __str__(self) -> str:
+        page = f"page {self.page}" if self.page else ""
+        place = [self.account and f"account {self.account}", page, " ".join(filter(None, (self.table, self.row)))]
+        return f"{', '.join(filter(None, place))}: {self.says}" if any(place) else self.says
+
+
+class Sealed(NamedTuple):
+    """A page as it is stored, beside what its batch's rows come to now.
+
+    `header`: the digest of the batch as it is now, None when the batch is gone. `changed`: entries that no longer fit
+    the leaf beside them.
+    """
+
+    page: Page
+    batch_id: str
+    header: bytes | None
+    entries: Sequence[tuple[str, str, bytes]]
+    changed: Sequence[Entry]
+
+
+def judge_page(sealed: Sealed, account: str) -> Iterator[Finding]:
+    page = sealed.page
+    yield from _judge_rows(sealed, account)
+    if sealed.header is None:
+        yield Finding("the batch of this page is gone", account, page.number, SYNC_BATCH.name, sealed.batch_id)
+    elif sealed.header != page.header_digest:
+        says = "the record of the batch was changed after it was closed"
+        yield Finding(says, account, page.number, SYNC_BATCH.name, sealed.batch_id)
+    if page_hash(*page[:-1]) != page.hash:
+        yield Finding("the page itself was changed", account, page.number, PAGES)
+
+
+def _judge_rows(sealed: Sealed, account: str) -> Iterator[Finding]:
+    page, entries = sealed.page, sorted(sealed.entries)
+    is_whole = merkle.root([leaf for _, _, leaf in entries]) == page.root and len(entries) == page.entries_count
+    says = "the leaf beside the row was changed; the row is as it was sealed"
+    if not is_whole:
+        says = "the row was changed after it was recorded"
+    for entry in sealed.changed:
+        yield Finding(says, account, page.number, entry.schema, entry.row_id)
+    missing = page.entries_count - len(entries)
+    if missing > 0:
+        yield Finding(f"{missing} of the {page.entries_count} rows that it sealed are gone", account, page.number)
+    elif missing < 0:
+        yield Finding(f"{-missing} rows are there that it never sealed", account, page.number, PAGES)
+    elif not is_whole and not sealed.changed:
+        says = "its rows are not those that it sealed, though each fits its leaf: rows were put in place of others"
+        yield Finding(says, account, page.number)
+
+
+class Chain:
+    """The pages of one head, one after the other."""
+
+    def __init__(self, account: str) -> None:
+        self.account, self.number, self.hash = account, 0, FIRST_PREVIOUS
+
+    def follow(self, number: int, previous: bytes, hash_: bytes) -> Iterator[Finding]:
+        """What is wrong with this page as the next one. The chain goes on from it in any case."""
+        if number > self.number + 1:
+            gone = f"{self.number + 1}" if number == self.number + 2 else f"{self.number + 1} to {number - 1}"
+            yield Finding(f"page {gone} of the chain is gone", self.account, number, PAGES)
+        elif number <= self.number:
+            yield Finding("the number of this page is there twice", self.account, number, PAGES)
+        elif previous != self.hash:
+            yield Finding(
+                "it does not follow the page before it: one of the two was replaced", self.account, number, PAGES
+            )
+        self.number, self.hash = number, hash_
+
+
+class Signed(NamedTuple):
+    """A checkpoint and where it was found: a file, or the table."""
+
+    note: Note
+    where: str
+
+
+def judge_checkpoints(
+    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes]
+) -> Iterator[Finding]:
+    """Holds the tree, of this size, against what was signed. `roots`: its root at each size that is asked for."""
+    last_good = 0
+    for note, where in sorted(found, key=lambda one: one.note.checkpoint.size):
+        checkpoint = note.checkpoint
+        place = f"the checkpoint of {checkpoint.size} pages ({where}, line {note.line})"
+        if checkpoint.origin != origin:
+            yield Finding(
+                f"{place} is of another installation, {checkpoint.origin}; this is {origin}", table=CHECKPOINTS
+            )
+            continue
+        if key:
+            yield from _judge_signature(note, key, place)
+        if checkpoint.size > size:
+            says = f"{place} was signed, and the book has only {size}: it was rolled back to an older state"
+            yield Finding(says, table=TREE)
+        elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
+            span = f"{last_good + 1} to {checkpoint.size}"
+            says = f"the tree is not the one of {place}: pages at positions {span} were rewritten"
+            yield Finding(says, table=TREE)
+        else:
+            last_good = checkpoint.size
+
+
+def _judge_signature(note: Note, key: Key, place: str) -> Iterator[Finding]:
+    is_signed = note.signed_by(key)
+    if is_signed is None:
+        ids = ", ".join(one.key_id.hex() for one in note.signatures)
+        says = f"{place} was signed with the key {ids}, and the key is now {key.id.hex()}: the signing key was replaced"
+        yield Finding(says, table=CHECKPOINTS)
+    elif not is_signed:
+        yield Finding(f"the signature of {place} does not fit: the checkpoint was changed", table=CHECKPOINTS)
+
+
+def digest(canonical: bytes) -> bytes:
+    """SHA-256 of a row without a leaf: a batch, as its page has it."""
+    return sha256(canonical).digest()

@@ -1,0 +1,169 @@
+"""The sealer: gives pages their place in the tree, and signs what the tree has become.
+
+One works at a time, whoever holds the lease on the installation's head. A checkpoint is signed when pages are
+unsigned and ten minutes have passed, once more at 23:59 in India, and on request. Nothing is ever signed that is not
+a continuation of the last checkpoint in the file; what stands in its way is an event, and nothing of it is repaired.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from typing import Final
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from ledger import merkle
+from ledger.checkpoint import Checkpoint, Key, Note
+from ledger.normalise import IST, ist_date
+
+from ..ids import new_uuid
+from ..keys import KeyTrouble
+from ..models import AccountHead
+from ..models import Checkpoint as StoredCheckpoint
+from ..sync import emit
+from . import signing, tree
+
+logger = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(seconds=90)
+SIGN_AFTER: Final = timedelta(minutes=10)
+DAY_ENDS: Final = time_of_day(23, 59)  # in India
+COMPLAIN_AFTER_SECONDS: Final = 600
+
+_complained: dict[str, float] = {}
+
+
+class Refused(Exception):
+    """Nothing was signed, for it would contradict what was signed before. `kind` names the event."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Busy(Exception):
+    """Another process is the sealer at the moment."""
+
+
+def seal(now: datetime) -> None:
+    """What every tick does. Trouble with the key or the file is told, now and then, and stops nobody's sync."""
+    if not (tree.is_any_unplaced() or _is_due(now)):
+        return
+    try:
+        with _lease():
+            tree.place(now)
+            if _is_due(now):
+                _sign(now)
+    except Busy:
+        pass
+    except (KeyTrouble, Refused) as error:
+        if time.monotonic() - _complained.get(str(error), -COMPLAIN_AFTER_SECONDS) >= COMPLAIN_AFTER_SECONDS:
+            _complained[str(error)] = time.monotonic()
+            logger.error("No checkpoint was signed. %s", error)
+
+
+def checkpoint(now: datetime, patience_seconds: float = 10) -> Note:
+    """The checkpoint of all pages that are committed by now, signed unless it is already. KeyTrouble, Refused or Busy
+    when that cannot be."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            with _lease():
+                tree.place(now)
+                return _sign(now)
+        except Busy:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@contextmanager
+def _lease() -> Iterator[None]:
+    """The lease on the installation's head. Two that both believe they have it cannot both take a position."""
+    owner, head = new_uuid(), AccountHead.objects.filter(account=None)
+    if not head.filter(AccountHead.lease_is_free()).update(lease_owner=owner, lease_until=Now() + LEASE):
+        raise Busy("Another process is placing pages or signing at the moment. Run this again in a minute.")
+    try:
+        yield
+    finally:
+        head.filter(lease_owner=owner).update(lease_owner=None, lease_until=None)
+
+
+def last_signed() -> StoredCheckpoint | None:
+    return StoredCheckpoint.objects.order_by("size", "signed_at").last()
+
+
+def _is_due(now: datetime) -> bool:
+    last = last_signed()
+    if tree.size() == (last.size if last else 0):
+        return False
+    return last is None or now - last.signed_at >= SIGN_AFTER or last.signed_at < _last_day_end(now) <= now
+
+
+def _last_day_end(now: datetime) -> datetime:
+    ends = datetime.combine(ist_date(now), DAY_ENDS, IST)
+    return ends if ends <= now else ends - timedelta(days=1)
+
+
+def _sign(now: datetime) -> Note:
+    """Into the file first: a checkpoint that only the database knows would protect nothing."""
+    signer = signing.signer()
+    with signing.checkpoint_file() as file:
+        size, node = tree.size(), tree.stored_nodes()
+        current = Checkpoint(signing.origin(), size, merkle.root_at(size, node))
+        kept = file.notes()
+        try:
+            _refuse_contradiction(current, kept, signer.key, node)
+        except Refused as refused:
+            _tell_once(f"ledger.{refused.kind}", str(refused), now)
+            raise
+        note = kept[-1] if kept and kept[-1].checkpoint == current else signer.sign(current)
+        if note not in kept[-1:]:
+            file.append(note)
+    _record(note, now)
+    return note
+
+
+def _refuse_contradiction(current: Checkpoint, kept: list[Note], key: Key, node: merkle.Node) -> None:
+    stored = last_signed()
+    if stored and stored.note not in map(str, kept):
+        raise Refused(
+            "checkpoints_changed",
+            f"The file of checkpoints lacks the last one that was signed, of {stored.size} pages. Put the file back "
+            "from your copy, then run manage.py verify_ledger.",
+        )
+    if not kept:
+        return
+    last = kept[-1]
+    was = last.checkpoint
+    if not last.signed_by(key):
+        raise Refused(
+            "key_replaced",
+            f"The last checkpoint in the file was signed with another key than {key.id.hex()}, the one that is here "
+            "now. Put the signing key back from your copy, then run manage.py verify_ledger.",
+        )
+    proof = merkle.consistency_path(was.size, current.size, node) if was.size <= current.size else []
+    if not merkle.is_consistent(was.size, current.size, was.root, current.root, proof):
+        raise Refused(
+            "rollback",
+            f"The book is not a continuation of the checkpoint of {was.size} pages that was signed before: it was "
+            "rolled back to an older state, or rewritten. Run manage.py verify_ledger.",
+        )
+
+
+def _tell_once(kind: str, says: str, now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        emit.tell_installation(kind, {"says": says}, now, unless_last=True)
+
+
+def _record(note: Note, now: datetime) -> None:
+    if StoredCheckpoint.objects.filter(size=note.checkpoint.size, note=str(note)).exists():
+        return
+    with transaction.atomic(durable=True):
+        size, root = note.checkpoint.size, note.checkpoint.root
+        StoredCheckpoint.objects.create(size=size, root=root, note=str(note), signed_at=now)
+        emit.tell_installation("checkpoint.signed", {"size": size, "root": root.hex(), "note": str(note)}, now)

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portfolio', '0002_amendments'),
+        ('portfolio', '0003_known_at'),
     ]
 
     operations = [

@@ -1,11 +1,11 @@
 """What every campaign is given: its size and seed, leases that are short, and a place to say what it did."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 pytest.register_assert_rewrite("tests.faults.oracle")
-from tests.faults.process import lift_limits, shorten_leases  # noqa: E402
+from tests.faults.process import kill_all, lift_limits, shorten_leases  # noqa: E402
 
 LEASE_SECONDS = 1.5
 
@@ -40,6 +40,13 @@ def short_leases(monkeypatch: pytest.MonkeyPatch) -> float:
         monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
     shorten_leases(LEASE_SECONDS)
     return LEASE_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left_behind(database: None) -> Iterator[None]:
+    """Before the tables are emptied."""
+    yield
+    kill_all()
 
 
 @pytest.fixture(autouse=True)

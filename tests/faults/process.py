@@ -23,6 +23,8 @@ from django.conf import settings
 
 _forked = multiprocessing.get_context("forkserver")
 _forked.set_forkserver_preload(["tests.faults.loaded"])
+_started: list["Process"] = []
+SETTLE_SECONDS = 0.3  # before a process goes to sleep: what other threads have begun in the database ends
 RENEWALS = 3  # a lease is renewed so often before it runs out
 
 
@@ -53,14 +55,19 @@ class Process:
         self._process = _forked.Process(target=_main, args=told, daemon=True)
         self._process.start()
         self.pid = self._process.pid or 0
+        _started.append(self)
 
     def end(self, seconds: float = 120) -> int:
         """Waits for it: 0, or the number of the signal that killed it, negative."""
         self._process.join(seconds)
         if self._process.exitcode is None:
-            self._process.kill()
+            self.kill()
             raise AssertionError(f"process {self.pid} was still there after {seconds} s")
         return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
 
     def is_asleep(self) -> bool:
         """Whether it was put to sleep by SIGSTOP."""
@@ -68,6 +75,12 @@ class Process:
 
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+
+def kill_all() -> None:
+    """Whatever a campaign that failed has left behind."""
+    while _started:
+        _started.pop().kill()
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
@@ -93,10 +106,10 @@ def _is_module(name: str) -> bool:
         return False
 
 
-def shorten_leases(seconds: float) -> None:
+def shorten_leases(seconds: float, renewals: int = RENEWALS) -> None:
     from portfolio.sync import claim, crew
 
-    claim.LEASE, crew.RENEW_SECONDS = timedelta(seconds=seconds), seconds / RENEWALS
+    claim.LEASE, crew.RENEW_SECONDS = timedelta(seconds=seconds), seconds / renewals if renewals else 3600
 
 
 def lift_limits() -> None:
@@ -120,7 +133,8 @@ def _main(
     settings.KHATA_CLOCK = clock
     random.seed(seed)
     lift_limits()
-    shorten_leases(lease)
+    goes_to_sleep = stop is not None and stop.sends is signal.SIGSTOP
+    shorten_leases(lease, 0 if goes_to_sleep else RENEWALS)
     if stop:
         _watch_for(stop)
     work(*arguments)
@@ -137,6 +151,8 @@ def _watch_for(stop: Stop) -> None:
         if frame.f_code is code and event == way and is_within[0]:
             left[0] -= 1
             if left[0] == 0:
+                if stop.sends is signal.SIGSTOP:
+                    time.sleep(SETTLE_SECONDS)
                 os.kill(os.getpid(), stop.sends)
 
     threading.setprofile(watch)

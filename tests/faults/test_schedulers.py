@@ -1,4 +1,4 @@
-"""Two loops, run_due and Celery's messages, each several times, all at once: one run a slot, each question asked once."""
+"""Two loops, run_due and Celery's messages, all at once: one run a slot, and each question asked once."""
 
 import os
 import signal

@@ -4,6 +4,7 @@ Strict: a point or a number that is not written in the one canonical way is refu
 small order, for which one signature would fit many texts. Only public values pass here, so time may tell them.
 """
 
+from functools import lru_cache
 from hashlib import sha512
 
 P = 2**255 - 19
@@ -15,6 +16,7 @@ Point = tuple[int, int, int, int]  # extended coordinates X, Y, Z, T: x = X/Z, y
 NEUTRAL: Point = (0, 1, 1, 0)
 
 
+@lru_cache(maxsize=4096)  # the same checkpoints stand in a table and in files
 def is_valid(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether this signature (64 bytes) of this key (32 bytes) is of this message."""
     if len(public_key) != 32 or len(signature) != 64:

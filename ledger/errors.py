@@ -19,3 +19,7 @@ class BrokenChain(LedgerError):
 
 class BadCheckpoint(LedgerError):
     """A key or a checkpoint that is not in the form it must have; the message names the line."""
+
+
+class BadExport(LedgerError):
+    """A file that is no export and no proof, or cannot be read as one; the message names the line."""

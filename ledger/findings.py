@@ -23,10 +23,12 @@ class Finding(NamedTuple):
     page: int = 0
     table: str = ""
     row: str = ""
+    line: int = 0  # of an export
 
     def __str__(self) -> str:
-        page = f"page {self.page}" if self.page else ""
-        place = [self.account and f"account {self.account}", page, " ".join(filter(None, (self.table, self.row)))]
+        line, page = f"line {self.line}" if self.line else "", f"page {self.page}" if self.page else ""
+        row = " ".join(filter(None, (self.table, self.row)))
+        place = [line, self.account and f"account {self.account}", page, row]
         return f"{', '.join(filter(None, place))}: {self.says}" if any(place) else self.says
 
 
@@ -102,8 +104,9 @@ class Signed(NamedTuple):
 
 
 def judge_checkpoints(
-    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes]
-) -> Iterator[Finding]:
+    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes],
+    older: str = "it was rolled back to an older state",
+) -> Iterator[Finding]:  # fmt: skip
     """Holds the tree, of this size, against what was signed. `roots`: its root at each size that is asked for."""
     last_good = 0
     for note, where in sorted(found, key=lambda one: one.note.checkpoint.size):
@@ -117,7 +120,7 @@ def judge_checkpoints(
         if key:
             yield from _judge_signature(note, key, place)
         if checkpoint.size > size:
-            says = f"{place} was signed, and the book has only {size}: it was rolled back to an older state"
+            says = f"{place} was signed, and here are only {size}: {older}"
             yield Finding(says, table=TREE)
         elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
             span = f"{last_good + 1} to {checkpoint.size}"

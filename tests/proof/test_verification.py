@@ -70,5 +70,6 @@ def test_a_changed_row_is_named_and_the_exit_code_and_an_event_tell() -> None:
         "page": row.batch.page.number,
         "table": "holding_versions",
         "row": str(row.pk),
+        "line": 0,
     }
     assert Event.objects.filter(broker_account=None).latest("number").kind == "ledger.tampered"

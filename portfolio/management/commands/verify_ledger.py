@@ -2,8 +2,7 @@
 
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
-from datetime import date
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,16 +10,12 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from ledger.checkpoint import read_notes
-from ledger.errors import BadCheckpoint
-from ledger.findings import Signed
-
 from ... import clock, startup
 from ...clock import ClockError
-from ...models import AccountHead
 from ...proof.verification import Verified, verify
 from ...report import as_json, counted
 from ...sync import emit
+from ..reading import day, head_of, kept_in
 
 TOLD = 100  # findings in the event; all of them are printed
 PROGRESS_SECONDS = 2
@@ -34,7 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=UUID, metavar="ID", help="the pages of this account alone")
-        parser.add_argument("--since", type=_day, metavar="YYYY-MM-DD", help="pages of batches begun since that day")
+        parser.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="pages of batches begun since that day")
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="checkpoints that you kept"
         )
@@ -47,7 +42,7 @@ class Command(BaseCommand):
         except (startup.NotReady, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         kept = [one for path in options["checkpoint"] for one in kept_in(path)]
-        account = _head(options["account"]) if options["account"] else None
+        account = head_of(options["account"]) if options["account"] else None
         self._told_at = time.monotonic()
         found = verify(kept, account, options["since"], self._progress)
         findings = [finding._asdict() for finding in found.findings]
@@ -71,27 +66,3 @@ def _text(found: Verified) -> str:
     above = f"The last checkpoint covers {counted(found.last_checkpoint, 'page')}; {found.above} lie above it."
     result = f"{len(lines)} of it not as it was sealed:" if lines else "all as it was sealed."
     return "\n".join([f"{looked}: {result}", *lines, above])
-
-
-def kept_in(path: Path) -> list[Signed]:
-    try:
-        notes = read_notes(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
-        raise CommandError(f"{path} cannot be read as checkpoints: {error}", returncode=2) from None
-    if not notes:
-        raise CommandError(f"{path} holds no checkpoint", returncode=2)
-    return [Signed(note, str(path)) for note in notes]
-
-
-def _head(account_id: UUID) -> AccountHead:
-    head = AccountHead.objects.filter(account__pk=account_id).first()
-    if head is None:
-        raise CommandError(f"there is no account with the id {account_id}", returncode=2)
-    return head
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-28") from None

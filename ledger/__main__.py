@@ -1,0 +1,79 @@
+"""`python -m ledger verify FILE [--checkpoint FILE]... [--key PUB]`: checks an export of a book, or an order's proof.
+
+Needs Python and this folder alone. Exit code 0: all fits; 1: something does not, each by name; 2: bad input.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .checkpoint import Key, read_key, read_notes
+from .errors import LedgerError
+from .findings import Signed
+from .lines import PROOF
+from .preamble import Checked, Kept
+from .verify import check
+
+SHOWN = ("version", "order_status", "transaction_type", "symbol", "quantity", "filled_quantity", "price", "detected_at")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        kept = Kept([one for path in options.checkpoint for one in _notes(path)], _key(options.key))
+        with options.file.open("rb") as file:
+            checked = check(file, kept)
+    except (LedgerError, OSError, UnicodeDecodeError) as error:
+        print(f"{options.file}: {error}" if isinstance(error, LedgerError) else error, file=sys.stderr)
+        return 2
+    print(_json(checked) if options.json else _text(checked))
+    return 1 if checked.findings else 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ledger", description=__doc__)
+    verify = parser.add_subparsers(required=True).add_parser("verify", help="check an export or a proof")
+    verify.add_argument("file", type=Path, metavar="FILE", help="the export or the proof")
+    verify.add_argument("--checkpoint", type=Path, action="append", default=[], metavar="FILE", help="those you kept")
+    verify.add_argument("--key", metavar="PUB", help="the public key that must have signed: the key, or its file")
+    verify.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    return parser.parse_args(arguments)
+
+
+def _notes(path: Path) -> list[Signed]:
+    try:
+        notes = read_notes(path.read_text(encoding="utf-8"))
+    except LedgerError as error:
+        raise type(error)(f"{path}: {error}") from None
+    if not notes:
+        raise LedgerError(f"{path} holds no checkpoint")
+    return [Signed(note, str(path)) for note in notes]
+
+
+def _key(given: str | None) -> Key | None:
+    if not given:
+        return None
+    return read_key(given if given.count("+") >= 2 else Path(given).read_text(encoding="utf-8"))
+
+
+def _json(checked: Checked) -> str:
+    return json.dumps({**vars(checked), "findings": [finding._asdict() for finding in checked.findings]}, indent=2)
+
+
+def _text(checked: Checked) -> str:
+    what = "the proof of an order" if checked.kind == PROOF else "an export of a book"
+    told = [f"This is {what} of {checked.origin}: {checked.rows:,} rows in {checked.pages:,} pages."]
+    told += ["  " + ", ".join(f"{name} {row[name]}" for name in SHOWN) for row in checked.versions]
+    if checked.findings:
+        told += [f"{len(checked.findings):,} of it not as it was sealed:", *(f"  {one}" for one in checked.findings)]
+    else:
+        told.append("All as it was sealed.")
+    told.append(f"The last checkpoint that fits covers {checked.covered:,} pages of the installation.")
+    if not checked.is_held_against_kept:
+        told.append("No checkpoint of yours was given: this shows that the file agrees with itself, and no more.")
+    return "\n".join(told)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The two files that leave the house, line by line: the export of a book, and the proof of one order.
+
+Each line is a JSON array of strings. A book's rows, batches and pages stand in it as their canonical bytes, so that
+whoever reads it needs to render nothing. An export, in this order:
+
+    ["khata-export","1",origin,account]        account: "" for the whole book
+    ["schema",name,version,fields]             one a table
+    ["key",key] ["checkpoint",note] ["consistent",size,path]
+    ["place",position,path] page batch rows... ["leaves",digests]      page by page, in the tree's order
+    ["end",pages,rows]
+
+A proof: ["khata-proof","1",origin], key, checkpoint, consistent; for each version of the order ["place",position,path],
+["in page",index,path], its page and its row; and ["end",versions,versions]. Paths are their nodes in base64, one after
+the other; they lead to the checkpoint, the last one in an export.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+
+from .canonical import Schema
+
+EXPORT, PROOF, VERSION = "khata-export", "khata-proof", "1"
+PLACE = b'["place"'
+
+
+def line(*words: object) -> bytes:
+    text = json.dumps([str(word) for word in words], ensure_ascii=False, separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
+def schema_line(schema: Schema) -> bytes:
+    return line("schema", schema.name, schema.version, " ".join(f"{column}:{kind}" for column, kind in schema.fields))
+
+
+def path_text(path: Iterable[bytes]) -> str:
+    return b64encode(b"".join(path)).decode("ascii")
+
+
+def path_of(text: str) -> list[bytes]:
+    """ValueError for what is no path."""
+    nodes = b64decode(text, validate=True)
+    if len(nodes) % 32:
+        raise ValueError("a path is made of nodes of 32 bytes")
+    return [nodes[i : i + 32] for i in range(0, len(nodes), 32)]
+
+
+def leaves_line(hexes: Iterable[str]) -> bytes:
+    return f'["leaves","{"".join(hexes)}"]\n'.encode()
+
+
+def words_of(text: bytes) -> list[str]:
+    """The words of a line; ValueError when it is none."""
+    words = json.loads(text)
+    if not isinstance(words, list) or not words or not all(isinstance(word, str | None) for word in words):
+        raise ValueError("not an array of strings")
+    return words

@@ -1,0 +1,150 @@
+"""How an export or a proof begins: whose it is, which key and checkpoints come with it, and what joins those."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import chain, islice
+from typing import BinaryIO, NamedTuple
+
+from . import lines, merkle
+from .checkpoint import Key, Note, read_key, read_notes
+from .errors import BadCheckpoint, BadExport
+from .findings import CHECKPOINTS, Finding, Signed
+from .page import PAGE, Page, page_hash
+
+_PAGE_HEAD = f'["{PAGE.name}","{PAGE.version}","'.encode()
+
+
+class Kept(NamedTuple):
+    """What the reader brings along: checkpoints, and the key that must have signed."""
+
+    notes: Sequence[Signed] = ()
+    key: Key | None = None
+
+
+@dataclass
+class Checked:
+    """What was read, and what is wrong with it. `versions`: of a proof, the rows of the order that it shows."""
+
+    kind: str = lines.EXPORT
+    origin: str = ""
+    pages: int = 0
+    rows: int = 0
+    covered: int = 0  # pages that the last good checkpoint covers
+    is_held_against_kept: bool = False
+    versions: list[dict[str, str | None]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Reader:
+    """The lines of a file, each with its number; some can be put back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._lines: Iterator[bytes] = iter(file)
+        self.number = 0
+
+    def next(self) -> bytes:
+        self.number += 1
+        return next(self._lines, b"")
+
+    def take(self, count: int) -> list[bytes]:
+        taken = list(islice(self._lines, count))
+        self.number += len(taken)
+        return taken
+
+    def put_back(self, taken: Sequence[bytes]) -> None:
+        self._lines = chain(taken, self._lines)
+        self.number -= len(taken)
+
+
+class Preamble:
+    """What stands before the first page: who, which key, which checkpoints, and what joins them."""
+
+    def __init__(self, reader: Reader, kept: Kept) -> None:
+        self.kind, self.origin, self.account = _title(reader.next())
+        self.key: Key | None = kept.key
+        self.notes: list[Signed] = []
+        self.joins: dict[int, list[bytes]] = {}
+        self.findings: list[Finding] = []
+        while (text := reader.next()) and not text.startswith((lines.PLACE, b'["end"')):
+            try:
+                self._line(*map(str, lines.words_of(text)), number=reader.number, is_given=kept.key is not None)
+            except (ValueError, TypeError, BadCheckpoint) as error:
+                self.findings.append(Finding(f"this line is damaged: {error}", line=reader.number))
+        reader.put_back([text] if text else [])
+
+    def _line(self, word: str, *rest: str, number: int, is_given: bool) -> None:
+        if word == "key":
+            self._take_key(read_key(rest[0]), is_given)
+        elif word == "checkpoint":
+            self.notes += [Signed(note._replace(line=number), "this file") for note in read_notes(rest[0])]
+        elif word == "consistent":
+            self.joins[int(rest[0])] = lines.path_of(rest[1])
+        elif word != "schema":
+            raise ValueError(f"{word[:40]!r} is not known here")
+
+    def _take_key(self, key: Key, is_given: bool) -> None:
+        if not is_given:
+            self.key = key
+        elif key != self.key:
+            says = f"the file names the key {key.id.hex()} and not the one that you gave: the signing key was replaced"
+            self.findings.append(Finding(says, table=CHECKPOINTS))
+
+    @property
+    def last(self) -> Note | None:
+        """The checkpoint that paths lead to."""
+        return max((one.note for one in self.notes), key=lambda note: note.checkpoint.size, default=None)
+
+    def joined_roots(self, notes: Iterable[Signed]) -> dict[int, bytes]:
+        """The root at the size of each checkpoint that this file joins to its last one; an impossible one where the
+        proof fails."""
+        roots: dict[int, bytes] = {}
+        last = self.last
+        for checkpoint in {one.note.checkpoint for one in notes}:
+            if last and checkpoint.size in self.joins:
+                end, path = last.checkpoint, self.joins[checkpoint.size]
+                fits = merkle.is_consistent(checkpoint.size, end.size, checkpoint.root, end.root, path)
+                roots.setdefault(checkpoint.size, checkpoint.root if fits else b"")
+        if last:
+            roots[last.checkpoint.size] = last.checkpoint.root
+        return roots
+
+
+def _title(text: bytes) -> tuple[str, str, str]:
+    try:
+        kind, version, origin, *rest = map(str, lines.words_of(text))
+    except ValueError:
+        kind, version, origin, rest = "", "", "", []
+    if kind not in (lines.EXPORT, lines.PROOF) or version != lines.VERSION:
+        raise BadExport("line 1: this is no export of a book and no proof of an order, or of a later version")
+    return kind, origin, rest[0] if rest else ""
+
+
+def page_of(text: bytes) -> Page | None:
+    """The page that a line of canonical bytes is, with its hash; None when it is none."""
+    if not text.startswith(_PAGE_HEAD) or not text.endswith(b'"]\n'):
+        return None
+    try:
+        head, number, count, *hashes = text[len(_PAGE_HEAD) : -3].decode("ascii").split('","')
+        root, header, previous = map(bytes.fromhex, hashes)
+        page = Page(head, int(number), int(count), root, header, previous, sha256(text[:-1]).digest())
+    except ValueError:
+        return None
+    # Written in another way, it would be another text with the same meaning.
+    return page if page_hash(*page[:-1]) == page.hash and page.entries_count >= 0 else None
+
+
+def fields_of(text: bytes) -> list[str | None] | None:
+    try:
+        return list(lines.words_of(text)[2:])
+    except ValueError:
+        return None
+
+
+def name_of(text: bytes) -> tuple[str, str]:
+    """Schema and id of a row, as far as they can be read."""
+    try:
+        schema, _, row_id, *_ = lines.words_of(text)
+    except ValueError:
+        return "", ""
+    return str(schema), str(row_id)

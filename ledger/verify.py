@@ -1,0 +1,86 @@
+"""Checks an export of a book, or the proof of one order, with nothing but this folder and Python.
+
+Every mismatch is named, with its line. What proves something is the checkpoints that the reader kept: those that
+come with the file only show that it agrees with itself.
+"""
+
+from hashlib import sha256
+from typing import BinaryIO
+
+from . import lines, merkle
+from .canonical import ORDER
+from .checkpoint import Note
+from .errors import BadExport
+from .exported import Book
+from .findings import CHECKPOINTS, TREE, Finding, judge_checkpoints
+from .preamble import Checked, Kept, Preamble, Reader, fields_of, name_of, page_of
+
+OLDER = "it is an older state, or this file was made before that"
+
+
+def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
+    """BadExport when it is neither an export nor a proof."""
+    kept, reader = kept or Kept(), Reader(file)
+    preamble = Preamble(reader, kept)
+    checked = Checked(preamble.kind, preamble.origin, findings=preamble.findings)
+    everything = [*preamble.notes, *kept.notes]
+    if preamble.kind == lines.PROOF:
+        _check_proof(reader, preamble, checked)
+        size, roots = 0, None
+    else:
+        size, roots = Book(reader, preamble, checked, {one.note.checkpoint.size for one in everything}).check()
+    if roots is None or preamble.account:
+        size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
+    checked.findings += judge_checkpoints(everything, preamble.origin, preamble.key, size, roots, OLDER)
+    for note, where in kept.notes:
+        if note.checkpoint.size <= size and note.checkpoint.size not in roots:
+            says = (
+                f"this file is not joined to the checkpoint of {note.checkpoint.size} pages ({where}): make it again "
+            )
+            checked.findings.append(Finding(f"{says}with --checkpoint and that file", table=CHECKPOINTS))
+    checked.covered = max((at for at in roots if at <= size), default=0)
+    checked.is_held_against_kept = bool(kept.notes)
+    return checked
+
+
+def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> None:
+    last = preamble.last
+    if last is None:
+        raise BadExport("the proof has no checkpoint, so it proves nothing")
+    while text := reader.next():
+        if not text.startswith(lines.PLACE):
+            break
+        _check_version(reader, text, last, checked)
+    if text != lines.line("end", checked.rows, checked.rows) or reader.next():
+        checked.findings.append(Finding("the proof is cut off, or something was added to it", line=reader.number))
+    names = {(row["broker_account_id"], row["groww_order_id"], row["order_date"]) for row in checked.versions}
+    if len(names) != 1:
+        checked.findings.append(Finding("the rows are not of one order"))
+
+
+def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -> None:
+    """One row, up to its page and on to the checkpoint."""
+    line = reader.number
+    within, page_text, row = reader.next(), reader.next(), reader.next()
+    try:
+        _, position, path = lines.words_of(place)
+        _, index, page_path = lines.words_of(within)
+        page = page_of(page_text)
+        fields = fields_of(row)
+        if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
+            raise ValueError("a page and a row of an order are wanted")
+        leaf = sha256(b"\x00" + row[:-1]).digest()
+        root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
+        size = last.checkpoint.size
+        top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, lines.path_of(path))
+    except ValueError as error:
+        checked.findings.append(Finding(f"this version is damaged: {error}", line=line))
+        return
+    checked.pages, checked.rows = checked.pages + 1, checked.rows + 1
+    checked.versions.append(dict(zip(ORDER.columns, fields, strict=True)))
+    account = str(fields[1])
+    if root != page.root:
+        checked.findings.append(Finding("the row was changed", account, page.number, ORDER.name, str(fields[0]), line))
+    if top != last.checkpoint.root:
+        says = "its page is not in the tree that was signed"
+        checked.findings.append(Finding(says, account, page.number, TREE, position, line))

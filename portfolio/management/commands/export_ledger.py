@@ -1,0 +1,39 @@
+"""manage.py export_ledger: the book, or one account's part of it, as a file that can be checked without us."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ... import startup
+from ...keys import KeyTrouble
+from ...proof import leaving
+from ...report import counted
+from ..reading import head_of, kept_in, written
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the book to FILE, for `python -m ledger verify FILE`. Exit code 0: written; 2: bad input, or the file "
+        "cannot be written. It holds every figure of the account, and no name and no client id."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--account", type=UUID, metavar="ID", help="the pages of this account alone")
+        parser.add_argument(
+            "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
+            help="checkpoints that the reader kept; with --account, so that the file is joined to them",
+        )  # fmt: skip
+
+    def handle(self, **options: Any) -> None:
+        kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
+        try:
+            startup.require_tables()
+            account = head_of(options["account"]) if options["account"] else None
+            size = written(options["file"], leaving.export(account, kept))
+        except (startup.NotReady, KeyTrouble) as error:
+            raise CommandError(str(error), returncode=2) from None
+        self.stdout.write(f"{options['file']}: {counted(size, 'byte')}. Check it: python -m ledger verify FILE")

@@ -1,0 +1,56 @@
+"""What several commands read from their arguments, and how they write a file: whole, or not at all."""
+
+import os
+import secrets
+from argparse import ArgumentTypeError
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+from django.core.management.base import CommandError
+
+from ledger.checkpoint import read_notes
+from ledger.errors import BadCheckpoint
+from ledger.findings import Signed
+
+from ..models import AccountHead
+
+
+def day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-28") from None
+
+
+def head_of(account_id: UUID) -> AccountHead:
+    head = AccountHead.objects.filter(account__pk=account_id).first()
+    if head is None:
+        raise CommandError(f"there is no account with the id {account_id}", returncode=2)
+    return head
+
+
+def kept_in(path: Path) -> list[Signed]:
+    """The checkpoints of a file that somebody kept."""
+    try:
+        notes = read_notes(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
+        raise CommandError(f"{path} cannot be read as checkpoints: {error}", returncode=2) from None
+    if not notes:
+        raise CommandError(f"{path} holds no checkpoint", returncode=2)
+    return [Signed(note, str(path)) for note in notes]
+
+
+def written(path: Path, content: Iterable[bytes]) -> int:
+    """Writes the file beside its place and puts it there when it is whole; for its owner alone. Returns its size."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.writelines(content)
+        draft.replace(path)
+        return path.stat().st_size
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", returncode=2) from None
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,269 @@
+"""What leaves the house is checked by the `ledger` folder alone; what was changed in it is named, with its line."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ledger import verify
+from ledger.checkpoint import read_notes
+from ledger.findings import Signed
+from ledger.preamble import Checked, Kept
+from portfolio.models import BrokerAccount, LedgerPage, OrderVersion
+from portfolio.proof import leaving, sealer, signing
+from simulators.market import Market
+from simulators.scripts import demo_investors
+from tests import build
+
+pytestmark = pytest.mark.database
+
+NOW = datetime(2026, 10, 5, 10, 35, tzinfo=UTC)
+LEDGER = Path(verify.__file__).parent
+
+
+def a_signed_book() -> list[BrokerAccount]:
+    """Two simulated investors, looked at three times in two days; signed after each."""
+    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+        accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
+        accounts.append(build.an_account())
+        for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
+            simulator.move_to(f"2026-10-{at}")
+            build.synced(*accounts)
+            sealer.checkpoint(NOW + timedelta(hours=hours))
+    return accounts
+
+
+def exported(*accounts: BrokerAccount, kept: Any = ()) -> bytes:
+    return b"".join(leaving.export(accounts[0].head if accounts else None, kept))
+
+
+def kept_notes() -> list[Signed]:
+    return [Signed(note, "kept") for note in read_notes(signing.files().checkpoints.read_text("utf-8"))]
+
+
+def checked(content: bytes, *notes: Signed) -> Checked:
+    return verify.check(BytesIO(content), Kept(notes, signing.public_key()))
+
+
+def said(one: Checked) -> list[str]:
+    return [str(finding) for finding in one.findings]
+
+
+def an_order() -> OrderVersion:
+    return OrderVersion.objects.filter(version=2).order_by("groww_order_id")[0]
+
+
+def a_proof(*kept: Signed) -> bytes:
+    versions = leaving.find_order(an_order().groww_order_id)
+    (*_, last) = kept_notes()
+    return b"".join(leaving.prove(versions, last.note, [one.note for one in kept]))
+
+
+def run_alone(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """In a directory that holds the `ledger` folder and nothing else, without site packages."""
+    shutil.copytree(LEDGER, folder / "ledger", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    command = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, '.'); import runpy; "
+               "runpy.run_module('ledger', run_name='__main__')", "verify", *map(str, arguments)]  # fmt: skip
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_export_is_checked_by_the_ledger_folder_alone_in_an_empty_directory(tmp_path: Path) -> None:
+    a_signed_book()
+    book, kept = tmp_path / "book.jsonl", tmp_path / "kept"
+    call_command("export_ledger", str(book), stdout=StringIO())
+    call_command("checkpoint", "--out", str(kept), stdout=StringIO())
+    (tmp_path / "alone").mkdir()
+    shutil.copytree(LEDGER, tmp_path / "alone/ledger", ignore=shutil.ignore_patterns("__pycache__"))
+
+    ran = subprocess.run(
+        [sys.executable, "-S", "-m", "ledger", "verify", str(book), "--checkpoint", str(kept), "--json",
+         "--key", str(signing.files().public)],
+        cwd=tmp_path / "alone", capture_output=True, text=True, check=False, env={}, timeout=60,
+    )  # fmt: skip
+
+    result = json.loads(ran.stdout)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (result["pages"], result["covered"], result["findings"]) == (LedgerPage.objects.count(),) * 2 + ([],)
+
+
+def test_whole_and_one_accounts_export_hold_against_every_checkpoint_that_was_ever_signed() -> None:
+    one, *_ = a_signed_book()
+    kept = kept_notes()
+
+    whole, part = checked(exported(), *kept), checked(exported(one), *kept)
+
+    assert (said(whole), said(part)) == ([], [])
+    assert (len(kept), whole.pages, part.pages) == (3, LedgerPage.objects.count(), one.head.pages.count())
+
+
+def test_an_accounts_export_names_no_other_account_and_no_client() -> None:
+    one, *others = a_signed_book()
+
+    text = exported(one).decode()
+
+    assert str(one.pk) in text
+    assert [other for other in others if str(other.pk) in text or str(other.head.pk) in text] == []
+    assert [account.account_id for account in (one, *others) if f'"{account.account_id}"' in text] == []
+
+
+def test_a_changed_row_is_named_with_its_account_page_and_line() -> None:
+    one, *_ = a_signed_book()
+    content = exported(one)
+    row = one.holding_versions.earliest("pk") if hasattr(one, "holding_versions") else an_order()
+    lines = content.split(b"\n")
+    at = next(i for i, line in enumerate(lines) if line.startswith(f'["{row._meta.db_table}","1","{row.pk}"'.encode()))
+    lines[at] = lines[at].replace(row.symbol.encode(), b"OTHER")
+
+    (finding,) = checked(b"\n".join(lines), *kept_notes()).findings
+
+    assert finding._asdict() == {
+        "says": "the row was changed after it was recorded", "account": str(row.broker_account_id),
+        "page": row.batch.page.number, "table": row._meta.db_table, "row": str(row.pk), "line": at + 1,
+    }  # fmt: skip
+
+
+DAMAGE: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
+    ("cut off", lambda lines: lines[: len(lines) // 2], "cut off|sealed are gone|damaged"),
+    ("a row taken away", lambda lines: [*lines[:30], *lines[31:]], "sealed are gone|damaged|missing|gone"),
+    ("a line of another kind", lambda lines: [*lines[:30], b"hello\n", *lines[30:]], "damaged|never sealed"),
+    ("an empty line", lambda lines: [*lines[:30], b"\n", *lines[30:]], "damaged|never sealed"),
+    ("the end taken away", lambda lines: lines[:-1], "cut off"),
+    ("something after the end", lambda lines: [*lines, b'["prices"]\n'], "after the end"),
+    ("bytes that are no text", lambda lines: [*lines[:30], b"\xff\xfe\x00\n", *lines[31:]], "damaged|changed"),
+]
+
+
+@pytest.mark.parametrize(("how", "damage", "wanted"), DAMAGE, ids=[name for name, *_ in DAMAGE])
+def test_a_damaged_export_is_told_with_the_line(how: str, damage: Any, wanted: str) -> None:
+    a_signed_book()
+    content = b"".join(damage(exported().splitlines(keepends=True)))
+
+    found = checked(content, *kept_notes()).findings
+
+    assert any(finding.line and re.search(wanted, finding.says) for finding in found), found
+
+
+def test_any_changed_byte_of_an_export_is_found() -> None:
+    a_signed_book()
+    content = exported()
+
+    unseen = []
+    for at in range(0, len(content), 997):
+        spoilt = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        if _passes(spoilt) and not _is_schema_line(content, at):
+            unseen.append(content[max(0, at - 40) : at + 40])
+    assert unseen == []
+
+
+def _passes(content: bytes) -> bool:
+    try:
+        return not checked(content, *kept_notes()).findings
+    except Exception as error:
+        assert type(error).__name__ == "BadExport", error
+        return False
+
+
+def _is_schema_line(content: bytes, at: int) -> bool:
+    """They only explain; the fields are hashed under the schema's name and version."""
+    return content[content.rfind(b"\n", 0, at) + 1 :].startswith(b'["schema"')
+
+
+def test_the_proof_of_an_order_shows_its_versions_and_nothing_else_of_the_account(tmp_path: Path) -> None:
+    a_signed_book()
+    order = an_order()
+    kept, proof = tmp_path / "kept", tmp_path / "proof"
+    kept.write_text(str(kept_notes()[-1].note), "utf-8")
+    call_command("prove", order.groww_order_id, str(proof), stdout=StringIO())
+
+    ran = run_alone(tmp_path, proof, "--checkpoint", kept, "--json")
+
+    result = json.loads(ran.stdout)
+    versions = OrderVersion.objects.filter(groww_order_id=order.groww_order_id).order_by("version")
+    assert (ran.returncode, result["findings"]) == (0, [])
+    assert [row["id"] for row in result["versions"]] == [str(version.pk) for version in versions]
+    others = OrderVersion.objects.exclude(groww_order_id=order.groww_order_id)
+    assert [other for other in others if str(other.pk) in proof.read_text("utf-8")] == []
+    assert proof.stat().st_size <= 1024 + 3072 * versions.count()
+    assert proof.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_proof_is_joined_to_an_older_checkpoint_only_when_asked() -> None:
+    a_signed_book()
+    oldest = kept_notes()[0]
+
+    assert said(checked(a_proof(oldest), oldest)) == []
+    assert ["not joined" in finding for finding in said(checked(a_proof(), oldest))] == [True]
+
+
+def test_any_changed_byte_of_a_proof_is_found() -> None:
+    a_signed_book()
+    content = a_proof()
+
+    passing = [
+        at for at in range(5, len(content), 13) if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    ]
+
+    assert passing == []
+
+
+def test_an_order_that_is_not_signed_yet_is_signed_first(tmp_path: Path) -> None:
+    with build.groww() as simulator:
+        build.synced(*(build.a_groww_account(simulator, ucc) for ucc in simulator.investors))
+
+    call_command("prove", OrderVersion.objects.all()[0].groww_order_id, str(tmp_path / "proof"), stdout=StringIO())
+
+    assert said(checked((tmp_path / "proof").read_bytes(), *kept_notes())) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["prove", "NOBODY", "{}/out"], "no order 'NOBODY'"),
+        (["export_ledger", "{}/nowhere/out"], "cannot be written"),
+        (["export_ledger", "{}/out", "--account", "01a2208c-8ce7-794c-ae96-5d4818fd05b8"], "no account with the id"),
+        (["export_ledger", "{}/out", "--checkpoint", "{}/none"], "cannot be read as checkpoints"),
+        (["verify_ledger", "--checkpoint", "{}/bad"], "line 2: 'two' is no size"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_written(command: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("khata/x\ntwo\nthree\n\n— khata/x AAAAAAAAAA==\n", "utf-8")
+
+    with pytest.raises(CommandError, match=says) as refused:
+        call_command(*(word.format(tmp_path) for word in command), stdout=StringIO())
+
+    assert refused.value.returncode == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad"]
+
+
+def test_a_checkpoint_of_another_installation_is_told_as_that(tmp_path: Path) -> None:
+    a_signed_book()
+    (*_, last) = kept_notes()
+    other = tmp_path / "other"
+    other.write_text(str(last.note).replace("khata/", "khata/another-"), "utf-8")
+    (tmp_path / "book").write_bytes(exported())
+
+    ran = run_alone(tmp_path, tmp_path / "book", "--checkpoint", other)
+
+    assert ran.returncode == 1
+    assert "is of another installation, khata/another-" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "line 1"), (b"PK\x03\x04\xff", "line 1"), (b'["khata-export","2","x",""]\n', "later version")],
+)
+def test_a_file_of_another_kind_is_refused_with_exit_code_2(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+
+    ran = run_alone(tmp_path, tmp_path / "file")
+
+    assert (ran.returncode, says in ran.stderr) == (2, True)

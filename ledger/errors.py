@@ -13,6 +13,10 @@ class BadStatement(LedgerError):
     """A statement that contradicts itself."""
 
 
+class BadAnswer(LedgerError):
+    """An answer to an open question that cannot be understood or does not add up; the message says why."""
+
+
 class BrokenChain(LedgerError):
     """A page that does not follow the page before it."""
 

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from ledger.canonical import SYNC_BATCH
 from ledger.normalise import IST
 
-from . import book
+from . import asked, book, clock
 from .models import BrokerAccount, PortfolioSnapshot
-from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, Question, State, Story, open_questions
+from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
+from .sync.questions import OpenQuestion, open_questions
 from .sync.record import Result
 
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
@@ -68,6 +69,7 @@ def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
         "client_id": account.account_id,
         "label": account.label,
         **asdict(story),
+        "questions": [asked.question_values(one, clock.today()) for one in story.questions],
         "holdings": [
             {"symbol": row.symbol, "isin": row.isin, "quantity": row.owned_quantity, "value": row.current_value}
             for row in book.holdings([account.pk])
@@ -173,15 +175,11 @@ def _write_snapshot(out: Out, snapshot: PortfolioSnapshot) -> None:
         out.write(f"    {counted(snapshot.stale_prices, 'instrument')} without a price of that day\n")
 
 
-def _write_questions(out: Out, questions: Sequence[Question]) -> None:
+def _write_questions(out: Out, questions: Sequence[OpenQuestion]) -> None:
     if questions:
-        out.write(
-            "  Open questions: these moved, and nothing in the book says why yet (a split, a bonus, a transfer?)\n"
-        )
-    for one in questions:
-        rest = "" if one.moved == one.unexplained else f"  ({_signed(one.unexplained)} of it)"
-        number = one.number or ""
-        out.write(f"    {number:3}  {one.as_of}  {one.symbol:14}{one.isin:14}{_signed(one.moved):>11}{rest}\n")
+        out.write("  Open questions: these moved, nothing in the book says why, and this is what they look like\n")
+    for line in asked.lines(questions, clock.today(), is_short=True):
+        out.write(f"  {line}\n")
 
 
 def write_story(out: Out, story: Story) -> None:
@@ -242,10 +240,6 @@ def _money(value: Decimal) -> str:
 
 def _units(value: Decimal) -> str:
     return f"{value.normalize():,f}"
-
-
-def _signed(value: Decimal) -> str:
-    return f"{value.normalize():+,f}"
 
 
 def _moment(at: datetime) -> str:

@@ -23,6 +23,7 @@ from .models import (
     RawReply,
     SyncBatch,
 )
+from .sync.questions import OpenQuestion, open_questions
 
 PARTLY_FILLED, MODIFIED, CALLED_OFF, REFUSED, OVERNIGHT = (
     "partly filled first", "modified", "cancelled", "rejected", "seen on two days",
@@ -92,22 +93,12 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    number: int | None
-    as_of: date
-    symbol: str
-    isin: str
-    moved: Decimal
-    unexplained: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Story:
     fetched: Fetched
     changed: Changed
     orders: list[OrderStory]
     moves: list[Move]
-    questions: list[Question]
+    questions: list[OpenQuestion]
 
 
 def of(account: BrokerAccount, since: datetime) -> Story:
@@ -211,12 +202,3 @@ def _between(before: HoldingVersion, after: HoldingVersion, is_sold_out: bool) -
 
 def _pledged(version: HoldingVersion) -> Decimal:
     return version.pledge_quantity + version.repledge_quantity
-
-
-def open_questions(account: BrokerAccount) -> list[Question]:
-    """Moves of holdings that nothing explains yet, oldest first."""
-    changes = account.holding_changes.exclude(unexplained_quantity=0).order_by("question_number")
-    return [
-        Question(c.question_number, c.as_of, c.symbol, c.isin, c.quantity_delta, c.unexplained_quantity)
-        for c in changes
-    ]

@@ -1,7 +1,7 @@
 """What is in demat: the present, how it came to be, and why it moved."""
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery, Sum
 
 from .account import BrokerAccount
 from .base import BrokerText, InstrumentRow, Keyed
@@ -107,6 +107,12 @@ class ExplanationQuerySet(models.QuerySet["ChangeExplanation"]):
             broker_account=OuterRef("broker_account"), dated=OuterRef("dated"), supersedes=OuterRef("pk")
         )
         return self.filter(~Exists(later))
+
+
+def explained_quantity() -> Subquery:
+    """For a query of changes: how much of each is explained, in units; null where nothing is."""
+    pieces = ChangeExplanation.objects.current().filter(change=OuterRef("pk")).values("change")
+    return Subquery(pieces.annotate(total=Sum("quantity")).values("total"))
 
 
 class ChangeExplanation(InstrumentRow):

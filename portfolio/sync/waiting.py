@@ -15,6 +15,7 @@ from ledger.entries import BUY, ZERO, Holding
 from ledger.reconcile import Overdue, lot_of
 
 from ..models import ChangeExplanation, HoldingChange, Transaction
+from ..models.holding import explained_quantity
 from ..schedule import calendar
 from .reading import rows
 
@@ -84,7 +85,7 @@ def _read_overdue(ids: AccountIds, books: Mapping[str, Book], first: date) -> No
         broker_account__among=ids, as_of__gte=first, new_version=None, question_number__isnull=False
     )
     columns = ("broker_account_id", "id", "instrument_id", "lot", "question_number")
-    left = asked.values_list(*columns).annotate(Sum("explanations__quantity"))
+    left = asked.values_list(*columns).annotate(explained=explained_quantity())
     for account, change_id, instrument, lot, number, explained in sorted(rows(left, OVERDUE), key=lambda row: row[4]):
         if explained:
             books[account].overdue[instrument, lot].append(Overdue(number, -explained))

@@ -58,7 +58,7 @@ def left_open(account: BrokerAccount) -> dict[int, int]:
     """What is still open of each question, by its number."""
     found = {}
     for row in account.holding_changes.exclude(question_number=None):
-        left = row.quantity_delta - sum(piece.quantity for piece in row.explanations.all())
+        left = row.quantity_delta - sum(piece.quantity for piece in row.explanations.current())
         if left:
             found[int(row.question_number or 0)] = int(left)
     return found

@@ -1,0 +1,252 @@
+"""What a person says to an open question, and whether it adds up. Pure.
+
+An answer becomes pieces of explanations. One that does not add up makes none: it is refused, with the figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import ROUND_FLOOR, Decimal
+from typing import NamedTuple
+
+from .entries import ZERO
+from .errors import BadAnswer, BadValue
+from .normalise import at_scale, price, quantity
+
+SPLIT, BONUS, ISIN_CHANGE, MERGER, DEMERGER = "SPLIT", "BONUS", "ISIN_CHANGE", "MERGER", "DEMERGER"
+TRANSFER_IN, TRANSFER_OUT, NOTED, MOVED_BACK = "TRANSFER_IN", "TRANSFER_OUT", "NOTED", "MOVED_BACK"
+CORPORATE = frozenset({SPLIT, BONUS, ISIN_CHANGE, MERGER, DEMERGER})  # what is so for everybody who holds it
+WORDS = {
+    "split": SPLIT, "bonus": BONUS, "isin-change": ISIN_CHANGE, "merger": MERGER, "demerger": DEMERGER,
+    "transfer-in": TRANSFER_IN, "transfer-out": TRANSFER_OUT, "note": NOTED, "moved-back": MOVED_BACK,
+}  # fmt: skip
+_IN_PARTS = frozenset({TRANSFER_IN, TRANSFER_OUT, NOTED})
+_OLD_TO_NEW = frozenset({SPLIT, ISIN_CHANGE, MERGER})  # of these the old one may go, and another come in its place
+_LARGEST_RATIO = 10_000
+
+
+class Question(NamedTuple):
+    """How much of a holding's change nothing explains yet, and the figures on both sides of it. Averages in INR."""
+
+    number: int
+    as_of: date
+    instrument: str
+    lot: str
+    isin: str
+    symbol: str
+    exchange: str
+    after: Decimal  # owned once it had moved
+    open: Decimal
+    average_before: Decimal | None = None
+    average_after: Decimal | None = None
+
+    @property
+    def before(self) -> Decimal:
+        """Owned without what is open: what an action of the company was applied to."""
+        return self.after - self.open
+
+
+class Parent(NamedTuple):
+    """The instrument that another one was split off from, and how much of it is owned."""
+
+    instrument: str
+    symbol: str
+    isin: str
+    owned: Decimal
+
+
+class Answer(NamedTuple):
+    """`units_before` became `units_after`. A transfer or note may answer a part: so many `units` of it.
+
+    `cost`: INR a unit of what was transferred in; `cost_percent`: how much of the parent's cost went along.
+    """
+
+    kind: str
+    units_before: int = 1
+    units_after: int = 1
+    units: Decimal | None = None
+    cost: Decimal | None = None
+    cost_percent: Decimal | None = None
+
+    def text(self) -> str:
+        """As a person writes it, such as "split 1:5"."""
+        word = next(word for word, kind in WORDS.items() if kind == self.kind)
+        if self.kind == BONUS:
+            return f"{word} {self.units_after - self.units_before}:{self.units_before}"
+        if self.kind in (SPLIT, MERGER, DEMERGER):
+            return f"{word} {self.units_before}:{self.units_after}"
+        return word if self.units is None else f"{word} of {_plain(self.units)}"
+
+
+class AnswerPiece(NamedTuple):
+    """So much of the change of `question`; together with what explained it before."""
+
+    question: int
+    kind: str
+    quantity: Decimal
+    cost: Decimal | None = None
+
+
+def read(word: str, ratio: str = "", units: str = "", cost: str = "", cost_percent: str = "") -> Answer:
+    """The answer that these words mean. BadAnswer says what they should be."""
+    kind = WORDS.get(word)
+    if kind is None:
+        raise BadAnswer(f"{word!r} is no answer; one of: accept, {', '.join(WORDS)}")
+    if cost and kind != TRANSFER_IN:
+        raise BadAnswer("--cost is for transfer-in alone: what a unit cost, in INR")
+    if cost_percent and kind != DEMERGER:
+        raise BadAnswer("--cost-percent is for demerger alone: how much of the old cost goes to the new shares")
+    if units and kind not in _IN_PARTS:
+        raise BadAnswer(f"--units is for transfers and notes; {word} answers the whole question")
+    if kind in (SPLIT, BONUS, MERGER, DEMERGER):
+        first, second = _ratio(word, ratio)
+        before, after = (second, first + second) if kind == BONUS else (first, second)
+        return Answer(kind, before, after, cost_percent=_percent(cost_percent))
+    if ratio:
+        raise BadAnswer(f"{word} takes no ratio; what to make of {ratio!r}?")
+    return Answer(
+        kind, units=_number(units, "--units") if units else None, cost=price(_number(cost, "--cost")) if cost else None
+    )
+
+
+def _ratio(word: str, text: str) -> tuple[int, int]:
+    parts = text.split(":")
+    if len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
+        first, second = int(parts[0]), int(parts[1])
+        if 0 < first <= _LARGEST_RATIO and 0 < second <= _LARGEST_RATIO and (first != second or word != "split"):
+            return first, second
+    meaning = "new shares : shares held" if word == "bonus" else "old shares : new shares"
+    raise BadAnswer(f"{word} needs a ratio, {meaning}, such as {word} 1:{1 if word == 'bonus' else 5}; not {text!r}")
+
+
+def _number(text: str, what: str) -> Decimal:
+    try:
+        if not text.isascii() or "_" in text:
+            raise BadValue(text)
+        value = quantity(Decimal(text))
+    except (ArithmeticError, BadValue):
+        raise BadAnswer(f"{what}: {text!r} is no number; write it as 1234.50") from None
+    if value < ZERO or (what == "--units" and not value):
+        raise BadAnswer(f"{what}: {text} must be more than 0")
+    return value
+
+
+def _percent(text: str) -> Decimal | None:
+    if not text:
+        return None
+    value = _number(text, "--cost-percent")
+    if value > 100:
+        raise BadAnswer(f"--cost-percent: {text} is more than the whole")
+    return at_scale(value, 4)
+
+
+def partners(answer: Answer, question: Question, others: Sequence[Question]) -> list[Question]:
+    """The questions that this answer answers together with `question`, of which `others` are to choose from."""
+    if answer.kind == MOVED_BACK:
+        return [each for each in others if each.instrument == question.instrument and each.open == -question.open][:1]
+    if answer.kind not in _OLD_TO_NEW or (question.before and question.after):
+        return []
+    same = [each for each in others if each.symbol == question.symbol or answer.kind == MERGER]
+    if question.after:
+        return [each for each in same if not each.after][:1]
+    fits = [each for each in same if each.open == entitled(question.before, answer)]
+    return (fits or [each for each in same if each.open > ZERO and not each.before])[:1]
+
+
+def entitled(units: Decimal, answer: Answer) -> Decimal:
+    """What so many units became; of whole shares the fraction is paid out."""
+    become = units * answer.units_after / answer.units_before
+    is_whole = units == units.to_integral_value()
+    return become.to_integral_value(ROUND_FLOOR) if is_whole else quantity(become)
+
+
+def pieces(answer: Answer, questions: Sequence[Question], parent: Parent | None = None) -> list[AnswerPiece]:
+    """What the answer explains of these questions, the asked one first. BadAnswer when it does not add up."""
+    question = questions[0]
+    if answer.kind in _IN_PARTS:
+        return [_part(answer, question)]
+    if answer.kind == MOVED_BACK:
+        return _both(answer, questions)
+    if answer.kind == DEMERGER:
+        return [_split_off(answer, question, parent)]
+    old = next((each for each in questions if not each.after), None)
+    if old is None:
+        return [_of_itself(answer, question)]
+    return _replaced(answer, old, [each for each in questions if each is not old])
+
+
+def _part(answer: Answer, question: Question) -> AnswerPiece:
+    wanted = {TRANSFER_IN: 1, TRANSFER_OUT: -1}.get(answer.kind, 0)
+    sign = 1 if question.open > ZERO else -1
+    if wanted and wanted != sign:
+        raise BadAnswer(
+            f"question {question.number}: {_signed(question.open)} {question.symbol} did not {answer.text()}"
+        )
+    units = abs(question.open) if answer.units is None else answer.units
+    if units > abs(question.open):
+        raise BadAnswer(
+            f"question {question.number}: {_plain(units)} is more than the {_plain(abs(question.open))} that are open"
+        )
+    return AnswerPiece(question.number, answer.kind, sign * units, answer.cost)
+
+
+def _both(answer: Answer, questions: Sequence[Question]) -> list[AnswerPiece]:
+    if len(questions) != 2 or questions[0].open != -questions[1].open or len({q.instrument for q in questions}) != 1:
+        raise BadAnswer(f"question {questions[0].number}: no other question is of the same units the other way")
+    return [AnswerPiece(each.number, answer.kind, each.open) for each in questions]
+
+
+def _of_itself(answer: Answer, question: Question) -> AnswerPiece:
+    """More or less of the same instrument. Bonus shares cost nothing."""
+    if answer.kind in (ISIN_CHANGE, MERGER):
+        raise BadAnswer(
+            f"question {question.number}: {question.symbol} is still there; {answer.text()} needs one that is gone, "
+            "and with --with the number of what came in its place"
+        )
+    _must_equal(answer, question.before, entitled(question.before, answer), question.after, question)
+    return AnswerPiece(question.number, answer.kind, question.open, ZERO if answer.kind == BONUS else None)
+
+
+def _replaced(answer: Answer, old: Question, others: Sequence[Question]) -> list[AnswerPiece]:
+    if answer.kind == BONUS:
+        raise BadAnswer(f"question {old.number}: {old.symbol} is gone, and a bonus leaves what was there")
+    if not others:
+        raise BadAnswer(
+            f"question {old.number}: {old.symbol} is gone; {answer.text()} needs what came in its place: "
+            "say its question's number with --with"
+        )
+    new = others[0]
+    _must_equal(answer, old.before, entitled(old.before, answer), new.open, new)
+    return [AnswerPiece(old.number, answer.kind, old.open), AnswerPiece(new.number, answer.kind, new.open)]
+
+
+def _split_off(answer: Answer, question: Question, parent: Parent | None) -> AnswerPiece:
+    if parent is None:
+        raise BadAnswer(f"question {question.number}: say with --from which share {question.symbol} was split off")
+    _must_equal(answer, parent.owned, entitled(parent.owned, answer), question.open, question)
+    return AnswerPiece(question.number, answer.kind, question.open)
+
+
+def _must_equal(answer: Answer, units: Decimal, become: Decimal, found: Decimal, question: Question) -> None:
+    if become == found:
+        return
+    difference = found - become
+    raise BadAnswer(
+        f"question {question.number}: {answer.text()} makes {_plain(become)} of {_plain(units)}, and there are "
+        f"{_plain(found)}: {_plain(abs(difference))} too {'many' if difference > ZERO else 'few'}"
+    )
+
+
+def check(made: Sequence[AnswerPiece], questions: Mapping[int, Question]) -> None:
+    """No piece explains more than is open. BadAnswer otherwise: somebody may have answered meanwhile."""
+    for piece in made:
+        left = questions[piece.question].open if piece.question in questions else ZERO
+        if abs(piece.quantity) > abs(left) or (piece.quantity > ZERO) is not (left > ZERO):
+            raise BadAnswer(f"question {piece.question} has only {_signed(left)} open by now; look at it again")
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"
+
+
+def _signed(value: Decimal) -> str:
+    return f"{value.normalize():+f}"

@@ -1,0 +1,228 @@
+"""What open questions look like: answers that the figures suggest, likeliest first. Pure.
+
+A proposal is no explanation: a person accepts it, or says something else. None is made that would not add up.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from math import gcd
+from typing import NamedTuple
+
+from .answers import (
+    BONUS,
+    DEMERGER,
+    ISIN_CHANGE,
+    MERGER,
+    MOVED_BACK,
+    SPLIT,
+    TRANSFER_IN,
+    TRANSFER_OUT,
+    Answer,
+    Parent,
+    Question,
+    entitled,
+    partners,
+    pieces,
+)
+from .entries import ZERO
+from .errors import BadAnswer
+from .normalise import price
+
+LARGEST = 10  # ratios of companies are of small numbers
+_MERGER_LARGEST = 1000  # of mergers they are not: there the cost must agree
+_RATIOS = sorted(((b, a) for b, a in product(range(1, LARGEST + 1), repeat=2) if a != b and gcd(a, b) == 1), key=sum)
+# One old share of this many or fewer became so many: a change of face value more likely than a bonus.
+_FACE_VALUES = frozenset({(1, 5), (1, 10)})
+_TOLERANCE = Decimal("0.005")
+
+
+class Link(NamedTuple):
+    """What somebody said became of an instrument, for another account."""
+
+    kind: str
+    instrument: str
+    successor: str
+    effective_on: date
+    units_before: int
+    units_after: int
+
+
+class Fallen(NamedTuple):
+    """A holding whose average fell while its units stayed: something may have been split off it. INR."""
+
+    parent: Parent
+    as_of: date
+    cost_before: Decimal
+    cost_after: Decimal
+
+
+class Proposal(NamedTuple):
+    """An answer to these questions together, and why. Without an answer: something to be done first."""
+
+    answer: Answer | None
+    questions: tuple[int, ...]
+    because: str
+    parent: Parent | None = None
+
+
+def propose(
+    questions: Sequence[Question],
+    links: Iterable[Link] = (),
+    fallen: Iterable[Fallen] = (),
+    missed: Mapping[int, Sequence[date]] | None = None,
+) -> dict[int, list[Proposal]]:
+    """For each open question of one account what it may be, by its number. `missed`: days nobody looked before it."""
+    links, fallen = list(links), list(fallen)
+    found: dict[int, list[Proposal]] = {}
+    for question in questions:
+        others = [each for each in questions if each is not question]
+        made = [
+            *_as_for_another(question, others, links), *_moved_back(question, others), *_replaced(question, others),
+            *_of_itself(question), *_merged(question, others), *_split_off(question, fallen),
+            *_missed(question, (missed or {}).get(question.number, ())), *_transferred(question),
+        ]  # fmt: skip
+        found[question.number] = list({(each.answer, each.questions): each for each in reversed(made)}.values())[::-1]
+    return found
+
+
+def _adding_up(
+    answer: Answer, questions: Sequence[Question], because: str, parent: Parent | None = None
+) -> Iterator[Proposal]:
+    try:
+        made = pieces(answer, questions, parent)
+    except BadAnswer:
+        return
+    yield Proposal(answer, tuple(sorted(piece.question for piece in made)), because, parent)
+
+
+def _as_for_another(question: Question, others: Sequence[Question], links: Sequence[Link]) -> Iterator[Proposal]:
+    for link in links:
+        if question.instrument in (link.instrument, link.successor):
+            answer = Answer(link.kind, link.units_before, link.units_after)
+            because = f"answered so for another account, with effect from {link.effective_on}"
+            yield from _adding_up(answer, [question, *partners(answer, question, others)], because)
+
+
+def _moved_back(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:
+    answer = Answer(MOVED_BACK)
+    for other in partners(answer, question, others):
+        because = f"question {other.number} is of the same units the other way"
+        yield from _adding_up(answer, [question, other], because)
+
+
+def _replaced(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:
+    """One ISIN went and another came under the same symbol."""
+    same = [each for each in others if each.symbol == question.symbol and each.instrument != question.instrument]
+    for other in same:
+        old, new = (question, other) if not question.after else (other, question)
+        if old.after or new.before or not old.before:
+            continue
+        ratio = Fraction(new.open) / Fraction(old.before)
+        kind = ISIN_CHANGE if ratio == 1 else SPLIT
+        told = f"{_plain(old.before)} of {old.isin} went, {_plain(new.open)} of {new.isin} came"
+        for before, after in [(1, 1)] if ratio == 1 else _ratios(old.before, new.open):
+            agrees = _agrees(old.average_before, new.average_after, before, after)
+            if agrees is not False or ratio in (Fraction(after, before), 1):
+                answer = Answer(kind, before, after)
+                yield from _adding_up(answer, [question, other], f"{told}{_of_averages(old, new, agrees)}")
+
+
+def _of_itself(question: Question) -> Iterator[Proposal]:
+    """More or fewer of the same, and the average the other way round."""
+    if not question.before or not question.after:
+        return
+    told = f"{_plain(question.before)} became {_plain(question.after)}"
+    ratios = list(_ratios(question.before, question.after))
+    is_exact = Fraction(question.after) / Fraction(question.before)
+    for before, after in ratios:
+        agrees = _agrees(question.average_before, question.average_after, before, after)
+        if agrees or (agrees is None and is_exact == Fraction(after, before)):
+            kinds = [SPLIT] if after < before else [SPLIT, BONUS] if (before, after) in _FACE_VALUES else [BONUS, SPLIT]
+            for kind in kinds:
+                because = f"{told}{_of_averages(question, question, agrees)}"
+                yield from _adding_up(Answer(kind, before, after), [question], because)
+            return
+
+
+def _ratios(before: Decimal, after: Decimal) -> Iterator[tuple[int, int]]:
+    """The small ratios that make `after` of `before`, the exact one first."""
+    found = [(b, a) for b, a in _RATIOS if entitled(before, Answer(SPLIT, b, a)) == after]
+    return iter(sorted(found, key=lambda each: Fraction(each[1], each[0]) != Fraction(after) / Fraction(before)))
+
+
+def _agrees(average_before: Decimal | None, average_after: Decimal | None, before: int, after: int) -> bool | None:
+    """Whether the average cost went the other way; None when one of them is not known."""
+    if not average_before or not average_after:
+        return None
+    return abs(average_after * after / before - average_before) <= average_before * _TOLERANCE
+
+
+def _of_averages(old: Question, new: Question, agrees: bool | None) -> str:
+    if agrees is None or old.average_before is None or new.average_after is None:
+        return "; no average cost tells more"
+    told = f"{old.average_before:,.2f} to {new.average_after:,.2f}"
+    return f"; the average went from {told}" if agrees else f"; the average does not agree ({told})"
+
+
+def _merged(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:
+    """One share went and another grew, at the same cost."""
+    for other in others:
+        if other.instrument == question.instrument or other.symbol == question.symbol:
+            continue
+        old, new = (question, other) if not question.after else (other, question)
+        if old.after or new.open <= ZERO or not old.average_before or not new.average_after:
+            continue
+        ratio = Fraction(new.open) / Fraction(old.before)
+        if max(ratio.numerator, ratio.denominator) > _MERGER_LARGEST:
+            continue
+        gained = new.after * new.average_after - new.before * (new.average_before or ZERO)
+        if _is_near(gained, old.before * old.average_before):
+            told = f"{_plain(old.before)} {old.symbol} went and {_plain(new.open)} {new.symbol} came, at the same cost"
+            yield from _adding_up(Answer(MERGER, ratio.denominator, ratio.numerator), [question, other], told)
+
+
+def _split_off(question: Question, fallen: Sequence[Fallen]) -> Iterator[Proposal]:
+    """Another share's average fell by what these cost."""
+    if question.before or question.open <= ZERO or not question.average_after:
+        return
+    cost = question.open * question.average_after
+    for each in fallen:
+        ratio = Fraction(question.open) / Fraction(each.parent.owned)
+        if max(ratio.numerator, ratio.denominator) <= LARGEST and _is_near(each.cost_before - each.cost_after, cost):
+            percent = (100 * cost / each.cost_before).quantize(Decimal("0.0001"))
+            answer = Answer(DEMERGER, ratio.denominator, ratio.numerator, cost_percent=percent)
+            because = f"the cost of {each.parent.symbol} fell by what these cost"
+            yield from _adding_up(answer, [question], because, each.parent)
+
+
+def _missed(question: Question, days: Sequence[date]) -> Iterator[Proposal]:
+    if days:
+        told = ", ".join(str(day) for day in days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else "")
+        yield Proposal(None, (question.number,), f"nobody looked on {told}: import the broker's statement of then")
+
+
+def _transferred(question: Question) -> Iterator[Proposal]:
+    if question.open < ZERO:
+        yield from _adding_up(Answer(TRANSFER_OUT), [question], "units went, and nothing else suggests itself")
+        return
+    cost = _cost_of_newcomers(question)
+    told = f" at {cost:,.2f} each, by the averages" if cost else ", at a cost that is not known"
+    yield from _adding_up(Answer(TRANSFER_IN, cost=cost), [question], f"units came{told}")
+
+
+def _cost_of_newcomers(question: Question) -> Decimal | None:
+    if not question.average_after or (question.before and not question.average_before):
+        return None
+    gained = question.after * question.average_after - question.before * (question.average_before or ZERO)
+    return price(gained / question.open) if gained > ZERO else None
+
+
+def _is_near(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= max(abs(one), abs(other)) * _TOLERANCE
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

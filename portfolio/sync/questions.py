@@ -1,0 +1,134 @@
+"""Reads the open questions of accounts, with the figures on both sides of each and what they suggest.
+
+A question is open as long as its change is more than the explanations of it add up to. Writes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from ledger.answers import CORPORATE, Parent, Question
+from ledger.proposals import Fallen, Link, Proposal, propose
+
+from ..models import BrokerAccount, HoldingChange, HoldingVersion, InstrumentLink, SyncBatch
+from ..models.holding import explained_quantity
+from ..schedule import calendar
+
+_LOOKED = (SyncBatch.Status.COMPLETED, SyncBatch.Status.PARTIAL)
+_SESSIONS_BACK = 5  # days without a look are looked for so far back
+
+
+class OpenQuestion(NamedTuple):
+    """One open question of one account, the change that it is about, and what it may be, likeliest first."""
+
+    question: Question
+    change_id: str
+    delta: Decimal  # by how much the holding moved
+    proposals: Sequence[Proposal] = ()
+
+
+def open_questions(account: BrokerAccount) -> list[OpenQuestion]:
+    """Oldest first, each with its proposals."""
+    found = read_open(account)
+    questions = [each.question for each in found]
+    if not questions:
+        return []
+    made = propose(questions, _links(account, questions), _fallen(account, questions), _missed(account, questions))
+    return [each._replace(proposals=made[each.question.number]) for each in found]
+
+
+def read_open(account: BrokerAccount) -> list[OpenQuestion]:
+    """The same without proposals."""
+    left = _with_averages(account.holding_changes.exclude(question_number=None)).annotate(
+        explained=explained_quantity()
+    )
+    found = []
+    for change in left.order_by("question_number"):
+        units = change.quantity_delta - (change.explained or 0)
+        if units:
+            found.append(OpenQuestion(_question(change, units), str(change.pk), change.quantity_delta))
+    return found
+
+
+def _question(change: Any, units: Decimal) -> Question:
+    return Question(
+        change.question_number, change.as_of, str(change.instrument_id), change.lot, change.isin, change.symbol,
+        change.exchange, change.new_quantity, units, change.average_before, change.average_after,
+    )  # fmt: skip
+
+
+def _with_averages(changes: QuerySet[HoldingChange]) -> QuerySet[Any]:
+    earlier = HoldingVersion.objects.filter(
+        broker_account=OuterRef("broker_account"), instrument=OuterRef("instrument"), lot=OuterRef("lot"),
+        pk__lt=OuterRef("new_version"),
+    )  # fmt: skip
+    return changes.annotate(
+        average_before=Subquery(earlier.order_by("-pk").values("average_price")[:1]),
+        average_after=F("new_version__average_price"),
+    )
+
+
+def _links(account: BrokerAccount, questions: Sequence[Question]) -> list[Link]:
+    """What was answered for other accounts about what these questions are about, and not taken back."""
+    instruments = [UUID(question.instrument) for question in questions]
+    rows = InstrumentLink.objects.exclude(broker_account=account).filter(kind__in=CORPORATE)
+    found = rows.filter(instrument__among=instruments) | rows.filter(successor__among=instruments)
+    standing: dict[Link, bool] = {}
+    for row in found.order_by("pk"):
+        link = Link(
+            row.kind, str(row.instrument_id), str(row.successor_id), row.effective_on, row.units_before, row.units_after
+        )
+        standing[link] = not row.is_withdrawn
+    return [link for link, stands in standing.items() if stands]
+
+
+def _fallen(account: BrokerAccount, questions: Sequence[Question]) -> list[Fallen]:
+    """Holdings whose average fell, their units unmoved, on a day on which another share came out of nothing."""
+    days = {question.as_of for question in questions if not question.before and question.open > 0}
+    if not days:
+        return []
+    earlier = HoldingVersion.objects.filter(
+        broker_account=account, instrument=OuterRef("instrument"), lot=OuterRef("lot"), pk__lt=OuterRef("pk")
+    ).order_by("-pk")
+    versions = account.holding_versions.filter(as_of__in=days, average_price__isnull=False).annotate(
+        average_before=Subquery(earlier.values("average_price")[:1]), owned_before=Subquery(
+            earlier.values("owned_quantity")[:1]
+        ),
+    )  # fmt: skip
+    return [
+        _fallen_one(row) for row in versions
+        if row.owned_before == row.owned_quantity and row.average_before and row.average_before > row.average_price
+    ]  # fmt: skip
+
+
+def _fallen_one(row: Any) -> Fallen:
+    parent = Parent(str(row.instrument_id), row.symbol, row.isin, row.owned_quantity)
+    return Fallen(parent, row.as_of, row.owned_quantity * row.average_before, row.owned_quantity * row.average_price)
+
+
+def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, list[date]]:
+    """The sessions shortly before each question on which nobody looked, or no statement was imported of."""
+    before = {question.number: _sessions_before(question.as_of) for question in questions}
+    first = min(day for days in before.values() for day in days)
+    batches = SyncBatch.objects.filter(broker_account=account, trading_day__gte=first, status__in=_LOOKED)
+    looked = set(batches.exclude(sync_type="ANSWER").values_list("trading_day", flat=True))
+    looked |= set(
+        account.slots.filter(trading_day__gte=first, result="back_filled").values_list("trading_day", flat=True)
+    )
+    opened_on = account.head.opened_on
+    return {
+        number: [day for day in days if day not in looked and opened_on is not None and day > opened_on]
+        for number, days in before.items()
+    }
+
+
+def _sessions_before(day: date) -> list[date]:
+    days = []
+    for _ in range(_SESSIONS_BACK):
+        day = calendar.previous_session(day)
+        days.append(day)
+    return days[::-1]

@@ -1,0 +1,153 @@
+"""What people answer to open questions: understood strictly, and refused when it does not add up."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import answers
+from ledger.answers import Answer, AnswerPiece, Parent, Question, pieces
+from ledger.errors import BadAnswer
+
+DAY = date(2026, 10, 19)
+
+
+def question(
+    number: int, before: int, after: int, symbol: str = "MARUTI", isin: str = "OLD", **values: Any
+) -> Question:
+    """From `before` units to `after`, all of it open; averages in rupees."""
+    averages = [None if values.get(name) is None else Decimal(values[name]) for name in ("was", "now")]
+    return Question(
+        number, DAY, isin, "DELIVERY", isin, symbol, "NSE", Decimal(after), Decimal(after - before), *averages
+    )
+
+
+def refusal(answer: Answer, *questions: Question, parent: Parent | None = None) -> str:
+    with pytest.raises(BadAnswer) as refused:
+        pieces(answer, questions, parent)
+    return str(refused.value)
+
+
+READ = [
+    (("split", "1:5"), Answer("SPLIT", 1, 5), "split 1:5"),
+    (("split", "10:1"), Answer("SPLIT", 10, 1), "split 10:1"),
+    (("bonus", "1:2"), Answer("BONUS", 2, 3), "bonus 1:2"),
+    (("merger", "25:42"), Answer("MERGER", 25, 42), "merger 25:42"),
+    (("demerger", "1:1", "", "", "12.5"), Answer("DEMERGER", 1, 1, cost_percent=Decimal("12.5")), "demerger 1:1"),
+    (("isin-change",), Answer("ISIN_CHANGE"), "isin-change"),
+    (("transfer-in", "", "", "250.50"), Answer("TRANSFER_IN", cost=Decimal("250.5")), "transfer-in"),
+    (("transfer-out", "", "7"), Answer("TRANSFER_OUT", units=Decimal(7)), "transfer-out of 7"),
+    (("note",), Answer("NOTED"), "note"),
+]
+
+
+@pytest.mark.parametrize(("words", "answer", "text"), READ)
+def test_an_answer_is_read_and_told_in_the_same_words(words: tuple[str, ...], answer: Answer, text: str) -> None:
+    assert answers.read(*words) == answer
+    assert answer.text() == text
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("sold",), "'sold' is no answer; one of: accept, split"),
+        (("split", "5"), "split needs a ratio"),
+        (("split", "1:1"), "split needs a ratio"),
+        (("split", "0:5"), "split needs a ratio"),
+        (("split", "1:99999"), "split needs a ratio"),
+        (("bonus", "1:½"), "bonus needs a ratio, new shares : shares held"),
+        (("isin-change", "1:5"), "takes no ratio"),
+        (("transfer-in", "", "", "1,250.50"), "--cost: '1,250.50' is no number"),
+        (("transfer-in", "", "", "१२"), "is no number"),
+        (("transfer-in", "", "", "nan"), "is no number"),
+        (("transfer-in", "", "0"), "--units: 0 must be more than 0"),
+        (("transfer-out", "", "", "5"), "--cost is for transfer-in alone"),
+        (("split", "1:5", "3"), "--units is for transfers and notes"),
+        (("demerger", "1:1", "", "", "101"), "more than the whole"),
+        (("bonus", "1:1", "", "", "10"), "--cost-percent is for demerger alone"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused_with_what_they_should_be(words: tuple[str, ...], why: str) -> None:
+    with pytest.raises(BadAnswer, match=why.replace(":", r"\:").replace("(", r"\(")):
+        answers.read(*words)
+
+
+def test_a_split_with_a_new_isin_explains_what_went_and_what_came() -> None:
+    old, new = question(1, 27, 0), question(2, 0, 135, isin="NEW")
+    expected = [AnswerPiece(1, "SPLIT", Decimal(-27)), AnswerPiece(2, "SPLIT", Decimal(135))]
+    assert pieces(Answer("SPLIT", 1, 5), [new, old]) == expected
+    assert answers.partners(Answer("SPLIT", 1, 5), old, [question(3, 4, 5, "TCS"), new]) == [new]
+    assert answers.partners(Answer("SPLIT", 1, 5), new, [question(3, 4, 5, "TCS"), old]) == [old]
+
+
+def test_bonus_shares_cost_nothing_and_fractions_are_paid_out() -> None:
+    assert pieces(Answer("BONUS", 2, 3), [question(1, 27, 40)]) == [AnswerPiece(1, "BONUS", Decimal(13), Decimal(0))]
+
+
+def test_transfers_and_notes_may_answer_a_part() -> None:
+    came, went = question(1, 10, 30), question(2, 30, 10)
+    assert pieces(Answer("TRANSFER_IN", cost=Decimal(5)), [came]) == [
+        AnswerPiece(1, "TRANSFER_IN", Decimal(20), Decimal(5))
+    ]
+    assert pieces(Answer("TRANSFER_OUT", units=Decimal(8)), [went]) == [AnswerPiece(2, "TRANSFER_OUT", Decimal(-8))]
+    assert pieces(Answer("NOTED"), [went]) == [AnswerPiece(2, "NOTED", Decimal(-20))]
+
+
+def test_a_demerger_is_measured_by_what_is_owned_of_the_parent() -> None:
+    parent = Parent("P", "ITC", "INE154A01025", Decimal(40))
+    assert pieces(Answer("DEMERGER", 10, 1), [question(1, 0, 4, "ITCHOTELS")], parent) == [
+        AnswerPiece(1, "DEMERGER", Decimal(4))
+    ]
+
+
+def test_two_questions_that_cancel_each_other_out_are_answered_together() -> None:
+    there, back = question(1, 10, 0), question(2, 0, 10)
+    assert answers.partners(Answer("MOVED_BACK"), there, [question(3, 0, 9), back]) == [back]
+    assert [piece.quantity for piece in pieces(Answer("MOVED_BACK"), [there, back])] == [-10, 10]
+
+
+REFUSED = [
+    (Answer("SPLIT", 1, 5), [question(1, 27, 0), question(2, 0, 130)], "135 of 27, and there are 130: 5 too few"),
+    (Answer("SPLIT", 1, 2), [question(1, 10, 25)], "split 1:2 makes 20 of 10, and there are 25: 5 too many"),
+    (Answer("BONUS", 1, 2), [question(1, 27, 0)], "question 1: MARUTI is gone, and a bonus leaves what was there"),
+    (Answer("SPLIT", 1, 5), [question(1, 27, 0)], "say its question's number with --with"),
+    (Answer("MERGER", 1, 5), [question(1, 27, 28)], "question 1: MARUTI is still there"),
+    (Answer("TRANSFER_IN"), [question(1, 27, 0)], "question 1: -27 MARUTI did not transfer-in"),
+    (Answer("TRANSFER_OUT", units=Decimal(28)), [question(1, 27, 0)], "28 is more than the 27 that are open"),
+    (Answer("MOVED_BACK"), [question(1, 27, 0)], "no other question is of the same units the other way"),
+    (Answer("DEMERGER"), [question(1, 0, 5)], "say with --from which share MARUTI was split off"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "questions", "why"), REFUSED)
+def test_an_answer_that_does_not_add_up_is_refused_with_the_figures(
+    answer: Answer, questions: list[Question], why: str
+) -> None:
+    assert why in refusal(answer, *questions)
+
+
+def test_what_somebody_answered_meanwhile_is_not_answered_twice() -> None:
+    piece = AnswerPiece(1, "NOTED", Decimal(-20))
+    answers.check([piece], {1: question(1, 30, 10)})
+    with pytest.raises(BadAnswer, match=r"question 1 has only -5 open by now"):
+        answers.check([piece], {1: question(1, 15, 10)})
+    with pytest.raises(BadAnswer, match=r"question 1 has only \+0 open by now"):
+        answers.check([piece], {})
+
+
+@given(st.integers(1, 5000), st.integers(1, 10), st.integers(1, 10), st.integers(-3, 3))
+def test_a_ratio_is_taken_exactly_when_the_units_are_what_it_makes(
+    units: int, before: int, after: int, off: int
+) -> None:
+    became = units * after // before + off
+    if became <= 0 or became == units:
+        return  # nobody asks
+    asked = question(1, units, became)
+    if off:
+        with pytest.raises(BadAnswer):
+            answers.check(pieces(Answer("SPLIT", before, after), [asked]), {1: asked})
+    else:
+        assert pieces(Answer("SPLIT", before, after), [asked]) == [AnswerPiece(1, "SPLIT", asked.open)]

@@ -1,0 +1,132 @@
+"""What open questions look like: read from units and averages, likeliest first, and never one that does not add up."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.answers import Answer, Parent, Question, pieces
+from ledger.entries import ZERO
+from ledger.proposals import Fallen, Link, Proposal, propose
+from tests.ledger.test_answers import DAY, question
+
+
+def looks_like(*questions: Question, **known: object) -> list[list[str]]:
+    """For each question the proposals as a person writes them."""
+    made = propose(questions, **known)  # type: ignore[arg-type]
+    return [[each.answer.text() if each.answer else "missed" for each in made[q.number]] for q in questions]
+
+
+def first(*questions: Question) -> Proposal:
+    return propose(questions)[questions[0].number][0]
+
+
+def test_a_split_with_a_new_isin_is_proposed_for_both_sides_and_says_why() -> None:
+    old = question(1, 27, 0, was="15800")
+    new = question(2, 0, 135, isin="NEW", now="3160")
+    assert [each[0] for each in looks_like(old, new)] == ["split 1:5", "split 1:5"]
+    assert first(old, new).questions == first(new, old).questions == (1, 2)
+    told = "27 of OLD went, 135 of NEW came; the average went from 15,800.00 to 3,160.00"
+    assert first(old, new).because == told
+
+
+CASES = [
+    (question(1, 30, 60, was="300", now="150"), "bonus 1:1"),
+    (question(1, 30, 45, was="300", now="200"), "bonus 1:2"),
+    (question(1, 27, 40, was="300", now="200"), "bonus 1:2"),  # the half is paid out
+    (question(1, 30, 300, was="300", now="30"), "split 1:10"),
+    (question(1, 30, 150, was="300", now="60"), "split 1:5"),
+    (question(1, 100, 10, was="3", now="30"), "split 10:1"),
+    (question(1, 30, 60), "bonus 1:1"),  # no averages
+    (question(1, 30, 60, was="300", now="300"), "transfer-in"),  # the cost says otherwise
+    (question(1, 30, 61, was="300", now="298"), "transfer-in"),
+    (question(1, 0, 40, now="300"), "transfer-in"),
+    (question(1, 40, 0, was="300"), "transfer-out"),
+    (question(1, 40, 33, was="300", now="300"), "transfer-out"),
+]
+
+
+@pytest.mark.parametrize(("asked", "expected"), CASES)
+def test_one_question_looks_like_what_units_and_average_say(asked: Question, expected: str) -> None:
+    assert looks_like(asked)[0][0] == expected
+
+
+def test_what_came_in_had_the_cost_that_the_averages_say() -> None:
+    assert first(question(1, 10, 30, was="100", now="200")).answer == Answer("TRANSFER_IN", cost=Decimal(250))
+    assert first(question(1, 0, 30)).answer == Answer("TRANSFER_IN")
+
+
+def test_a_new_isin_with_the_same_units_is_a_change_of_isin() -> None:
+    assert looks_like(question(1, 27, 0), question(2, 0, 27, isin="NEW"))[0][0] == "isin-change"
+
+
+def test_a_merger_is_seen_by_its_cost() -> None:
+    old, new = question(1, 50, 0, "HDFC", was="2520"), question(2, 10, 94, "HDFCBANK", "NEW", was="1400", now="1489.36")
+    assert [each[0] for each in looks_like(old, new)] == ["merger 25:42", "merger 25:42"]
+    other = question(2, 10, 94, "HDFCBANK", "NEW", was="1400", now="1400")
+    assert looks_like(old, other) == [["transfer-out"], ["transfer-in"]]
+
+
+def test_a_demerger_is_seen_by_the_cost_that_its_parent_lost() -> None:
+    new = question(1, 0, 4, "ITCHOTELS", "NEW", now="200")
+    fallen = Fallen(Parent("P", "ITC", "", Decimal(40)), DAY, Decimal(16_000), Decimal(15_200))
+    assert looks_like(new, fallen=[fallen])[0][0] == "demerger 10:1"
+    proposal = propose([new], fallen=[fallen])[1][0]
+    assert proposal.answer and proposal.answer.cost_percent == 5
+
+
+def test_what_moved_and_moved_back_is_proposed_as_that() -> None:
+    assert looks_like(question(1, 10, 0), question(2, 0, 10)) == [
+        ["moved-back", "transfer-out"], ["moved-back", "transfer-in"],
+    ]  # fmt: skip
+
+
+def test_a_missed_day_is_to_be_filled_in_before_anything_is_guessed() -> None:
+    asked = question(1, 10, 13)
+    made = propose([asked], missed={1: [date(2026, 10, 15), date(2026, 10, 16)]})[1]
+    assert [each.answer is None for each in made] == [True, False]
+    assert made[0].because == "nobody looked on 2026-10-15, 2026-10-16: import the broker's statement of then"
+
+
+def test_what_was_answered_for_another_account_comes_first_where_it_adds_up() -> None:
+    link = Link("BONUS", "OLD", "OLD", DAY, 2, 4)
+    asked = question(1, 10, 20, was="300", now="299")
+    assert looks_like(asked, links=[link])[0][0] == "bonus 2:2"
+    assert looks_like(question(1, 10, 21), links=[link])[0][0] == "transfer-in"
+
+
+@given(st.integers(1, 400), st.sampled_from([(1, 5), (1, 10), (2, 5), (5, 1)]), st.integers(100, 90_000))
+def test_every_split_with_a_new_isin_is_recognised(units: int, ratio: tuple[int, int], average: int) -> None:
+    before, after = ratio
+    became = units * after // before
+    if not became:
+        return
+    was = Decimal(average) / 10
+    old = question(1, units, 0)._replace(average_before=was)
+    new = question(2, 0, became, isin="NEW")._replace(average_after=(was * before / after).quantize(Decimal("0.01")))
+    answer = first(old, new).answer
+    assert answer and answer.kind in ("SPLIT", "ISIN_CHANGE")
+    if units % before == 0:
+        assert answer == Answer("SPLIT", before, after)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from("AB"), st.sampled_from("XYZ")), max_size=5
+    )
+)
+def test_every_proposal_adds_up(moves: list[tuple[int, int, str, str]]) -> None:
+    asked = [
+        question(number, before, after, symbol, isin)
+        for number, (before, after, symbol, isin) in enumerate(moves, 1)
+        if before != after
+    ]
+    known = {each.number: each for each in asked}
+    for number, made in propose(asked).items():
+        for proposal in made:
+            rest = [known[other] for other in proposal.questions if other != number]
+            assert proposal.answer
+            for piece in pieces(proposal.answer, [known[number], *rest], proposal.parent):
+                assert piece.quantity - known[piece.question].open == ZERO

@@ -22,22 +22,6 @@ At = Callable[[str], None]
 NEW_TCS = "INE467B01037"
 
 
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    from portfolio.triggers.registry import REGISTRY
-
-    scripted = Broker()
-    monkeypatch.setitem(REGISTRY, "SCRIPTED", scripted.trigger())
-    return scripted
-
-
-@pytest.fixture
-def at(set_clock: Callable[[Any], None]) -> At:
-    from tests.sync.scripted import india
-
-    return lambda text: set_clock(india(text))
-
-
 def explain(*words: object, code: int = 0) -> str:
     """What it prints; `code` is how it must end."""
     out = StringIO()

@@ -54,6 +54,37 @@ def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
         return {listing: _remembered.id_of(listing) for listing in wanted}
 
 
+def of_the_past(listings: Iterable[Listing], day: date, is_kept: bool) -> dict[Listing, str]:
+    """The instruments of fills of long ago, by ISIN alone where there is one: what a name meant then says nothing of
+    today. What was never seen is made, without a name of today; where it is not to be kept, it gets an id all the same.
+    """
+    wanted = set(listings)
+    isins = {listing.isin: listing for listing in wanted if listing.isin}
+    known = {str(isin): pk for isin, pk in _by_isin(isins).items()}
+    missing = [listing for isin, listing in isins.items() if isin not in known]
+    if missing and is_kept:
+        with _one_at_a_time, transaction.atomic():
+            models.AccountHead.objects.select_for_update().get(account=None)
+            known |= (there := _by_isin(isins))
+            known |= _made_without_names([each for each in missing if each.isin not in there])
+    known |= {str(each.isin): new_id() for each in missing if each.isin not in known}
+    by_name = [listing for listing in wanted if not listing.isin]
+    named = resolve(by_name, day) if is_kept else {listing: new_id() for listing in by_name}
+    return {listing: known[listing.isin] if listing.isin else named[listing] for listing in wanted}
+
+
+def _by_isin(isins: Iterable[str]) -> dict[str, str]:
+    found = models.Instrument.objects.filter(isin__among=list(isins)).values_list("isin", "pk")
+    return {str(isin): str(pk) for isin, pk in found}
+
+
+def _made_without_names(listings: Sequence[Listing]) -> dict[str, str]:
+    made = {str(listing.isin): (new_id(), listing) for listing in listings}
+    rows = [(pk, one.isin, one.symbol, "", one.segment) for pk, one in made.values()]
+    bulk.insert(INSTRUMENT, [render(INSTRUMENT, row) for row in rows])
+    return {isin: pk for isin, (pk, _) in made.items()}
+
+
 def take(listings: Sequence[Listing], full_names: Mapping[str, str], day: date) -> Made:
     """Makes what is missing of a part of a broker's instrument file. `full_names` are by ISIN; one that an
     instrument has already stays. Remembers nothing: a whole file would fill the memory."""

@@ -107,12 +107,13 @@ class Pen:
         self.write(canonical.QUANTITY_CHANGE, version_id, order.isin or "", order.symbol, order.exchange, *change)
 
     def transaction(
-        self, source_id: str, revision: int, supersedes: str | None, void_reason: str, instrument: str, trade: Trade
-    ) -> str:
+        self, source_id: str, revision: int, supersedes: str | None, void_reason: str, instrument: str, trade: Trade,
+        source: str = "API",
+    ) -> str:  # fmt: skip
         """BadValue when the amount is too large to be kept."""
         amount = at_scale(trade.quantity * trade.price, MONEY_SCALE)
         return self.write(
-            canonical.TRANSACTION, "API", source_id, revision, supersedes, void_reason, trade.transaction_type,
+            canonical.TRANSACTION, source, source_id, revision, supersedes, void_reason, trade.transaction_type,
             instrument, trade.isin or "", trade.symbol, trade.exchange, trade.segment, trade.product, trade.order_id,
             trade.trade_date, trade.executed_at, trade.quantity, trade.price, amount, "INR",
             is_delivery(trade.segment, trade.product), trade.is_synthesised, trade.settlement_number,

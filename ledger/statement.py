@@ -1,0 +1,150 @@
+"""What a file of past fills adds to the book: one fill is one transaction, wherever it was told first. Pure.
+
+A fill that the book has, from the broker or from another file, is not written again, and one that a person voided
+stays void. What the file says otherwise of a fill than the book is named and not taken.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from . import fills
+from .diff import HoldingKey
+from .entries import BUY, ZERO, Trade
+from .fills import FillMove, KnownFill
+from .pairs import paired
+from .reconcile import Piece, is_delivery, lot_of
+
+Named = Mapping[str, Trade]  # by source id
+GroupOf = Callable[[Trade], Hashable]  # an empty one: in no group
+
+
+class Differing(NamedTuple):
+    """A fill of which the file says another quantity or price than the book."""
+
+    known: Trade
+    told: Trade
+
+
+class Plan(NamedTuple):
+    """`known`: how many of the file's rows the book has already, rows that the file itself has twice included."""
+
+    moves: list[FillMove]
+    known: int
+    differing: list[Differing]
+
+
+def plan(told: Sequence[Trade], known: Iterable[KnownFill]) -> Plan:
+    """`known`: the latest revision of every fill that the account has on the days of the file, void ones too."""
+    named = fills.source_ids(told)
+    latest = {fill.source_id: fill for fill in known}
+    pairs = {name: name for name in named if name in latest}
+    if latest:
+        _pair(pairs, named, latest, lambda trade: trade.order_id)
+        _pair(
+            pairs, named, latest, lambda trade: (trade.trade_date, trade.isin or trade.symbol, trade.transaction_type)
+        )
+    moves, replaced = _replacing(named, latest)
+    differing = []
+    for name, trade in named.items():
+        if trade.order_id in replaced:
+            continue
+        if name not in pairs:
+            moves.append(FillMove(name, None, trade))
+        elif (found := latest[pairs[name]]).counts and _terms(found.trade) != _terms(trade):
+            differing.append(Differing(found.trade, trade))
+    written = sum(1 for move in moves if move.before is None)
+    return Plan(moves, len(told) - written - len(differing), differing)
+
+
+def names(told: Iterable[Trade]) -> list[str]:
+    """The source ids of those of these fills that have a number of the exchange."""
+    return [name for name, trade in fills.source_ids(told).items() if trade.trade_id]
+
+
+def _terms(trade: Trade) -> tuple[Decimal, Decimal]:
+    return trade.quantity, trade.price
+
+
+def _pair(pairs: dict[str, str], named: Named, latest: Mapping[str, KnownFill], group_of: GroupOf) -> None:
+    """Pairs what is not paired yet, within groups; an empty group is none."""
+    taken = set(pairs.values())
+    known: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
+    for name, fill in latest.items():
+        if name not in taken and not fill.trade.is_synthesised and (group := group_of(fill.trade)):
+            known[group][name] = fill.trade
+    told: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
+    for name, trade in named.items():
+        if name not in pairs and (group := group_of(trade)) in known:
+            told[group][name] = trade
+    for group, trades in told.items():
+        pairs.update(paired(known[group], trades))
+
+
+def _replacing(named: Named, latest: Mapping[str, KnownFill]) -> tuple[list[FillMove], set[str]]:
+    """Orders whose fill was made up, since the broker would not list them: by now they are listed."""
+    made_up = {fill.trade.order_id for fill in latest.values() if fill.counts and fill.trade.is_synthesised} - {""}
+    orders = made_up & {trade.order_id for trade in named.values()} if made_up else set()
+    moves: list[FillMove] = []
+    for order in sorted(orders):
+        of_order = [fill for fill in latest.values() if fill.trade.order_id == order]
+        filled = sum((fill.trade.quantity for fill in of_order if fill.counts), ZERO)
+        moves += fills.moves(of_order, {n: trade for n, trade in named.items() if trade.order_id == order}, filled)
+    return moves, orders
+
+
+def net_units(moves: Iterable[tuple[FillMove, str]], after: date) -> dict[HoldingKey, dict[date, Decimal]]:
+    """By how much these moves, each with its instrument, change what was delivered on each day later than `after`."""
+    net: dict[HoldingKey, dict[date, Decimal]] = defaultdict(dict)
+    for move, instrument in moves:
+        trade = move.trade
+        if trade.trade_date <= after or not is_delivery(trade.segment, trade.product):
+            continue
+        units = ZERO if move.void_reason else trade.quantity
+        if move.before and move.before.counts:
+            units -= move.before.trade.quantity
+        days = net[instrument, lot_of(trade.product)]
+        signed = units if trade.transaction_type == BUY else -units
+        days[trade.trade_date] = days.get(trade.trade_date, ZERO) + signed
+    return net
+
+
+class Asked(NamedTuple):
+    """An open question about one holding, and on which day it was seen."""
+
+    number: int
+    as_of: date
+    open: Decimal
+
+
+class Bridged(NamedTuple):
+    """`answers`: what fills of which days explain, by the number of the question. `overdue`: fills that holdings
+    ought to have shown by now and did not."""
+
+    answers: dict[int, list[Piece]]
+    overdue: list[Piece]
+
+
+def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | None) -> Bridged:
+    """Which open questions of one holding these fills answer, oldest first.
+
+    `judged`: the last day of which holdings were taken; fills of earlier days ought to show in them.
+    """
+    waiting = {day: units for day, units in sorted(days.items()) if units}
+    answers: dict[int, list[Piece]] = {}
+    for question in sorted(asked, key=lambda each: each.as_of):
+        if used := _explaining(question, waiting):
+            answers[question.number] = [Piece(day, waiting.pop(day)) for day in used]
+    overdue = [Piece(day, units) for day, units in waiting.items() if judged is not None and day < judged]
+    return Bridged(answers, overdue)
+
+
+def _explaining(question: Asked, waiting: Mapping[date, Decimal]) -> list[date]:
+    """The days that leave least of it open: all before it was seen, or those with its own day's sales."""
+    earlier = [day for day in waiting if day < question.as_of]
+    readings = [[], earlier]
+    if waiting.get(question.as_of, ZERO) < ZERO:
+        readings.append([*earlier, question.as_of])
+    return min(readings, key=lambda days: abs(question.open - sum((waiting[day] for day in days), ZERO)))

@@ -1,0 +1,203 @@
+"""Reads a file of past fills: which format it is, and each line as a fill. Strict; one bad line refuses the whole file.
+
+A file is hostile: its size, its lines and its characters are limited, and nothing in it is repaired or guessed.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger.entries import BUY, SELL, Trade
+from ledger.errors import BadValue
+from ledger.normalise import IST, price, quantity
+
+LARGEST_BYTES = 50_000_000
+_LARGEST_FIELD = 200
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
+_ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
+_FIRST_DAY = date(1990, 1, 1)
+
+
+class NotReadable(Exception):
+    """The file cannot be taken; the message names the line and says what to do. Nothing was written."""
+
+
+class Columns(NamedTuple):
+    """Where the columns of a file are, by their normalised names."""
+
+    places: dict[str, int]
+
+    def of(self, name: str) -> Callable[[Sequence[str]], str]:
+        """Reads one cell of a row; "" where the file has no such column."""
+        place = self.places.get(name)
+        return (lambda row: "") if place is None else (lambda row: row[place])
+
+
+class Format(NamedTuple):
+    """`needed` columns tell the format. `reader` makes of the columns what turns a row into a fill; BadValue from it
+    says what is wrong with the row. `broker`: whose files these are; None for files of our own."""
+
+    name: str
+    title: str
+    broker: str | None
+    needed: frozenset[str]
+    reader: Callable[[Columns], Callable[[Sequence[str]], Trade]]
+
+
+class Statement(NamedTuple):
+    """A file as it was read. `body` is the file itself."""
+
+    format: Format
+    body: bytes
+    trades: list[Trade]
+
+
+def read(path: Path, formats: Sequence[Format]) -> Statement:
+    body = _body(path)
+    lines = csv.reader(StringIO(_decoded(path, body), newline=""), strict=True)
+    try:
+        number, header = next((number, row) for number, row in enumerate(lines, 1) if any(row))
+        format_, columns = _recognised(header, formats)
+        trades = list(_trades(lines, format_.reader(columns), len(header)))
+    except StopIteration:
+        raise NotReadable(f"{path}: the file is empty") from None
+    except csv.Error as error:
+        raise NotReadable(
+            f"{path}, line {lines.line_num}: no line of a CSV file ({error}); download it again"
+        ) from None
+    except NotReadable as error:
+        raise NotReadable(f"{path}, {error}") from None
+    if not trades:
+        raise NotReadable(f"{path}: there is no fill in it, only the line {number} of column names")
+    return Statement(format_, body, trades)
+
+
+def _body(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise NotReadable(
+                f"{path}: {size / 1_000_000:,.0f} MB are more than the {LARGEST_BYTES // 1_000_000} MB that are taken "
+                "at once; download it in parts, such as a year each, and import them one after the other"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise NotReadable(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _decoded(path: Path, body: bytes) -> str:
+    if body.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise NotReadable(f"{path}: a spreadsheet, not a CSV file; download it as CSV, or save it as CSV UTF-8")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise NotReadable(f"{path}, line {line}: not in UTF-8; save the file as CSV UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise NotReadable(f"{path}, line {line}: not in UTF-8; save the file as CSV UTF-8")
+    return text
+
+
+def _recognised(header: Sequence[str], formats: Sequence[Format]) -> tuple[Format, Columns]:
+    names = ["_".join(cell.strip().lower().split()) for cell in header]
+    columns = Columns({name: place for place, name in enumerate(names)})
+    for each in formats:
+        if each.needed <= set(names):
+            if len(set(names)) < len(names):
+                raise NotReadable("line 1: a column stands there twice; download the file again")
+            return each, columns
+    nearest = min(formats, key=lambda each: len(each.needed - set(names)))
+    missing = ", ".join(sorted(nearest.needed - set(names)))
+    shown = ", ".join(cell.strip() for cell in header[:12])[:200]
+    raise NotReadable(
+        f"line 1: not a file that can be read here. Its columns are: {shown}. "
+        f"Known are {' and '.join(each.title for each in formats)}; for {nearest.title} these are missing: {missing}"
+    )
+
+
+def _trades(lines: Any, made: Callable[[Sequence[str]], Trade], width: int) -> Iterator[Trade]:
+    """`lines` is a reader of CSV, which knows where it is."""
+    for row in lines:
+        if len(row) != width:
+            if not any(row):
+                continue
+            cut = f"{len(row)} columns, not {width}; the file was cut off or changed, download it again"
+            raise NotReadable(f"line {lines.line_num}: {cut}")
+        try:
+            yield made(row)
+        except BadValue as error:
+            raise NotReadable(f"line {lines.line_num}: {error}") from None
+
+
+# Cells. The same few values stand in thousands of lines.
+
+
+@lru_cache(maxsize=8192)
+def quantity_of(text: str) -> Decimal:
+    value = quantity(_number("quantity", text))
+    if not value:
+        raise BadValue("quantity: 0 is no fill")
+    return value
+
+
+@lru_cache(maxsize=8192)
+def price_of(text: str) -> Decimal:
+    return price(_number("price", text))
+
+
+def _number(what: str, text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise BadValue(f"{what}: {text[:40]!r} is no number; write it as 1234.50, without separators or signs")
+    return Decimal(text)
+
+
+@lru_cache(maxsize=8192)
+def day_of(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day < _FIRST_DAY or len(text) != 10:
+        raise BadValue(f"date: {text[:40]!r} is no day; write it as 2026-10-19")
+    return day
+
+
+def moment_of(text: str, day: date) -> datetime:
+    """A time in India, on the fill's own day, in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadValue(f"time: {text[:40]!r} is no time; write it as 2026-10-19T10:15:30") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=IST)
+    if moment.astimezone(IST).date() != day:
+        raise BadValue(f"time: {text} is not on {day}")
+    return moment.astimezone(UTC)
+
+
+def side_of(text: str) -> str:
+    side = text.strip().upper()
+    if side not in (BUY, SELL):
+        raise BadValue(f"side: {text[:40]!r} is neither buy nor sell")
+    return side
+
+
+@lru_cache(maxsize=8192)
+def isin_of(text: str) -> str | None:
+    if text and not _ISIN.fullmatch(text):
+        raise BadValue(f"isin: {text[:40]!r} is no ISIN; it has 12 characters, such as INE467B01029")
+    return text or None
+
+
+def text_of(what: str, text: str, limit: int = 64) -> str:
+    if len(text) > limit or not _TEXT.fullmatch(text):
+        raise BadValue(f"{what}: {text[:40]!r} is longer than {limit} characters, or has signs that are no text")
+    return text.strip()

@@ -1,0 +1,236 @@
+"""Fills the past of one account from a file: transactions, missed days, and the questions that they answer.
+
+The book keeps what it has: a fill that the broker told, or another file, is not written again, and up to the opening's
+day fills explain what was there and add nothing. One transaction, or nothing at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from itertools import islice
+from uuid import UUID
+
+from ledger import canonical, statement
+from ledger.diff import HoldingKey, HoldingMove
+from ledger.entries import ZERO, Holding, Listing, Trade
+from ledger.errors import BadValue
+from ledger.fills import FillMove, KnownFill, number_of
+from ledger.reconcile import FILLS, Piece, is_delivery
+from ledger.statement import Asked, Bridged, Differing
+
+from .. import clock
+from ..models import BrokerAccount, RawReply, SyncSlot, Transaction
+from ..schedule import calendar
+from ..statements.reading import Statement
+from . import instruments
+from .amend import IMPORT, Amendment, Deed, amending
+from .decision import listing_of
+from .evidence import RAW_BODY
+from .history import FILL
+from .questions import OpenQuestion, read_open
+from .reading import table_rows
+from .slots import SETTLED
+
+_AT_ONCE = 5_000  # fills that are sent together: a long file need not be in memory as rows
+_SAMPLE = 500  # fills that are looked for in other accounts
+_WHOLE_DAY = ("DAILY_PORTFOLIO", "ORDER_HISTORY")
+
+
+class CannotImport(Exception):
+    """The file is not for this account; the message says why. Nothing was written."""
+
+
+class _NotAccepted(Exception):
+    """Only a preview: everything is rolled back."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a file adds to a book, or would add."""
+
+    rows: int
+    first: date
+    last: date
+    new: int = 0
+    known: int = 0
+    differing: list[Differing] = field(default_factory=list)
+    too_fresh: int = 0  # fills of today and later: the sync takes those
+    days: list[date] = field(default_factory=list)  # missed days that are filled in
+    answered: list[int] = field(default_factory=list)
+    opened: list[int] = field(default_factory=list)  # fills that holdings never showed
+
+
+def import_fills(
+    account: BrokerAccount, told: Statement, deed: Deed, *, accept: bool, is_anyway: bool = False,
+    since: date | None = None, until: date | None = None,
+) -> Outcome:  # fmt: skip
+    """Writes what the file adds; without `accept` it only works it out. CannotImport when it is not of this account.
+
+    `since`, `until`: the days that the file covers, where these are more than those of its fills.
+    """
+    _refuse_another_broker(account, told)
+    trades = [trade for trade in told.trades if trade.trade_date < clock.today()]
+    days = sorted({trade.trade_date for trade in told.trades})
+    outcome = Outcome(len(told.trades), since or days[0], until or days[-1], too_fresh=len(told.trades) - len(trades))
+    if not is_anyway:
+        _refuse_another_account(account, trades)
+    known_instruments = instruments.of_the_past((listing_of(trade) for trade in trades), clock.today(), accept)
+    try:
+        with amending(account, IMPORT, deed) as amendment:
+            _write_all(amendment, told, trades, known_instruments, outcome)
+            if not accept:
+                raise _NotAccepted
+    except _NotAccepted:
+        pass
+    return outcome
+
+
+def _refuse_another_broker(account: BrokerAccount, told: Statement) -> None:
+    if told.format.broker not in (None, account.broker_id):
+        raise CannotImport(f"this is {told.format.title}, and {account} is an account at {account.broker.name}")
+
+
+def _refuse_another_account(account: BrokerAccount, trades: Sequence[Trade]) -> None:
+    """No file says whose it is; but fills that stand in another account's book are its own."""
+    some = statement.names(islice(trades, _SAMPLE))
+    owners = Transaction.objects.current().filter(source_id__among=some).values_list("broker_account_id", flat=True)
+    others = set(owners) - {account.pk}
+    if others and account.pk not in owners:
+        found = ", ".join(str(each) for each in BrokerAccount.objects.filter(pk__in=others))
+        raise CannotImport(f"fills of this file stand in the book of {found}; if they belong here too: --anyway")
+
+
+def _write_all(
+    amendment: Amendment, told: Statement, trades: Sequence[Trade], of: dict[Listing, str], outcome: Outcome
+) -> None:
+    account = amendment.account
+    known = _known_fills(account, trades) if trades else []
+    planned = statement.plan(trades, known)
+    outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
+    slots = _missed(account, outcome)
+    outcome.days = sorted({slot.trading_day for slot in slots})
+    if not planned.moves and not slots:
+        return
+    _keep_file(amendment, told)
+    _write_fills(amendment, planned.moves, of)
+    _bridge(amendment, planned.moves, of, outcome)
+    for slot in slots:
+        amendment.pen.update(
+            SETTLED, str(slot.pk), slot.lost_runs, None, slot.standing, "back_filled", "from a statement",
+            amendment.batch_id,
+        )  # fmt: skip
+    amendment.metadata |= {
+        "format": told.format.name, "rows": outcome.rows, "new": outcome.new, "known": outcome.known,
+        "back_filled": [str(day) for day in outcome.days],
+    }  # fmt: skip
+
+
+def _count(moves: Iterable[FillMove]) -> int:
+    return sum(1 for move in moves if not move.void_reason)
+
+
+def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Iterable[KnownFill]:
+    """The last revision of every fill of the days of the file, and of those that were made up for its orders."""
+    days = [trade.trade_date for trade in trades]
+    found = Transaction.objects.filter(broker_account=account, trade_date__range=(min(days), max(days)))
+    latest: dict[str, KnownFill] = {}
+    for _, source_id, pk, revision, void_reason, instrument, order_id, isin, *fields in table_rows(found, FILL):
+        before = latest.get(source_id)
+        if before is None or before.revision < revision:
+            trade = Trade("", order_id, isin or None, *fields)
+            trade = trade._replace(trade_id=number_of(source_id, trade))
+            latest[source_id] = KnownFill(source_id, pk, revision, void_reason, instrument, trade)
+    return latest.values()
+
+
+def _keep_file(amendment: Amendment, told: Statement) -> None:
+    """The file itself, encrypted under the account's key; one that is kept already is not kept again."""
+    key, pen = amendment.evidence_key, amendment.pen
+    digest = key.digest(told.body)
+    if RawReply.objects.filter(broker_account=amendment.account, body_digest=digest).exists():
+        return
+    ciphertext = key.encrypt(told.body, digest)
+    row_id = pen.write(
+        canonical.RAW_REPLY, f"IMPORT {told.format.name}", 0, amendment.now, digest, sha256(ciphertext).digest(),
+        len(told.body),
+    )  # fmt: skip
+    pen.insert(RAW_BODY, row_id, ciphertext)
+
+
+def _write_fills(amendment: Amendment, moves: Iterable[FillMove], of: dict[Listing, str]) -> None:
+    for number, move in enumerate(moves, 1):
+        before = move.before
+        revision, supersedes = (before.revision + 1, before.row_id) if before else (1, None)
+        try:
+            amendment.pen.transaction(
+                move.source_id, revision, supersedes, move.void_reason, _instrument(move, of), move.trade, IMPORT
+            )
+        except BadValue as error:
+            raise CannotImport(f"{move.trade.symbol} on {move.trade.trade_date}: {error}") from None
+        if number % _AT_ONCE == 0:
+            amendment.flush()
+
+
+def _instrument(move: FillMove, of: dict[Listing, str]) -> str:
+    return move.before.instrument if move.before else of[listing_of(move.trade)]
+
+
+def _bridge(amendment: Amendment, moves: Sequence[FillMove], of: dict[Listing, str], outcome: Outcome) -> None:
+    """What these fills explain, and what holdings ought to have shown of them."""
+    head = amendment.head
+    if head.opened_on is None:
+        return
+    net = statement.net_units(((move, _instrument(move, of)) for move in moves), head.opened_on)
+    asked: dict[HoldingKey, list[OpenQuestion]] = defaultdict(list)
+    for each in read_open(amendment.account) if net else ():
+        asked[each.question.instrument, each.question.lot].append(each)
+    named = {_instrument(move, of): move.trade for move in moves if is_delivery(move.trade.segment, move.trade.product)}
+    for key, days in sorted(net.items()):
+        opened = {each.question.number: each for each in asked[key]}
+        questions = [Asked(n, each.question.as_of, each.question.open) for n, each in opened.items()]
+        found = statement.bridge(days, questions, head.holdings_day)
+        trade = named[key[0]]
+        _explain(
+            amendment, key, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None), found, opened, outcome
+        )
+    if outcome.answered:
+        amendment.tell("question.closed", subjects=outcome.answered)
+    if outcome.opened:
+        amendment.tell("question.opened", subjects=outcome.opened)
+
+
+def _explain(
+    amendment: Amendment, key: HoldingKey, named: Holding, found: Bridged, opened: dict[int, OpenQuestion],
+    outcome: Outcome,
+) -> None:  # fmt: skip
+    for number, pieces in found.answers.items():
+        _write_pieces(amendment, opened[number].change_id, key, named, pieces)
+        if sum((piece.quantity for piece in pieces), ZERO) == opened[number].question.open:
+            outcome.answered.append(number)
+    if not found.overdue:
+        return
+    missing = -sum((piece.quantity for piece in found.overdue), ZERO)
+    question = amendment.next_question() if missing else None
+    if question:
+        outcome.opened.append(question)
+    held = amendment.account.holdings.filter(instrument=UUID(key[0]), lot=key[1]).first()
+    stands = named._replace(owned=held.owned_quantity if held else ZERO)
+    move = HoldingMove(key, stands, stands)
+    change_id = amendment.pen.holding_change(amendment.trading_day, move, None, ZERO, missing, question)
+    _write_pieces(amendment, change_id, key, named, found.overdue)
+
+
+def _write_pieces(
+    amendment: Amendment, change_id: str, key: HoldingKey, named: Holding, pieces: Iterable[Piece]
+) -> None:
+    for piece in pieces:
+        amendment.pen.explanation(change_id, key, named, FILLS, piece.dated, piece.quantity)
+
+
+def _missed(account: BrokerAccount, outcome: Outcome) -> list[SyncSlot]:
+    """The looks of the days of the file that nobody came for."""
+    days = (outcome.first, min(outcome.last, calendar.previous_session(clock.today())))
+    slots = account.slots.filter(trading_day__range=days, kind__in=_WHOLE_DAY, result=SyncSlot.Result.MISSED)
+    return list(slots.order_by("due_at"))

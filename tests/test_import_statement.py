@@ -1,0 +1,320 @@
+"""manage.py import_statement: the past is filled in once, from whichever files, and bad files change nothing."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ledger.canonical import BOOK
+from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
+from portfolio.sync.evidence import read_body
+from tests import build
+from tests.sync import recomputed
+from tests.sync.scripted import Broker
+from tests.sync.test_bridge import evening, explained, left_open, order
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+ZERODHA = (
+    "symbol,isin,trade_date,exchange,segment,series,trade_type,auction,quantity,price,trade_id,order_id,"
+    "order_execution_time,expiry_date"
+)
+OURS = "trade_date,side,quantity,price,symbol,isin"
+
+
+def row(day: str, side: str, units: int, price: str = "3000", number: str = "", symbol: str = "TCS") -> str:
+    """A line of Zerodha's tradebook."""
+    number = number or f"{day}{side}{units}"
+    isin = build.ISINS[symbol]
+    return (
+        f"{symbol},{isin},{day},NSE,EQ,EQ,{side},false,{units}.000000,{price}.000000,{number},O{number},{day}T10:00:00,"
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """A file of these lines."""
+
+    def written(*lines: str, name: str = "tradebook.csv") -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return written
+
+
+def imported(path: Path, account: BrokerAccount, *words: str, code: int = 0) -> str:
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("import_statement", str(path), "--account", str(account.pk), *words, stdout=out, stderr=err)
+    except SystemExit as ended:
+        assert ended.code == code
+    except CommandError as error:
+        assert error.returncode == code, error
+        return str(error)
+    else:
+        assert code == 0
+    return out.getvalue() + err.getvalue()
+
+
+def fills(account: BrokerAccount) -> list[tuple[str, str, int, str]]:
+    rows = Transaction.objects.current().filter(broker_account=account).order_by("trade_date", "symbol", "quantity")
+    return [(str(r.trade_date), r.transaction_type, int(r.quantity), r.source) for r in rows]
+
+
+def everything() -> list[int]:
+    """How many rows there are of all that an import may write."""
+    return [recomputed.model_of(schema).objects.count() for schema in BOOK.values()] + [
+        model._default_manager.count() for model in (SyncBatch, LedgerPage, Event)
+    ]
+
+
+@pytest.fixture
+def account() -> BrokerAccount:
+    return build.an_account("ZERODHA", "AB1234")
+
+
+LINES = [ZERODHA, row("2026-04-06", "buy", 10), row("2026-04-06", "buy", 5), row("2026-06-01", "sell", 3)]
+FILLS = [("2026-04-06", "BUY", 5, "IMPORT"), ("2026-04-06", "BUY", 10, "IMPORT"), ("2026-06-01", "SELL", 3, "IMPORT")]
+
+
+def test_a_file_is_shown_first_and_written_when_it_is_accepted(account: BrokerAccount, file: Any) -> None:
+    before = everything()
+    told = imported(file(*LINES), account, code=1)
+    assert told.splitlines() == [
+        f"Zerodha Console's tradebook for {account}: 3 fills, 2026-04-06 to 2026-06-01",
+        "  new: 3; in the book already: 0",
+        "nothing is written yet; run it again with --accept",
+    ]
+    assert everything() == before
+    assert "new, written: 3" in imported(file(*LINES), account, "--accept", "--by", "Asha")
+    assert fills(account) == FILLS
+    batch = SyncBatch.objects.get(sync_type="IMPORT")
+    assert (batch.status, batch.page.entries_count, Act.objects.get().subject) == (
+        "COMPLETED", 5, "zerodha-tradebook, 3 fills, 2026-04-06 to 2026-06-01",
+    )  # fmt: skip
+    recomputed.check_all_pages()
+
+
+def test_the_file_itself_is_kept_encrypted(account: BrokerAccount, file: Any) -> None:
+    path = file(*LINES)
+    imported(path, account, "--accept")
+    reply = RawReply.objects.get()
+    assert (reply.request, read_body(reply)) == ("IMPORT zerodha-tradebook", path.read_bytes())
+
+
+def test_the_same_file_twice_writes_nothing(account: BrokerAccount, file: Any) -> None:
+    imported(file(*LINES), account, "--accept")
+    before = everything()
+    assert "new, written: 0; in the book already: 3" in imported(file(*LINES), account, "--accept")
+    assert everything() == before
+
+
+def test_files_that_overlap_add_what_is_new_alone(account: BrokerAccount, file: Any) -> None:
+    imported(file(*LINES[:3]), account, "--accept")
+    told = imported(file(ZERODHA, LINES[2], *LINES[3:], row("2026-07-01", "buy", 1)), account, "--accept")
+    assert "new, written: 2; in the book already: 1" in told
+    assert fills(account) == [*FILLS, ("2026-07-01", "BUY", 1, "IMPORT")]
+
+
+def test_two_real_equal_fills_without_numbers_stay_two_however_often_they_are_told(
+    account: BrokerAccount, file: Any
+) -> None:
+    line = f"2026-04-06,BUY,5,3000,TCS,{build.ISINS['TCS']}"
+    imported(file(OURS, line), account, "--accept")
+    for _ in range(2):
+        imported(file(OURS, line, line), account, "--accept")
+    assert fills(account) == [("2026-04-06", "BUY", 5, "IMPORT")] * 2
+
+
+def test_a_name_of_long_ago_says_nothing_of_what_it_means_today(account: BrokerAccount, file: Any) -> None:
+    line = row("2026-04-06", "buy", 10).replace("TCS,", "WIPRO,", 1)
+    imported(file(ZERODHA, line), account, "--accept")
+    instrument = Transaction.objects.get().instrument
+    assert (instrument.isin, instrument.listings.count()) == (build.ISINS["TCS"], 0)
+
+
+def held(broker: Broker, at: At) -> BrokerAccount:
+    """100 TCS on Monday, 5 October."""
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding(quantity=100)]
+    build.synced(account)
+    return account
+
+
+def test_fills_that_the_broker_told_are_not_written_again(broker: Broker, at: At, file: Any) -> None:
+    account = held(broker, at)
+    bought = order("B", 6, "BUY", 10, isin=build.ISINS["TCS"])
+    evening(broker, at, 6, {"TCS": 100}, bought)
+    build.synced(account)
+    at("2026-10-09 10:00")
+    numbered = f"{OURS},trade_id,order_id", f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']},TB,B"
+    without = OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}"
+    for lines in (numbered, without):
+        assert "new, written: 0; in the book already: 1" in imported(file(*lines), account, "--accept")
+    assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
+
+
+def test_what_the_file_says_otherwise_is_named_and_not_taken(account: BrokerAccount, file: Any) -> None:
+    imported(file(ZERODHA, row("2026-04-06", "buy", 10, "3000", "7")), account, "--accept")
+    told = imported(file(ZERODHA, row("2026-04-06", "buy", 10, "3001", "7")), account, "--accept")
+    assert "2026-04-06 TCS: 10 at 3000, in the file 10 at 3001" in told
+    assert Transaction.objects.get().price == 3000
+
+
+def test_up_to_the_openings_day_fills_add_no_quantity(broker: Broker, at: At, file: Any) -> None:
+    account = held(broker, at)
+    at("2026-10-09 10:00")
+    isin = build.ISINS["TCS"]
+    imported(
+        file(OURS, f"2026-04-06,BUY,100,2000,TCS,{isin}", f"2026-10-01,BUY,7,2000,TCS,{isin}"), account, "--accept"
+    )
+    assert (account.holding_changes.count(), explained(account)) == (0, 100)
+
+
+def missed_a_day(broker: Broker, at: At, after: int) -> BrokerAccount:
+    """100 TCS on Monday, nobody looked on Tuesday, and `after` on Wednesday."""
+    account = held(broker, at)
+    at("2026-10-07 16:05")
+    broker.says["holdings"] = [build.a_holding(quantity=after)]
+    build.synced(account)
+    return account
+
+
+@pytest.mark.parametrize(
+    ("after", "lines", "left", "answered"),
+    [
+        (110, ["2026-10-06,BUY,10,3000"], {}, True),
+        (110, ["2026-10-06,BUY,15,3000", "2026-10-06,SELL,5,3000"], {}, True),
+        (110, ["2026-10-06,BUY,4,3000"], {1: 6}, False),
+        (90, ["2026-10-07,SELL,10,3000"], {}, True),  # lowered on the day of the sale
+        (100, ["2026-10-06,BUY,10,3000"], {1: -10}, False),  # which the holdings of Wednesday did not show
+        (110, ["2026-10-06,BUY,10,3000", "2026-10-08,BUY,3,3000"], {}, True),  # the last is still expected
+    ],
+)
+def test_a_missed_day_is_filled_in_and_its_question_answered(
+    broker: Broker, at: At, file: Any, after: int, lines: list[str], left: dict[int, int], answered: bool
+) -> None:
+    account = missed_a_day(broker, at, after)
+    at("2026-10-09 10:00")
+    told = imported(file(OURS, *(f"{line},TCS,{build.ISINS['TCS']}" for line in lines)), account, "--accept")
+    assert left_open(account) == left
+    assert ("questions that it answers: 1" in told) is answered
+    assert explained(account) == after
+    recomputed.check_all_pages()
+
+
+def test_what_a_file_explains_is_not_expected_again(broker: Broker, at: At, file: Any) -> None:
+    account = missed_a_day(broker, at, 110)
+    at("2026-10-08 10:00")
+    imported(file(OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    evening(broker, at, 8, {"TCS": 110})
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({}, 110)
+
+
+def test_the_missed_looks_of_the_days_of_a_file_are_back_filled(broker: Broker, at: At, file: Any) -> None:
+    from portfolio.schedule.coverage import cover
+    from portfolio.schedule.tick import tick
+
+    account = held(broker, at)
+    at("2026-10-09 10:00")
+    tick()
+    missed = account.slots.filter(result="missed", kind="DAILY_PORTFOLIO")
+    days = sorted(set(missed.values_list("trading_day", flat=True)))
+    assert days
+    path = file(OURS, f"{days[0]},BUY,10,3000,TCS,{build.ISINS['TCS']}")
+    told = imported(path, account, "--accept", "--until", str(days[-1]))
+    assert f"missed days that it fills in: {', '.join(map(str, days))}" in told
+    (covered,) = cover([account], date(2026, 10, 1), date(2026, 10, 31), build.MORNING.replace(day=9))
+    assert {day.result for day in covered.days if day.day in days} == {"back_filled"}
+
+
+def test_fills_of_today_are_left_to_the_sync(broker: Broker, at: At, file: Any) -> None:
+    account = held(broker, at)
+    told = imported(file(OURS, f"2026-10-05,BUY,10,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    assert "left to the sync, since they are of today or later: 1" in told
+    assert fills(account) == []
+
+
+def test_a_file_of_another_account_or_another_broker_is_refused(account: BrokerAccount, file: Any) -> None:
+    imported(file(*LINES), account, "--accept")
+    before = everything()
+    groww, other = build.an_account("GROWW", "1"), build.an_account("ZERODHA", "CD5678")
+    told = imported(file(*LINES), groww, "--accept", code=2)
+    assert told == f"this is Zerodha Console's tradebook, and {groww} is an account at Groww"
+    assert f"fills of this file stand in the book of {account}" in imported(file(*LINES), other, "--accept", code=2)
+    assert everything()[:-1] == before[:-1]
+    imported(file(*LINES), other, "--accept", "--anyway")
+    assert fills(other) == FILLS
+
+
+HEAVY = "Stock name,Symbol,ISIN,Type,Quantity,Value,Exchange,Exchange Order Id,Execution date and time,Order status"
+BAD: list[tuple[bytes, str]] = [
+    (b"", "the file is empty"),
+    (ZERODHA.encode(), "there is no fill in it, only the line 1 of column names"),
+    (
+        f"{HEAVY}\nTCS,TCS,INE467B01029,BUY".encode(),
+        "line 1: not a file that can be read here. Its columns are: Stock name",
+    ),
+    ("\n".join(LINES)[:-40].encode(), "line 4: 11 columns, not 14; the file was cut off"),
+    ("\n".join(LINES).encode("utf-16"), "line 1: not in UTF-8; save the file as CSV UTF-8"),
+    (
+        "\n".join([*LINES, row("2026-04-06", "buy", 1).replace("TCS", "Caf\xe9")]).encode("latin-1"),
+        "line 5: not in UTF-8",
+    ),
+    (b"PK\x03\x04 and more", "a spreadsheet, not a CSV file"),
+    (
+        "\n".join(LINES).replace("10.000000", '"1,0.00"').encode(),
+        "line 2: quantity: '1,0.00' is no number; write it as",
+    ),
+    ("\n".join(LINES).replace("10.000000", '"10,000000"').encode(), "line 2: quantity: '10,000000' is no number"),
+    ("\n".join(LINES).replace("10.000000", "१०").encode(), "line 2: quantity: '१०' is no number"),
+    ("\n".join(LINES).replace("10.000000", "-10").encode(), "line 2: quantity: '-10' is no number"),
+    ("\n".join(LINES).replace("10.000000", "0").encode(), "line 2: quantity: 0 is no fill"),
+    ("\n".join(LINES).replace("2026-06-01,", "01-06-2026,").encode(), "line 4: date: '01-06-2026' is no day"),
+    ("\n".join(LINES).replace("T10:00:00", " 10 a.m.").encode(), "line 2: time: '2026-04-06 10 a.m.' is no time"),
+    ("\n".join(LINES).replace("sell", "short").encode(), "line 4: side: 'short' is neither buy nor sell"),
+    ("\n".join(LINES).replace("INE467B01029", "TCS").encode(), "line 2: isin: 'TCS' is no ISIN"),
+    ("\n".join(LINES).replace(",EQ,EQ,", ",MF,EQ,").encode(), "line 2: segment: 'MF' is not one that is kept here"),
+    ("\n".join(LINES).replace("10.000000", '"10').encode(), "no line of a CSV file"),
+    ("\n".join([*LINES, "=1+1," + "x" * 300]).encode(), "line 5: 2 columns, not 14"),
+    (
+        "\n".join([*LINES, row("2026-04-06", "buy", 1, symbol="TCS").replace("TCS", "T" * 99)]).encode(),
+        "line 5: symbol: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "why"), BAD)
+def test_a_bad_file_is_refused_with_its_line_and_nothing_is_written(
+    account: BrokerAccount, tmp_path: Path, body: bytes, why: str
+) -> None:
+    path, before = tmp_path / "bad.csv", everything()
+    path.write_bytes(body)
+    assert why in imported(path, account, "--accept", code=2)
+    assert everything() == before
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(account: BrokerAccount, tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("wb") as out:
+        out.truncate(100_000_000)
+    assert "100 MB are more than the 50 MB that are taken at once" in imported(path, account, "--accept", code=2)
+    assert "cannot be read: No such file or directory" in imported(tmp_path / "none.csv", account, "--accept", code=2)
+    assert "cannot be read: Is a directory" in imported(tmp_path, account, "--accept", code=2)
+
+
+def test_numbers_are_exact_and_times_are_indias(account: BrokerAccount, file: Any) -> None:
+    line = row("2026-04-06", "buy", 10).replace("3000.000000", "2456.712345")
+    imported(file(ZERODHA, line), account, "--accept")
+    fill = Transaction.objects.get()
+    assert (fill.price, fill.amount, str(fill.executed_at)) == (
+        Decimal("2456.712345"), Decimal("24567.12345"), "2026-04-06 04:30:00+00:00",
+    )  # fmt: skip

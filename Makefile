@@ -5,7 +5,7 @@ BIN := .venv/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 SOURCES := manage.py ledger portfolio portfolio_project simulators benchmarks tests
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes -r
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile --no-deps --require-hashes -r
 COMPILE := uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate
 
 .PHONY: help setup setup-dev migrate demo run test faults lint bench lock

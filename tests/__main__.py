@@ -19,6 +19,11 @@ WORKERS = "2"
 
 def main(arguments: Sequence[str]) -> int:
     """`arguments` are pytest's own."""
+    with databases.templates():
+        return both(arguments)
+
+
+def both(arguments: Sequence[str]) -> int:
     counts, failed = run("SQLite", *arguments)
     try:
         databases.postgres_server()

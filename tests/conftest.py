@@ -6,8 +6,8 @@ Tests that touch the database carry the mark `database`; with `--database=postgr
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ NOW = "2026-10-05T16:05:00+05:30"  # a Monday, after the close
 
 _folder = Path()
 _server = ""
+_until_the_end = ExitStack()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything imports Django: a folder, a database and keys of our own."""
     global _folder, _server
-    _folder = Path(tempfile.mkdtemp(prefix="khata-test-"))
+    _folder = databases.a_folder()
+    _until_the_end.enter_context(databases.templates())
     try:
         (_folder / "database").mkdir()  # keys beside the database are refused, see portfolio/checks.py
         url, _server = databases.make(config.getoption("--database"), _folder / "database")
@@ -63,14 +65,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
     connections.close_all()
     databases.drop(os.environ.get("DATABASE_URL", ""), _server)
+    _until_the_end.close()
     shutil.rmtree(_folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def _migrated() -> None:
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
+    databases.migrate(os.environ["DATABASE_URL"], _server)
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,51 @@
-"""The databases that tests run on: a fresh one a worker, chosen with `--database`."""
+"""The databases that tests run on: a fresh one a worker, chosen with `--database`.
 
+One of a run is migrated, as the template; the others are copies of it.
+"""
+
+import fcntl
 import os
 import secrets
+import shutil
+import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 LOCAL_SERVERS = ("postgresql://root@127.0.0.1:5432/postgres", "postgresql://postgres@127.0.0.1:5432/postgres")
+SHARED = "KHATA_TEST_TEMPLATES"  # the folder where the runs and workers of one start find the templates
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 1 << 30
 
 
 class NoPostgres(Exception):
     """No PostgreSQL is at hand; the message says what was tried."""
+
+
+def a_folder() -> Path:
+    """In memory where there is enough of it: what is thrown away need not reach a disk."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
+    return Path(tempfile.mkdtemp(prefix="khata-test-", dir=MEMORY if roomy else None))
+
+
+@contextmanager
+def templates() -> Iterator[None]:
+    """Within it, in this process and in those that it starts, each kind of database is migrated once."""
+    if SHARED in os.environ:
+        yield
+        return
+    folder = a_folder()
+    os.environ[SHARED] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[SHARED]
+        for note in folder.glob("*.postgresql"):
+            drop(*note.read_text().split())
+        shutil.rmtree(folder)
 
 
 def postgres_server() -> str:
@@ -47,14 +80,69 @@ def make(kind: str, folder: Path) -> tuple[str, str]:
     if kind == "sqlite":
         return f"sqlite:///{folder / 'test.sqlite3'}", ""
     server = postgres_server()
-    name = f"khata_test_{secrets.token_hex(6)}"
+    url = _named(server, f"khata_test_{secrets.token_hex(6)}")
+    _create(url, server)
+    return url, server
+
+
+def migrate(url: str, server: str) -> None:
+    """Brings the one at this address up to date: migrates the first of its kind, copies it for the others."""
+    from django.db import connections
+
+    with (Path(os.environ[SHARED]) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connections.close_all()  # nobody may be in a database that is copied
+        _postgresql(url, server) if server else _sqlite(Path(urlsplit(url).path[1:]))
+
+
+def _sqlite(file: Path) -> None:
+    template = Path(os.environ[SHARED]) / "template.sqlite3"
+    os.environ["KHATA_TEST_TEMPLATE"] = str(template)
+    if template.exists():
+        shutil.copy(template, file)
+        return
+    _run_migrations()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("VACUUM INTO ?", [str(template)])
+
+
+def _postgresql(url: str, server: str) -> None:
+    note = Path(os.environ[SHARED]) / "template.postgresql"
+    if note.exists():
+        drop(url, server)
+        _create(url, server, like=note.read_text().split()[0])
+        return
+    _run_migrations()
+    template = _named(server, f"khata_template_{secrets.token_hex(6)}")
+    _create(template, server, like=url)
+    note.write_text(f"{template} {server}")
+
+
+def _run_migrations() -> None:
+    from django.core.management import call_command
+    from django.db import connections
+
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+
+
+def _create(url: str, server: str, like: str = "") -> None:
+    name, template = _name_in(url), f" TEMPLATE {_name_in(like)}" if like else ""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name}{template}".encode())
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())  # it is thrown away
+
+
+def _named(server: str, name: str) -> str:
     parts = urlsplit(server)
-    return urlunsplit((parts.scheme, parts.netloc, f"/{name}", parts.query, "")), server
+    return urlunsplit((parts.scheme, parts.netloc, f"/{name}", parts.query, ""))
+
+
+def _name_in(url: str) -> str:
+    return urlsplit(url).path[1:]
 
 
 def drop(url: str, server: str) -> None:
     if server:
         with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {urlsplit(url).path[1:]} WITH (FORCE)".encode())
+            connection.execute(f"DROP DATABASE IF EXISTS {_name_in(url)} WITH (FORCE)".encode())

@@ -61,10 +61,11 @@ def _make_environment(client: str) -> None:
 
 
 def _commands(environment: Path, requirements: Path) -> list[list[str]]:
-    python = str(environment / "bin" / "python")
+    """Every package is named in the requirements, and only what is used is compiled: that is most of the time."""
+    python, exactly = str(environment / "bin" / "python"), ["--no-deps", "--require-hashes", "-r", str(requirements)]
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv:
-        install = [uv, "pip", "install", "--python", python, "--require-hashes", "-r", str(requirements)]
-        return [[uv, "venv", "--clear", "--python", sys.executable, str(environment)], install]
-    install = [python, "-m", "pip", "install", "--require-hashes", "-r", str(requirements)]
-    return [[sys.executable, "-m", "venv", "--clear", str(environment)], install]
+        make = [uv, "venv", "--clear", "--python", sys.executable, str(environment)]
+        return [make, [uv, "pip", "install", "--python", python, *exactly]]
+    make = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)]
+    return [make, [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile", *exactly]]

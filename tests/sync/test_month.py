@@ -12,7 +12,7 @@ from tests.sync.month import Month, live
 pytestmark = pytest.mark.database
 
 WAYS = {
-    "three looks a day": (("11:00", "16:05", "19:00"), {}),
+    "two looks a day": (("11:00", "16:05"), {}),
     "sales lower holdings at once": (("16:05",), {"fno_trades_404": True, "sales_lower_holdings_at_once": True}),
     "T+1 inside the quantity": (("19:00",), {"t1_inside_quantity": True}),
 }

@@ -18,6 +18,7 @@ from ..ids import new_ids
 from ..models import AccountHead, BrokerAccount, Schedule, ScheduledLook, SyncSlot
 from ..sync import bulk
 from ..sync.bulk import schema
+from ..triggers.registry import needs_person
 from .plan import Look, Owed, Plan, midnight_after, owed_between
 
 ACCOUNTS_AT_ONCE = 1000
@@ -30,13 +31,15 @@ SLOT = schema(
 
 
 class Follower(NamedTuple):
-    """An account whose looks are not written down yet. `is_synced` is False for one that no sync may touch."""
+    """An account whose looks are not written down yet. `is_synced` is False for one that no sync may touch,
+    `is_attended` is True where its owner has to log in every day."""
 
     head_id: UUID
     account_id: UUID
     owed_until: datetime
     schedule: str
     is_synced: bool
+    is_attended: bool
 
 
 def owe(now: datetime) -> int:
@@ -77,10 +80,15 @@ def _followers(until: datetime) -> list[Follower]:
     """Locks their heads, in id order as everybody does."""
     heads = AccountHead.objects.select_for_update(of=("self",)).filter(owed_until__lt=until).order_by("pk")
     synced = BrokerAccount.objects.to_sync().filter(pk=OuterRef("account"))
-    rows = heads.values_list("pk", "account", "owed_until", "account__schedule", Exists(synced))[:ACCOUNTS_AT_ONCE]
+    rows = heads.values_list(
+        "pk", "account", "owed_until", "account__schedule", Exists(synced), "account__broker",
+        "account__credential__login_method",
+    )  # fmt: skip
+    found = list(rows[:ACCOUNTS_AT_ONCE])
+    attended = {login for login in {row[-2:] for row in found} if needs_person(*login)}
     return [
-        Follower(pk, account, since, code or Schedule.DEFAULT, is_synced)
-        for pk, account, since, code, is_synced in rows
+        Follower(pk, account, since, code or Schedule.DEFAULT, is_synced, (broker, method) in attended)
+        for pk, account, since, code, is_synced, broker, method in found
     ]
 
 
@@ -92,7 +100,8 @@ def _owed(followers: Sequence[Follower], until: datetime) -> Iterator[tuple[UUID
         if key not in made:
             made[key] = owed_between(plans[follower.schedule], follower.owed_until, until)
         if follower.is_synced:
-            yield from ((follower.account_id, each) for each in made[key])
+            owed = (each for each in made[key] if not (each.unattended_only and follower.is_attended))
+            yield from ((follower.account_id, each) for each in owed)
 
 
 def _known(owed: Iterable[tuple[UUID, Owed]]) -> set[tuple[UUID, str, datetime]]:

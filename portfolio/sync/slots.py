@@ -69,8 +69,9 @@ def _next_attempt(slot: SyncSlot, capture: Capture, now: datetime) -> datetime |
     if retries.INTERRUPTED in kinds:
         slot.lost_runs += slot.batch_id == UUID(capture.batch_id)
         return now if slot.lost_runs < retries.LOST_RUNS else None
-    moment = retries.next_attempt(kinds, max(slot.attempts, 1), now, random.random(), capture.retry_after)  # noqa: S311
-    return moment if moment and moment <= slot.retry_until else None
+    evening = retries.Evening(slot.retry_until, slot.ends_at)
+    chance = random.random()  # noqa: S311
+    return retries.next_attempt(kinds, max(slot.attempts, 1), now, chance, evening, capture.retry_after)
 
 
 def _reason(capture: Capture) -> str:

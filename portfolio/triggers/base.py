@@ -123,11 +123,15 @@ class CredentialField(NamedTuple):
 
 
 class LoginMethod(NamedTuple):
-    """One way to log in: a name, one line for the person, and what to ask for."""
+    """One way to log in: a name, one line for the person, and what to ask for.
+
+    `needs_person`: nothing renews it; its owner has to do something every trading day.
+    """
 
     name: str
     label: str
     fields: tuple[CredentialField, ...]
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,14 @@ LOGIN_METHODS = (
         "approval",
         "API key and secret: you approve the key every day",
         (CredentialField("api_key", "API key"), CredentialField("api_secret", "API secret")),
+        needs_person=True,
     ),
-    LoginMethod("token", "an access token that you paste every day", (CredentialField("access_token", "Token"),)),
+    LoginMethod(
+        "token",
+        "an access token that you paste every day",
+        (CredentialField("access_token", "Token"),),
+        needs_person=True,
+    ),
 )
 ADVICE = {
     "totp": f"Check the TOTP token and the subscription at {KEYS_PAGE}, and this machine's clock",

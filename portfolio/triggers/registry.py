@@ -30,3 +30,10 @@ def get_trigger_for_code(code: str) -> type[BaseTrigger] | None:
         for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=code):
             REGISTRY.setdefault(code, entry_point.load())
     return REGISTRY.get(code)
+
+
+def needs_person(code: str, login_method: str | None) -> bool:
+    """Whether its owner has to log in every day. False for what is not known: then the broker will say so."""
+    trigger = get_trigger_for_code(code)
+    methods = trigger.login_methods if trigger else ()
+    return any(method.needs_person for method in methods if method.name == login_method)

@@ -33,6 +33,7 @@ LOGIN_METHODS = (
                 is_kept=False,
             ),
         ),
+        needs_person=True,
     ),
 )
 VERSION = {"X-Kite-Version": "3"}

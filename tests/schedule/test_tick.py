@@ -2,8 +2,10 @@
 
 import pytest
 
-from portfolio.models import SyncSlot
+from portfolio.models import BrokerAccountCredential, SyncSlot
 from portfolio.schedule.tick import tick
+from portfolio.triggers.base import BrokerUnavailable, LoginMethod
+from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
 from tests.sync.scripted import Broker
@@ -50,3 +52,26 @@ def test_a_day_that_nobody_asked_for_is_missed_and_never_made_up_for(broker: Bro
 
 def test_a_tick_without_accounts_does_nothing() -> None:
     assert (tick(), SyncSlot.objects.count()) == (0, 0)
+
+
+def test_a_look_before_the_market_is_not_owed_where_a_person_must_log_in(
+    broker: Broker, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = LoginMethod("token", "renews itself", ()), LoginMethod("browser", "by hand", (), needs_person=True)
+    monkeypatch.setattr(REGISTRY["SCRIPTED"], "login_methods", methods)
+    unattended, attended = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "BY HAND")
+    BrokerAccountCredential.objects.filter(account=attended).update(login_method="browser")
+    tick_at(at, "2026-10-06 08:30")
+    assert results(unattended, "HOLDINGS_LOOK") == {"10-06 08:30": "complete"}
+    assert results(attended, "HOLDINGS_LOOK") == {}
+    assert [*results(attended)] == ["10-05 16:00", "10-05 19:00", "10-06 16:00", "10-06 19:00"]
+
+
+def test_a_broker_that_comes_back_at_the_last_moment_is_caught(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    every_five_minutes = [f"2026-10-05 {16 + n // 12:02}:{n % 12 * 5:02}" for n in range(90)]
+    tick_at(at, *every_five_minutes)
+    broker.says = {"holdings": []}
+    assert tick_at(at, "2026-10-05 23:30") == [1]
+    assert results(account) == EVENING

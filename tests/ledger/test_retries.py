@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 def minutes(kind: str, attempts: int, chance: float = 1, asked_pause: float | None = None) -> float | None:
     moment = next_attempt([kind], attempts, FOUR, chance, EVENING, asked_pause)
-    return moment and (moment - FOUR) / MINUTE
+    return (moment - FOUR) / MINUTE if moment else None
 
 
 @pytest.mark.parametrize(

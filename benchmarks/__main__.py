@@ -1,6 +1,7 @@
 """`python -m benchmarks [what ...]`: each prints its ratio beside what it is compared to, in one run.
 
-sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch.
+sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
+proof (in a book of 1,000,000 rows).
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 from . import database
 
 KINDS = ("postgresql", "sqlite")
-ALL = ("sync", "leaves", "depth", "fetch")
+ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof")
 
 
 def _options() -> argparse.Namespace:
@@ -19,16 +20,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("what", nargs="*", default=list(ALL), help=f"of {', '.join(ALL)}; all without it")
     parser.add_argument("--database", choices=KINDS, help="on this kind alone")
     parser.add_argument("--versions", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_known_args()[0]  # the rest is the benchmark's own
+    options, rest = parser.parse_known_args()  # the rest is the benchmark's own
+    options.rest = rest
+    return options
 
 
 def _run(what: str, kind: str, versions: int) -> None:
     """One benchmark on one database, in this process."""
     with database.fresh(kind):
-        from . import depth, fetch, leaves, sync
+        from . import depth, fetch, leaves, sync, verify
 
         if what == "depth-worker":
             depth.worker(versions)
+        elif what in ("verify", "proof"):
+            verify.main(what)
         else:
             {"sync": sync.main, "leaves": leaves.main, "fetch": fetch.main}[what]()
 
@@ -52,7 +57,8 @@ def main() -> None:
         return
     for what in options.what:
         for kind in ("postgresql",) if what == "fetch" else kinds:
-            subprocess.run([sys.executable, "-m", "benchmarks", what, "--database", kind], check=True)
+            command = [sys.executable, "-m", "benchmarks", what, "--database", kind, *options.rest]
+            subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

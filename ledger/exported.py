@@ -1,12 +1,14 @@
 """The pages of an export, one after the other, as fast as they can be hashed: only what does not fit is looked at."""
 
-from hashlib import sha256
+import re
 
 from . import lines, merkle
 from .findings import TREE, Chain, Finding, Sealed, digest, judge_page
-from .page import Entry, Page
+from .page import Entry
 from .preamble import Checked, Preamble, Reader, fields_of, name_of, page_of
 
+_BEGINS_A_PAGE = re.compile(rb'\["ledger_pages","1","([^"\\]+)","\d{1,18}","(\d{1,9})",')
+_PAGE = b'["ledger_pages","1","%b","%d","%d","%b","%b","%b"]'
 _ENDS_A_PAGE = (lines.PLACE, b'["leaves"', b'["end"')
 
 
@@ -17,12 +19,12 @@ class Book:
         self.reader, self.preamble, self.checked, self.sizes = reader, preamble, checked, sizes
         self.tree = merkle.Growing()
         self.roots: dict[int, bytes] = {}
-        self.chains: dict[str, Chain] = {}
+        self.chains: dict[bytes, Chain] = {}
 
     def check(self) -> tuple[int, dict[int, bytes]]:
         """How many pages the tree has, and its root at the sizes that are asked for. Of one account's export that is
         not known: each of its pages has a path of its own."""
-        while text := self.reader.next():
+        while (text := self.reader.next()) is not None:
             if text.startswith(lines.PLACE):
                 self._page(text)
             elif text.startswith(b'["end"'):
@@ -39,30 +41,41 @@ class Book:
 
     def _page(self, place: bytes) -> None:
         reader, first = self.reader, self.reader.number
-        text, batch = reader.next(), reader.next()
+        begun = reader.take(2)
+        found = _BEGINS_A_PAGE.match(begun[0]) if len(begun) == 2 else None
+        if found is None:
+            self._say("this page is damaged")
+            reader.put_back([text for text in begun if text.startswith(_ENDS_A_PAGE)])
+            return
+        text, batch, head, count = begun[0], begun[1], found[1], int(found[2])
+        rows = reader.take(count + 1)
+        stored = rows.pop() if len(rows) > count else b""
+        leaves, header = merkle.leaf_hashes(rows), digest(batch)
+        link = self.chains.get(head) or self.chains.setdefault(head, Chain(head.decode()))
+        expected = (head, link.number + 1, len(rows), _hex(merkle.root(leaves)), _hex(header), _hex(link.hash))
+        hash_ = digest(text)
+        # All that the page says, in one comparison; and its list of leaves.
+        if text == _PAGE % expected and stored == b'["leaves","%b"]' % _hex(b"".join(leaves)):
+            link.number, link.hash = link.number + 1, hash_
+            number = link.number
+        else:
+            number = self._judge(text, batch, rows, stored, first, link)
+        self.checked.pages += 1
+        self.checked.rows += len(rows)
+        self._place(place, link.account, number, hash_, first)
+
+    def _judge(self, text: bytes, batch: bytes, rows: list[bytes], stored: bytes, first: int, link: Chain) -> int:
+        """Names what is wrong. Lines that belong to the next page, since some are missing, are put back. Returns the
+        page's number."""
         page = page_of(text)
         if page is None:
             self._say("this page is damaged")
-            return
-        rows = reader.take(page.entries_count)
-        stored = reader.next()
-        leaves = [sha256(b"\x00" + row[:-1]).digest() for row in rows]
-        header = digest(batch[:-1])
-        fits = merkle.root(leaves) == page.root and header == page.header_digest and len(rows) == page.entries_count
-        if not fits or stored != lines.leaves_line([leaf.hex() for leaf in leaves]):
-            self._judge(page, batch, rows, stored, first)
-        self.checked.pages += 1
-        self.checked.rows += len(rows)
-        self._follow(page)
-        self._place(place, page, first)
-
-    def _judge(self, page: Page, batch: bytes, rows: list[bytes], stored: bytes, first: int) -> None:
-        """Names what is wrong. Lines that belong to the next page, since some are missing, are put back."""
+            return 0
         lists = [*rows, stored]
         cut = next((i for i, text in enumerate(lists) if text.startswith(_ENDS_A_PAGE)), len(lists))
         if cut != len(rows):
             begins_anew = not lists[cut : cut + 1] or not lists[cut].startswith(b'["leaves"')
-            self.reader.put_back([text for text in lists[cut + (not begins_anew) :] if text])
+            self.reader.put_back([text for text in lists[cut + (not begins_anew) :] if text or cut < len(rows)])
             stored = b"" if begins_anew else lists[cut]
             del rows[cut:]
         batch_fields = fields_of(batch) or [""] * 2
@@ -72,56 +85,58 @@ class Book:
             if fields is None:
                 self.checked.findings.append(Finding("this row is damaged", page=page.number, line=number))
             schema, row_id = name_of(text)
-            entries.append(Entry(schema, row_id, sha256(b"\x00" + text[:-1]).digest()))
+            entries.append(Entry(schema, row_id, merkle.leaf_hash(text)))
             lines_of[schema, row_id] = number
-        listed = stored[len(b'["leaves","') : -3].decode("ascii", "replace")
+        listed = stored[len(b'["leaves","') : -2].decode("ascii", "replace")
         expected = [listed[i : i + 64] for i in range(0, len(listed), 64)]
         changed = [e for e, leaf in zip(entries, expected, strict=False) if e.leaf.hex() != leaf]
-        header = digest(batch[:-1]) if batch_fields[0] else None
+        header = digest(batch) if batch_fields[0] else None
         sealed = Sealed(page, str(batch_fields[0]), header, entries, changed)
         for finding in judge_page(sealed, str(batch_fields[1] or "")):
             line = lines_of.get((finding.table, finding.row), first)
             self.checked.findings.append(finding._replace(line=line))
         if len(expected) != len(entries) or len(listed) % 64:
             self.checked.findings.append(Finding("the list of leaves is damaged", page=page.number, line=first))
+        follows = link.follow(page.number, page.previous_hash, page.hash)
+        self.checked.findings += [finding._replace(line=first) for finding in follows]
+        return page.number
 
-    def _follow(self, page: Page) -> None:
-        link = self.chains.setdefault(page.head_id, Chain(page.head_id))
-        if page.number == link.number + 1 and page.previous_hash == link.hash:
-            link.number, link.hash = page.number, page.hash
-        else:
-            self.checked.findings += [
-                finding._replace(line=self.reader.number)
-                for finding in link.follow(page.number, page.previous_hash, page.hash)
-            ]
-
-    def _place(self, place: bytes, page: Page, line: int) -> None:
+    def _place(self, place: bytes, head: str, number: int, hash_: bytes, line: int) -> None:
+        if not self.preamble.account and place == b'["place","%d",""]' % (self.tree.size + 1):  # as nearly all are
+            self._grow(hash_)
+            return
         try:
             _, position, path = lines.words_of(place)
             at, nodes = int(position or 0), lines.path_of(path)
         except ValueError:
-            self.checked.findings.append(Finding("the place of this page is damaged", page=page.number, line=line))
+            self.checked.findings.append(Finding("the place of this page is damaged", page=number, line=line))
             return
         if not at:
             return
-        leaf = merkle.leaf_hash(page.hash)
         if self.preamble.account:
-            last = self.preamble.last
+            last, leaf = self.preamble.last, merkle.leaf_hash(hash_)
             if last and merkle.root_from_path(leaf, at - 1, last.checkpoint.size, nodes) != last.checkpoint.root:
                 says = "the page is not at this position of the tree that was signed"
-                self.checked.findings.append(Finding(says, page.head_id, page.number, TREE, position, line))
+                self.checked.findings.append(Finding(says, head, number, TREE, position, line))
             return
         if at != self.tree.size + 1:
             says = f"position {self.tree.size + 1} of the tree is missing: {at} comes next"
-            self.checked.findings.append(Finding(says, page.head_id, page.number, TREE, position, line))
-        self.tree.append(leaf)
+            self.checked.findings.append(Finding(says, head, number, TREE, position, line))
+        self._grow(hash_)
+
+    def _grow(self, hash_: bytes) -> None:
+        self.tree.append(merkle.leaf_hash(hash_))
         if self.tree.size in self.sizes:
             self.roots[self.tree.size] = self.tree.root()
 
     def _end(self, text: bytes) -> None:
-        if text != lines.line("end", self.checked.pages, self.checked.rows):
+        if text + b"\n" != lines.line("end", self.checked.pages, self.checked.rows):
             self._say(
                 f"{self.checked.pages} pages and {self.checked.rows} rows are there, which is not what the end says"
             )
-        if self.reader.next():
+        if self.reader.next() is not None:
             self._say("something was added after the end")
+
+
+def _hex(value: bytes) -> bytes:
+    return value.hex().encode()

@@ -1,17 +1,17 @@
 """How an export or a proof begins: whose it is, which key and checkpoints come with it, and what joins those."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, islice
 from typing import BinaryIO, NamedTuple
 
 from . import lines, merkle
 from .checkpoint import Key, Note, read_key, read_notes
 from .errors import BadCheckpoint, BadExport
 from .findings import CHECKPOINTS, Finding, Signed
-from .page import PAGE, Page, page_hash
+from .page import PAGE, Page
 
+BLOCK_BYTES = 1 << 20
 _PAGE_HEAD = f'["{PAGE.name}","{PAGE.version}","'.encode()
 
 
@@ -37,41 +37,54 @@ class Checked:
 
 
 class Reader:
-    """The lines of a file, each with its number; some can be put back."""
+    """The lines of a file, without their ends, each with its number; some can be put back."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._lines: Iterator[bytes] = iter(file)
+        self._file, self._lines, self._at, self._rest = file, list[bytes](), 0, b""
         self.number = 0
 
-    def next(self) -> bytes:
-        self.number += 1
-        return next(self._lines, b"")
+    def next(self) -> bytes | None:
+        """None at the end of the file."""
+        taken = self.take(1)
+        return taken[0] if taken else None
 
     def take(self, count: int) -> list[bytes]:
-        taken = list(islice(self._lines, count))
+        """So many lines, or all that are left."""
+        while len(self._lines) - self._at < count and self._read():
+            pass
+        taken = self._lines[self._at : self._at + count]
+        self._at += len(taken)
         self.number += len(taken)
         return taken
 
-    def put_back(self, taken: Sequence[bytes]) -> None:
-        self._lines = chain(taken, self._lines)
+    def put_back(self, taken: list[bytes]) -> None:
+        self._lines, self._at = taken + self._lines[self._at :], 0
         self.number -= len(taken)
+
+    def _read(self) -> bool:
+        block = self._file.read(BLOCK_BYTES)
+        *found, rest = (self._rest + block).split(b"\n")
+        if not block and rest:  # a last line without its end
+            found, rest = [rest], b""
+        self._lines, self._at, self._rest = self._lines[self._at :] + found, 0, rest
+        return bool(block or found)
 
 
 class Preamble:
     """What stands before the first page: who, which key, which checkpoints, and what joins them."""
 
     def __init__(self, reader: Reader, kept: Kept) -> None:
-        self.kind, self.origin, self.account = _title(reader.next())
+        self.kind, self.origin, self.account = _title(reader.next() or b"")
         self.key: Key | None = kept.key
         self.notes: list[Signed] = []
         self.joins: dict[int, list[bytes]] = {}
         self.findings: list[Finding] = []
-        while (text := reader.next()) and not text.startswith((lines.PLACE, b'["end"')):
+        while (text := reader.next()) is not None and not text.startswith((lines.PLACE, b'["end"')):
             try:
                 self._line(*map(str, lines.words_of(text)), number=reader.number, is_given=kept.key is not None)
             except (ValueError, TypeError, BadCheckpoint) as error:
                 self.findings.append(Finding(f"this line is damaged: {error}", line=reader.number))
-        reader.put_back([text] if text else [])
+        reader.put_back([text] if text is not None else [])
 
     def _line(self, word: str, *rest: str, number: int, is_given: bool) -> None:
         if word == "key":
@@ -122,16 +135,15 @@ def _title(text: bytes) -> tuple[str, str, str]:
 
 def page_of(text: bytes) -> Page | None:
     """The page that a line of canonical bytes is, with its hash; None when it is none."""
-    if not text.startswith(_PAGE_HEAD) or not text.endswith(b'"]\n'):
+    if not text.startswith(_PAGE_HEAD) or not text.endswith(b'"]'):
         return None
     try:
-        head, number, count, *hashes = text[len(_PAGE_HEAD) : -3].decode("ascii").split('","')
+        head, number, count, *hashes = text[len(_PAGE_HEAD) : -2].decode("ascii").split('","')
         root, header, previous = map(bytes.fromhex, hashes)
-        page = Page(head, int(number), int(count), root, header, previous, sha256(text[:-1]).digest())
+        page = Page(head, int(number), int(count), root, header, previous, sha256(text).digest())
     except ValueError:
         return None
-    # Written in another way, it would be another text with the same meaning.
-    return page if page_hash(*page[:-1]) == page.hash and page.entries_count >= 0 else None
+    return page if page.entries_count >= 0 else None
 
 
 def fields_of(text: bytes) -> list[str | None] | None:

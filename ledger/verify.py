@@ -4,7 +4,6 @@ Every mismatch is named, with its line. What proves something is the checkpoints
 come with the file only show that it agrees with itself.
 """
 
-from hashlib import sha256
 from typing import BinaryIO
 
 from . import lines, merkle
@@ -47,11 +46,11 @@ def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> None:
     last = preamble.last
     if last is None:
         raise BadExport("the proof has no checkpoint, so it proves nothing")
-    while text := reader.next():
+    while (text := reader.next()) is not None:
         if not text.startswith(lines.PLACE):
             break
         _check_version(reader, text, last, checked)
-    if text != lines.line("end", checked.rows, checked.rows) or reader.next():
+    if text != lines.line("end", checked.rows, checked.rows)[:-1] or reader.next() is not None:
         checked.findings.append(Finding("the proof is cut off, or something was added to it", line=reader.number))
     names = {(row["broker_account_id"], row["groww_order_id"], row["order_date"]) for row in checked.versions}
     if len(names) != 1:
@@ -61,15 +60,15 @@ def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> None:
 def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -> None:
     """One row, up to its page and on to the checkpoint."""
     line = reader.number
-    within, page_text, row = reader.next(), reader.next(), reader.next()
     try:
+        within, page_text, row = reader.take(3)
         _, position, path = lines.words_of(place)
         _, index, page_path = lines.words_of(within)
         page = page_of(page_text)
         fields = fields_of(row)
         if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
             raise ValueError("a page and a row of an order are wanted")
-        leaf = sha256(b"\x00" + row[:-1]).digest()
+        leaf = merkle.leaf_hash(row)
         root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
         size = last.checkpoint.size
         top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, lines.path_of(path))

@@ -1,7 +1,7 @@
-"""What proofs cost in a book of 1,000,000 rows in 100,000 pages: `python -m benchmarks verify proof`, with `--rows N`.
+"""What proofs cost in a book of 1,000,000 rows in 100,000 pages: `python -m benchmarks verify proof`.
 
-verify: `verify_ledger` beside only reading the same rows through the driver, and `python -m ledger verify` on the export.
-proof: the proof of one order, made and checked.
+verify: `verify_ledger` beside only reading the same rows through the driver; `python -m ledger verify` on the export.
+proof: the proof of one order, made and checked. `--rows N` makes the book smaller.
 """
 
 import argparse

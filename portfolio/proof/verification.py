@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import Exists, Min, OuterRef, QuerySet, Sum
 
 from ledger import merkle
 from ledger.canonical import BOOK, SYNC_BATCH
@@ -130,13 +130,25 @@ class _Verification:
         heads = AccountHead.objects.values_list("pk", "page_number", "page_hash")
         ends = {str(pk): (number, bytes(hash_)) for pk, number, hash_ in heads}
         pages = self.scope.pages().order_by("head_id", "number")
-        columns = pages.values_list("head_id", "number", "previous_hash", "hash").iterator()
+        columns = pages.values_list(
+            "head_id", "number", "previous_hash", "hash", "place__position", "place__page_hash"
+        ).iterator()
         for head, links in groupby(columns, key=itemgetter(0)):
             chain = Chain(self.accounts.get(str(head), str(head)))
-            for place, (_, number, previous, hash_) in enumerate(links):
-                if self.scope.since and not place:
+            unplaced = 0
+            for nth, (_, number, previous, hash_, position, placed) in enumerate(links):
+                if self.scope.since and not nth:
                     chain.number, chain.hash = number - 1, bytes(previous)
                 yield from chain.follow(number, bytes(previous), bytes(hash_))
+                if position is None:
+                    unplaced = unplaced or number
+                elif bytes(placed) != bytes(hash_):
+                    says = "the page is not the one that was placed at this position of the tree"
+                    yield Finding(says, chain.account, number, TREE, str(position))
+                elif unplaced:
+                    says = "its place in the tree is gone, though a later page has its own"
+                    yield Finding(says, chain.account, unplaced, TREE)
+                    unplaced = 0
             end = ends.pop(str(head), (0, b""))
             if (chain.number, chain.hash) != end:
                 says = f"the last page is {chain.number}, and the head says {end[0]}: pages were cut off or added"
@@ -198,27 +210,23 @@ class _Verification:
         self.found.above = LedgerPage.objects.count() - self.found.last_checkpoint
 
     def _walk(self, sizes: set[int]) -> tuple[int, dict[int, bytes]]:
-        """Every leaf in its order, with its page. Returns the size, and the root at each of these sizes."""
+        """Every leaf in its order. Returns the size, and the root at each of these sizes."""
         first = self._first_position()
         growing = _grown_to(first - 1)
         roots = {growing.size: growing.root()} if growing.size in sizes else {}
         rows = LedgerTree.objects.filter(position__gte=first).order_by("position")
-        columns = rows.values_list("position", "page_hash", "nodes", "page__hash", "page__head_id", "page__number")
-        for position, page_hash, nodes, hash_, head, number in columns.iterator():
-            account = self.accounts.get(str(head), "")
+        for position, page_hash, nodes in rows.values_list("position", "page_hash", "nodes").iterator():
             while growing.size + 1 < position:
                 self._note([Finding("this position of the tree is gone", table=TREE, row=str(growing.size + 1))])
                 growing.append(merkle.leaf_hash(b""))
-            if hash_ is None or bytes(hash_) != bytes(page_hash):
-                says = "the page is gone" if hash_ is None else "the page is not the one that was placed here"
-                self._note([Finding(says, account, number or 0, TREE, str(position))])
             if b"".join(growing.append(merkle.leaf_hash(bytes(page_hash)))) != bytes(nodes):
-                self._note(
-                    [Finding("the nodes of the tree were changed here", account, number or 0, TREE, str(position))]
-                )
+                self._note([Finding("the nodes of the tree were changed here", table=TREE, row=str(position))])
             if position in sizes:
                 roots[position] = growing.root()
             self.found.positions += 1
+        pages = LedgerPage.objects.filter(pk=OuterRef("page_id"))
+        for position in rows.exclude(Exists(pages)).values_list("position", flat=True):
+            self._note([Finding("the page that was placed here is gone", table=TREE, row=str(position))])
         return growing.size, roots
 
     def _first_position(self) -> int:

@@ -1,0 +1,67 @@
+"""Every attack, at random places below a checkpoint that somebody kept: all are found, and where. No false alarm."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledger.checkpoint import read_notes
+from ledger.findings import Finding, Signed
+from portfolio import guards
+from portfolio.proof import sealer, signing
+from portfolio.proof.verification import verify
+from simulators.market import Market
+from simulators.scripts import demo_investors
+from tests import build
+from tests.proof import tampering
+from tests.proof.attacks import ATTACKS, Traces
+from tests.proof.saved import Saved, save
+
+pytestmark = pytest.mark.database
+NOW = datetime(2026, 10, 6, 5, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def book() -> Iterator[Saved]:
+    """Two investors over a day, signed after each look, without its guards."""
+    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+        accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
+        for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
+            simulator.move_to(f"2026-10-{at}")
+            build.synced(*accounts)
+            sealer.checkpoint(NOW + timedelta(hours=hours))
+    with tampering.unguarded():
+        saved = save()
+        yield saved
+        saved.put_back()
+
+
+def fits(finding: Finding, traces: Traces) -> bool:
+    named = all(
+        not wanted or wanted == found
+        for wanted, found in ((traces.account, finding.account), (traces.page, finding.page), (traces.row, finding.row))
+    )
+    return named and traces.words in finding.says
+
+
+def test_every_attack_below_a_kept_checkpoint_is_found_and_named(
+    book: Saved, is_full: bool, seed: int, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        guards, "problems", lambda connection: []
+    )  # the attacker took them down: they are not the trace
+    kept = [Signed(note, "kept") for note in read_notes(signing.files().checkpoints.read_text("utf-8"))]
+    positions, began, missed = 1000 if is_full else 2, time.monotonic(), []
+    for attack in ATTACKS:
+        for number in range(positions):
+            wanted = attack(random.Random(f"{attack.__name__} {seed} {number}"))
+            findings = verify(kept).findings
+            if not any(fits(finding, wanted) for finding in findings):
+                missed.append((attack.__name__, number, wanted, [str(finding) for finding in findings[:5]]))
+            book.put_back()
+    assert missed == []
+    assert [str(finding) for finding in verify(kept).findings] == []
+    seconds = time.monotonic() - began
+    tell(f"tampering: {len(ATTACKS)} attacks at {positions} places each, all found and named, in {seconds:.0f} s")

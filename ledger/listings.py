@@ -1,8 +1,9 @@
 """Which instrument a name means, from what is known and from what a broker says. Pure.
 
 Identity is the ISIN where there is one. An instrument that was known by its name alone is given the ISIN when a
-broker tells it; a name that means another ISIN now is listed anew from that day on. What points at an instrument
-goes on pointing at it.
+broker tells it; a name that means another ISIN now is listed anew from that day on, once a day at most and never
+back: where two ISINs go by one name, the brokers would take it to and fro for ever. What points at an instrument goes
+on pointing at it.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,6 +32,8 @@ class Known:
     by_isin: dict[str, str] = field(default_factory=dict)
     by_name: dict[Name, str] = field(default_factory=dict)
     without_isin: set[str] = field(default_factory=set)
+    begun: set[Name] = field(default_factory=set)  # what these mean began on this day, or later
+    former: set[tuple[Name, str]] = field(default_factory=set)  # these instruments are called so no more
 
     def of(self, listing: Listing) -> str | None:
         """The id, once both the ISIN and the name lead to it."""
@@ -47,6 +50,8 @@ class Known:
         self.by_isin.clear()
         self.by_name.clear()
         self.without_isin.clear()
+        self.begun.clear()
+        self.former.clear()
 
 
 @dataclass(slots=True)
@@ -69,9 +74,13 @@ def plan(missing: Iterable[Listing], known: Known, new_id: Callable[[], str]) ->
             target = _adopted(listing, known, planned) or _made(listing, planned, new_id)
         if listing.isin:
             known.by_isin[listing.isin] = target
-        if known.by_name.get(name) != target:
+        if known.by_name.get(name) != target and _may_be_listed(name, target, known, planned):
             known.by_name[name] = planned.listed[name] = target
     return planned
+
+
+def _may_be_listed(name: Name, target: str, known: Known, planned: Plan) -> bool:
+    return name not in known.begun and name not in planned.listed and (name, target) not in known.former
 
 
 def _adopted(listing: Listing, known: Known, planned: Plan) -> str | None:

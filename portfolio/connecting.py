@@ -15,6 +15,7 @@ from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
 from .triggers.base import Account, BaseTrigger, Credential, Reply, TriggerError
 from .triggers.client import Transport
+from .triggers.limits import OF_THIS_PROCESS
 
 
 class Refused(Exception):
@@ -117,7 +118,7 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
 
     now = clock.now()
     account = Account("", "", Credential(credentials, now), now)
-    async with Transport(clock.now) as transport:
+    async with Transport(clock.now, shared=OF_THIS_PROCESS) as transport:
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
         made = trigger(account, client, tokens)

@@ -72,17 +72,20 @@ class Manner:
         return web.json_response(self.body(refused.code, refused.message), status=refused.status, headers=headers)
 
 
-def _too_many(fault: Fault, manner: Manner) -> web.Response:
+def _headers(fault: Fault) -> dict[str, str]:
     """`retry_after`: seconds, or "date" for an HTTP date `seconds` (60) from now, in real time as all waiting is."""
     wait = fault.options.get("retry_after")
     if wait == "date":
         wait = format_datetime(datetime.now(UTC) + timedelta(seconds=fault.options.get("seconds", 60)), usegmt=True)
-    headers = {} if wait is None else {"Retry-After": str(wait)}
-    return manner.response(manner.refused["429"], **headers)
+    return {} if wait is None else {"Retry-After": str(wait)}
 
 
-def _html(status: int) -> web.Response:
-    return web.Response(text=HTML, status=status, content_type="text/html")
+def _too_many(fault: Fault, manner: Manner) -> web.Response:
+    return manner.response(manner.refused["429"], **_headers(fault))
+
+
+def _html(status: int, fault: Fault) -> web.Response:
+    return web.Response(text=HTML, status=status, content_type="text/html", headers=_headers(fault))
 
 
 def _failure_with_200(fault: Fault, manner: Manner) -> web.Response:
@@ -108,10 +111,10 @@ REFUSALS = ("401", "403", "404", "500")  # each as its broker says it
 IN_PLACE: dict[str, Callable[[Fault, Manner], web.Response]] = {
     **dict.fromkeys(REFUSALS, lambda fault, manner: manner.response(manner.refused[fault.kind])),
     "429": _too_many,
-    "502": lambda fault, manner: _html(502),
-    "503_html": lambda fault, manner: _html(503),
-    "504": lambda fault, manner: _html(504),
-    "html_200": lambda fault, manner: _html(200),
+    "502": lambda fault, manner: _html(502, fault),
+    "503_html": lambda fault, manner: _html(503, fault),
+    "504": lambda fault, manner: _html(504, fault),
+    "html_200": lambda fault, manner: _html(200, fault),
     "failure_200": _failure_with_200,
     "deep_nesting": _deep_nesting,
     "gzip_bomb": _gzip_bomb,

@@ -12,6 +12,7 @@ from portfolio.ids import new_uuid
 from portfolio.models import AccountHead
 from portfolio.schedule import amendments
 from portfolio.sync import instruments, prices
+from portfolio.triggers.limits import OF_THIS_PROCESS
 
 
 def empty() -> None:
@@ -22,6 +23,7 @@ def empty() -> None:
     amendments.refresh()
     instruments.forget()
     prices.forget()
+    OF_THIS_PROCESS.forget()
     installation.key_ring.cache_clear()
     startup.require_guards.cache_clear()
     startup.require_keys.cache_clear()

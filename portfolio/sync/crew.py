@@ -28,6 +28,7 @@ from ..ids import new_uuid
 from ..keys import CannotDecrypt
 from ..triggers.base import Account, BaseTrigger, Credential, Reply
 from ..triggers.client import Transport
+from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code
 from .capture import Capture, failed
 from .claim import renew
@@ -53,7 +54,7 @@ class Crew:
         self.owner: UUID = new_uuid()
         self._database = ThreadPoolExecutor(SETTLING + 1, thread_name_prefix="database")
         self._stack = AsyncExitStack()
-        self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY)
+        self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY, shared=OF_THIS_PROCESS)
         self._keeper = Keeper(self.in_database, clock.now)
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))

@@ -10,7 +10,6 @@ from threading import Lock
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 
 from ledger.canonical import render
 from ledger.entries import Listing
@@ -104,14 +103,14 @@ def _make_missing(wanted: Sequence[Listing], known: Known, day: date, full_names
     """One process at a time makes instruments; the next one finds what the one before has made."""
     if all(known.of(listing) for listing in wanted):
         return Plan()
-    _learn(known, wanted)
+    _learn(known, wanted, day)
     missing = [listing for listing in wanted if known.of(listing) is None]
     if not missing:
         return Plan()
     try:
         with transaction.atomic():
             models.AccountHead.objects.select_for_update().get(account=None)
-            _learn(known, missing)
+            _learn(known, missing, day)
             planned = plan([listing for listing in missing if known.of(listing) is None], known, new_id)
             _write(planned, day, full_names)
     except BaseException:
@@ -120,17 +119,24 @@ def _make_missing(wanted: Sequence[Listing], known: Known, day: date, full_names
     return planned
 
 
-def _learn(known: Known, wanted: Sequence[Listing]) -> None:
-    """Reads what the tables know of these, in two queries."""
+def _learn(known: Known, wanted: Sequence[Listing], day: date) -> None:
+    """Reads what the tables know of these on this day, in two queries."""
     isins = [listing.isin for listing in wanted if listing.isin and listing.isin not in known.by_isin]
     for pk, isin in models.Instrument.objects.filter(isin__among=isins).values_list("pk", "isin"):
         known.by_isin[str(isin)] = str(pk)
     symbols = {listing.symbol for listing in wanted if known.of(listing) is None}
-    listed = models.Listing.objects.filter(symbol__among=symbols, listed_until=None)
-    columns = ("symbol", "exchange", "segment", "instrument_id", "instrument__isin")
-    for symbol, exchange, segment, pk, isin in listed.values_list(*columns):
-        known.by_name[Name(symbol, exchange, segment)] = str(pk)
-        (known.without_isin.add if isin is None else known.without_isin.discard)(str(pk))
+    known.begun, known.former = set(), set()
+    listed = models.Listing.objects.filter(symbol__among=symbols)
+    columns = ("symbol", "exchange", "segment", "instrument_id", "instrument__isin", "listed_from", "listed_until")
+    for symbol, exchange, segment, pk, isin, since, until in listed.values_list(*columns):
+        name, instrument = Name(symbol, exchange, segment), str(pk)
+        if until is not None:
+            known.former.add((name, instrument))
+            continue
+        known.by_name[name] = instrument
+        (known.without_isin.add if isin is None else known.without_isin.discard)(instrument)
+        if since >= day:
+            known.begun.add(name)
 
 
 def _write(planned: Plan, day: date, full_names: Mapping[str, str]) -> None:
@@ -147,13 +153,10 @@ def _write(planned: Plan, day: date, full_names: Mapping[str, str]) -> None:
 
 
 def _end_former(listed: Mapping[Name, str], day: date) -> None:
-    """What these names meant until now ended yesterday; what they meant since today was never so."""
-    rows = models.Listing.objects.filter(Q(listed_until=None) | Q(listed_from__gte=day))
-    former = [row for row in rows.filter(symbol__among={name.symbol for name in listed}) if _name_of(row) in listed]
-    ended = [row.pk for row in former if row.listed_from < day]
-    never = [row.pk for row in former if row.listed_from >= day]
+    """What these names meant until now ended yesterday."""
+    rows = models.Listing.objects.filter(listed_until=None, symbol__among={name.symbol for name in listed})
+    ended = [row.pk for row in rows if _name_of(row) in listed]
     models.Listing.objects.filter(pk__in=ended).update(listed_until=day - timedelta(days=1))
-    models.Listing.objects.filter(pk__in=never).delete()
 
 
 def _name_of(row: models.Listing) -> Name:

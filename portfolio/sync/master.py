@@ -22,6 +22,7 @@ from .. import clock
 from ..models import BrokerAccount, BrokerType
 from ..triggers.base import Account, Answer, BaseTrigger, Credential, Reply, TriggerError, UnexpectedReply
 from ..triggers.client import Transport
+from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code
 from . import instruments
 from .fetch import called
@@ -124,7 +125,7 @@ async def _asked(trigger: type[BaseTrigger]) -> Any:
     async def keep(reply: Reply) -> None: ...
 
     account = Account("", "", Credential({}), clock.now())
-    async with Transport(clock.now, deadline=DEADLINE_SECONDS) as transport:
+    async with Transport(clock.now, deadline=DEADLINE_SECONDS, shared=OF_THIS_PROCESS) as transport:
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
         method: Any = getattr(trigger(account, client), "fetch_instruments", None)

@@ -28,7 +28,7 @@ from .base import (
     UnexpectedReply,
 )
 from .decode import is_deeper_than
-from .limits import Breaker, Limiter, Sleep, Timer, retry_after
+from .limits import Limiter, Limits, Sleep, Timer, retry_after
 from .permits import Permits, checked_address
 
 Keep = Callable[[Reply], Awaitable[None]]
@@ -56,11 +56,11 @@ class Call:
 
 @dataclass(slots=True)
 class Transport:
-    """What all accounts share: connections, limits, breakers. `async with Transport(clock) as transport: ...`.
+    """What all accounts of a run share: connections, limits. `async with Transport(clock) as transport: ...`.
 
     `clock` gives the instant that is recorded; `timer`, `sleep` and `random` are real time and chance,
     handed in for tests. Seconds: `deadline` for one attempt, connect and body together; `patience` for
-    a call with all its attempts.
+    a call with all its attempts. `shared` are the limits of the process; without them the run has its own.
     """
 
     clock: Callable[[], datetime]
@@ -73,11 +73,15 @@ class Transport:
     timer: Timer = time.monotonic
     sleep: Sleep = asyncio.sleep
     random: Callable[[], float] = random.random
-    _limiters: dict[tuple[str, ...], Limiter] = field(default_factory=dict, repr=False)
-    _breakers: dict[str, Breaker] = field(default_factory=dict, repr=False)
+    shared: Limits | None = None
     _permits: dict[type[BaseTrigger], Permits] = field(default_factory=dict, repr=False)
+    limits: Limits = field(init=False, repr=False)
     _session: aiohttp.ClientSession = field(init=False, repr=False)
     _in_flight: asyncio.Semaphore = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.limits = self.shared or Limits(self.timer, self.sleep)
+        self.limits.tidy()
 
     async def __aenter__(self) -> "Transport":
         self._in_flight = asyncio.Semaphore(self.concurrency)
@@ -107,16 +111,6 @@ class Transport:
         if trigger not in self._permits:
             self._permits[trigger] = Permits(trigger.allowed)
         return self._permits[trigger]
-
-    def limiter(self, trigger: type[BaseTrigger], account_key: str, family: str) -> Limiter:
-        key = (trigger.code, account_key, family)
-        if key not in self._limiters:
-            rates = trigger.limits.get(family, ()) if account_key else trigger.broker_limits
-            self._limiters[key] = Limiter(rates, self.timer, self.sleep)
-        return self._limiters[key]
-
-    def breaker(self, trigger: type[BaseTrigger]) -> Breaker:
-        return self._breakers.setdefault(trigger.code, Breaker(timer=self.timer))
 
     async def send(self, call: Call) -> tuple[Reply, Mapping[str, str]]:
         """One attempt on the wire: the reply with its headers, or BrokerUnavailable."""
@@ -205,7 +199,7 @@ class Client:
             except TriggerError as error:
                 attempts_left -= 1
                 pause = self._pause(error, longest)
-                if isinstance(error, RateLimited):
+                if isinstance(error, RateLimited) or error.retry_after is not None:
                     limiter.hold(pause)
                 if not error.is_retryable or not attempts_left or transport.timer() + pause > ends:
                     raise
@@ -213,14 +207,14 @@ class Client:
             await transport.sleep(pause)
 
     def _limiter(self, call: Call) -> Limiter:
-        return self._transport.limiter(self._trigger, self._account_key, call.family)
+        return self._transport.limits.limiter(self._trigger, self._account_key, call.family)
 
     async def _attempt(self, call: Call) -> Reply:
         transport, trigger = self._transport, self._trigger
-        breaker = transport.breaker(trigger)
+        breaker = transport.limits.breaker(trigger)
         breaker.check()
         await self._limiter(call).wait()
-        await transport.limiter(trigger, "", "").wait()
+        await transport.limits.limiter(trigger, "", "").wait()
         try:
             reply, headers = await transport.send(call)
             if call.is_kept:

@@ -61,9 +61,9 @@ class GrowwTrigger(BaseTrigger):
         Endpoint("GET", "/margins/detail/user", "non_trading"),
         Endpoint("GET", "/live-data/ltp", "live_data"),
     )
-    limits = {
-        "non_trading": (Rate(20, 1), Rate(500, 60)),
-        "live_data": (Rate(10, 1), Rate(300, 60)),
+    limits = {  # half of what Groww allows in a second, see decision 0017
+        "non_trading": (Rate(8, 1), Rate(500, 60)),
+        "live_data": (Rate(5, 1), Rate(300, 60)),
         "login": (Rate(1, 1), Rate(10, 60)),
     }
     login_methods = LOGIN_METHODS

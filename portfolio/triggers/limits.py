@@ -1,10 +1,11 @@
 """How often a broker may be asked, and when it is left in peace for a while.
 
 A limit is between us and the broker's servers, so it runs in real time and not on the clock of the
-book. Used inside one event loop; nothing here opens a socket.
+book, and outlasts the run that reached it. Threads may share it; nothing here opens a socket.
 """
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from .base import BrokerUnavailable, Rate
+from .base import BaseTrigger, BrokerUnavailable, Rate
 
 Timer = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -24,7 +25,7 @@ class Limiter:
     """At most `calls` in any `seconds`, for each of its rates. Callers go in the order they came.
 
     Each caller books the first moment that every rate allows and sleeps until then. A booking is
-    never given back: a cancelled caller costs its place, and no lock is needed.
+    never given back: a cancelled caller costs its place.
     """
 
     def __init__(self, rates: Sequence[Rate], timer: Timer = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
@@ -32,6 +33,7 @@ class Limiter:
         self._timer, self._sleep = timer, sleep
         self._booked: deque[float] = deque(maxlen=max((rate.calls for rate in self._rates), default=1))
         self._not_before = 0.0
+        self._one_at_a_time = threading.Lock()
 
     async def wait(self) -> None:
         delay = self._book()
@@ -46,15 +48,21 @@ class Limiter:
         """Seconds that are left of what the broker asked for."""
         return max(0.0, self._not_before - self._timer())
 
+    def is_idle(self) -> bool:
+        """Whether it holds nobody up: as good as a new one."""
+        longest = max((rate.seconds for rate in self._rates), default=0.0) + SLACK
+        return not self.held() and (not self._booked or self._booked[-1] + longest <= self._timer())
+
     def _book(self) -> float:
-        now = self._timer()
-        booked = self._booked
-        moment = max(now, self._not_before, booked[-1] if booked else now)
-        for calls, seconds in self._rates:
-            if len(booked) >= calls:
-                moment = max(moment, booked[-calls] + seconds + SLACK)
-        booked.append(moment)
-        return moment - now
+        with self._one_at_a_time:
+            now = self._timer()
+            booked = self._booked
+            moment = max(now, self._not_before, booked[-1] if booked else now)
+            for calls, seconds in self._rates:
+                if len(booked) >= calls:
+                    moment = max(moment, booked[-calls] + seconds + SLACK)
+            booked.append(moment)
+            return moment - now
 
 
 class Breaker:
@@ -78,6 +86,40 @@ class Breaker:
         self._failed = self._failed + 1 if is_down else 0
         if self._failed >= self._limit:
             self._closed_until = self._timer() + self._pause
+
+
+class Limits:
+    """Every limiter and breaker of one process, by broker, account and family. They outlast a run."""
+
+    def __init__(self, timer: Timer = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+        self._timer, self._sleep = timer, sleep
+        self._limiters: dict[tuple[str, ...], Limiter] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def limiter(self, trigger: type[BaseTrigger], account_key: str, family: str) -> Limiter:
+        """Of one account; without an account, of the broker as a whole."""
+        rates = trigger.limits.get(family, ()) if account_key else trigger.broker_limits
+        with self._one_at_a_time:
+            key = (trigger.code, account_key, family)
+            return self._limiters.setdefault(key, Limiter(rates, self._timer, self._sleep))
+
+    def breaker(self, trigger: type[BaseTrigger]) -> Breaker:
+        with self._one_at_a_time:
+            return self._breakers.setdefault(trigger.code, Breaker(timer=self._timer))
+
+    def tidy(self) -> None:
+        """Lets go of what holds nobody up, so that thousands of accounts do not add up over the days."""
+        with self._one_at_a_time:
+            self._limiters = {key: limiter for key, limiter in self._limiters.items() if not limiter.is_idle()}
+
+    def forget(self) -> None:
+        with self._one_at_a_time:
+            self._limiters.clear()
+            self._breakers.clear()
+
+
+OF_THIS_PROCESS: Final = Limits()
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

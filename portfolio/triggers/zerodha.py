@@ -59,7 +59,8 @@ class ZerodhaTrigger(BaseTrigger):
         Endpoint("GET", "/trades", "reading"),
         Endpoint("GET", "/quote/ltp", "quotes"),
     )
-    limits = {"reading": (Rate(10, 1),), "quotes": (Rate(1, 1),), "login": (Rate(1, 1), Rate(10, 60))}
+    # Half of what Zerodha allows in a second, see decision 0017.
+    limits = {"reading": (Rate(5, 1),), "quotes": (Rate(1, 2),), "login": (Rate(1, 2), Rate(10, 60))}
     login_methods = LOGIN_METHODS
     parse_holdings = staticmethod(parse_holdings)
     parse_positions = staticmethod(replies.parse_positions)

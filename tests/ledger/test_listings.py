@@ -70,3 +70,25 @@ def test_a_new_name_of_a_known_isin_is_listed_beside_the_old_one(ids: Iterator[s
     known, renamed = a_book((TCS, "old")), Listing("INE467B01029", "TATACONS")
     assert planned(known, ids, renamed) == Plan(listed={Name("TATACONS", "NSE", "CASH"): "old"})
     assert (known.of(renamed), known.of(TCS)) == ("old", "old")
+
+
+def test_a_name_means_one_thing_a_day_and_goes_to_another_isin_on_the_next(ids: Iterator[str]) -> None:
+    known = a_book((TCS, "old"))
+    known.begun = {name_of(TCS)}
+    assert planned(known, ids, OTHER) == Plan(made={"new 1": OTHER})
+    assert (known.id_of(OTHER), known.id_of(NO_ISIN)) == ("new 1", "old")
+    known.begun = set()
+    assert planned(known, ids, OTHER) == Plan(listed={name_of(OTHER): "new 1"})
+
+
+def test_a_name_never_goes_back_to_an_instrument_that_lost_it(ids: Iterator[str]) -> None:
+    known = a_book((TCS, "old"), (OTHER, "new"))
+    known.former = {(name_of(TCS), "old")}
+    assert planned(known, ids, TCS) == Plan()
+    assert (known.id_of(TCS), known.id_of(NO_ISIN)) == ("old", "new")
+
+
+def test_of_two_new_isins_with_one_name_the_first_has_it(ids: Iterator[str]) -> None:
+    assert planned(Known(), ids, TCS, OTHER) == Plan(
+        made={"new 1": OTHER, "new 2": TCS}, listed={name_of(OTHER): "new 1"}
+    )

@@ -102,10 +102,18 @@ def test_a_name_that_means_another_isin_is_listed_anew_and_the_old_rows_stay(at:
     ]
 
 
-def test_a_name_that_changes_its_meaning_twice_on_one_day_means_the_last() -> None:
-    for isin in ("INE585B01010", "INE585B01028", "INE585B01010"):
-        master.take("ANY", lines((isin, "MARUTI")))
-    assert names() == [("MARUTI", "INE585B01010", "2026-10-05", "")]
+def test_two_isins_that_go_by_one_name_take_it_once_and_do_not_take_it_back(at: At) -> None:
+    """Whoever tells of them: files of two brokers, or the holdings of two accounts."""
+    seen = []
+    for day in ("2026-10-05", "2026-10-06", "2026-10-07"):
+        at(f"{day} 16:05")
+        for isin in ("INE585B01010", "INE585B01028", "INE585B01010"):
+            master.take("ANY", lines((isin, "MARUTI")))
+            told = Named(isin, "MARUTI")
+            assert instruments.resolve([told], clock.today())[told] == str(Instrument.objects.get(isin=isin).pk)
+        seen.append(names())
+    both = [("MARUTI", "INE585B01010", "2026-10-05", "2026-10-05"), ("MARUTI", "INE585B01028", "2026-10-06", "")]
+    assert seen == [[("MARUTI", "INE585B01010", "2026-10-05", "")], both, both]
 
 
 def test_a_name_that_a_file_gives_twice_means_what_it_meant_first() -> None:
@@ -129,10 +137,11 @@ def test_an_instrument_that_an_order_named_before_is_given_its_isin_and_stays_it
     assert str(Instrument.objects.get().pk) == pk == instruments.resolve([called], clock.today())[called]
 
 
-def test_what_a_process_remembers_of_a_name_ends_with_a_file_that_says_otherwise() -> None:
+def test_what_a_process_remembers_of_a_name_ends_with_a_file_that_says_otherwise(at: At) -> None:
     called = Named(None, "MARUTI")
     master.take("ANY", lines(("INE585B01010", "MARUTI")))
     before = instruments.resolve([called], clock.today())[called]
+    at("2026-10-06 16:05")
     master.take("ANY", lines(("INE585B01028", "MARUTI")))
     assert instruments.resolve([called], clock.today())[called] != before
 

@@ -22,7 +22,7 @@ from portfolio.triggers.base import (
     UnexpectedReply,
 )
 from portfolio.triggers.client import Client
-from portfolio.triggers.limits import SLACK
+from portfolio.triggers.limits import SLACK, Limits
 
 from .broker import (
     NOW,
@@ -414,16 +414,17 @@ def test_a_post_is_never_sent_twice() -> None:
     assert asyncio.run(go()) == ["POST /token"]
 
 
-@pytest.mark.parametrize(("code", "kind"), [(429, 200), (503, 200)])
-def test_a_retry_after_in_seconds_is_waited_for(code: int, kind: int) -> None:
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_a_retry_after_in_seconds_is_waited_for(code: int) -> None:
     time = FakeTime()
     reply, _, _ = asked_once(in_turn(status(code, Retry_After="7"), "{}"), time=time)
-    assert (reply.status, time.slept[0]) == (kind, 7)
+    assert (reply.status, time.slept[0]) == (200, 7)
 
 
-def test_a_retry_after_date_is_measured_on_the_brokers_own_clock() -> None:
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_retry_after_date_is_measured_on_the_brokers_own_clock(code: int) -> None:
     moment = datetime(2031, 1, 1, 12, tzinfo=UTC)
-    answer = status(429, Date=http_date(moment), Retry_After=http_date(moment, after=30))
+    answer = status(code, Date=http_date(moment), Retry_After=http_date(moment, after=30))
     time = FakeTime()
     asked_once(in_turn(answer, "{}"), time=time)
     assert time.slept[0] == 30
@@ -436,10 +437,11 @@ def test_a_retry_after_that_says_nothing_gives_a_growing_pause(value: str) -> No
     assert (reply.status, time.slept) == (200, [1, 2])
 
 
-def test_a_retry_after_longer_than_the_patience_is_handed_on_at_once() -> None:
+@pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (503, BrokerUnavailable)])
+def test_a_retry_after_longer_than_the_patience_is_handed_on_at_once(code: int, kind: type[TriggerError]) -> None:
     time = FakeTime()
-    error, _, asked = asked_once(in_turn(status(429, Retry_After="3600")), time=time)
-    assert (type(error), error.retry_after, len(asked), time.slept) == (RateLimited, 3600, 1, [])
+    error, _, asked = asked_once(in_turn(status(code, Retry_After="3600")), time=time)
+    assert (type(error), error.retry_after, len(asked), time.slept) == (kind, 3600, 1, [])
 
 
 def test_one_account_that_was_told_to_wait_holds_its_family_but_not_the_rest() -> None:
@@ -460,6 +462,31 @@ def test_one_account_that_was_told_to_wait_holds_its_family_but_not_the_rest() -
 
     asked, held = asyncio.run(go())
     assert (asked, held.retry_after) == (["GET /things", "GET /other", "GET /things"], 600)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_pause_that_the_broker_asked_for_outlasts_the_run(code: int) -> None:
+    """Also when the broker is down and says for how long."""
+    time = FakeTime()
+    limits = Limits(time.timer, time.sleep)
+
+    async def run(url: str) -> float | None:
+        async with a_transport(time, shared=limits) as transport:
+            with pytest.raises(TriggerError) as told:
+                await a_client(transport, url).get("/things")
+            return told.value.retry_after
+
+    async def runs() -> tuple[list[float | None], list[str]]:
+        async with a_broker(in_turn(status(code, Retry_After="600"), "{}")) as broker:
+            found = [await run(broker.url)]
+            time.now += 100
+            found.append(await run(broker.url))
+            time.now += 500
+            async with a_transport(time, shared=limits) as transport:
+                await a_client(transport, broker.url).get("/things")
+            return found, broker.asked
+
+    assert asyncio.run(runs()) == ([600, 500], ["GET /things", "GET /things"])
 
 
 def test_after_many_failures_of_a_broker_no_account_asks_it_for_a_while() -> None:

@@ -1,13 +1,21 @@
 """How often a broker may be asked, with time that passes only when somebody sleeps."""
 
 import asyncio
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portfolio.triggers.base import BrokerUnavailable, Rate
-from portfolio.triggers.limits import SLACK, Breaker, Limiter
+from portfolio.triggers.base import BaseTrigger, BrokerUnavailable, Rate
+from portfolio.triggers.groww import GrowwTrigger
+from portfolio.triggers.limits import SLACK, Breaker, Limiter, Limits
+from portfolio.triggers.zerodha import ZerodhaTrigger
 
-from .broker import FakeTime
+from .broker import FakeTime, PlainTrigger
+
+
+class Limited(PlainTrigger):
+    limits = {"read": (Rate(2, 1),)}
 
 
 def moments(rates: list[Rate], calls: int) -> list[float]:
@@ -74,3 +82,58 @@ def test_a_broker_that_failed_often_is_left_alone_and_then_tried_by_one_caller()
         breaker.check()
     breaker.saw(is_down=False)
     breaker.check()
+
+
+def test_what_was_asked_before_counts_whoever_asks_for_the_limiter() -> None:
+    time = FakeTime()
+    limits = Limits(time.timer, time.sleep)
+    for _ in range(3):
+        asyncio.run(limits.limiter(Limited, "one", "read").wait())
+    asyncio.run(limits.limiter(Limited, "two", "read").wait())
+    assert time.slept == [1 + SLACK]
+
+
+def test_only_what_holds_nobody_up_is_let_go() -> None:
+    time = FakeTime()
+    limits = Limits(time.timer, time.sleep)
+    asked, told = limits.limiter(Limited, "one", "read"), limits.limiter(Limited, "two", "read")
+    asyncio.run(asked.wait())
+    told.hold(30)
+    limits.tidy()
+    assert (limits.limiter(Limited, "one", "read"), limits.limiter(Limited, "two", "read")) == (asked, told)
+    time.now += 1 + SLACK
+    limits.tidy()
+    assert limits.limiter(Limited, "one", "read") is not asked
+    assert limits.limiter(Limited, "two", "read") is told
+
+
+def test_threads_that_share_a_limiter_are_given_one_place_each() -> None:
+    time = FakeTime()
+    limiter = Limiter([Rate(5, 1)], time.timer, time.sleep)
+    with ThreadPoolExecutor(8) as threads:
+        places = Counter(threads.map(lambda _: limiter._book(), range(1000)))
+    assert set(places.values()) == {5}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "family", "allowed"),
+    [
+        (GrowwTrigger, "non_trading", [Rate(20, 1), Rate(500, 60)]),
+        (GrowwTrigger, "live_data", [Rate(10, 1), Rate(300, 60)]),
+        (ZerodhaTrigger, "reading", [Rate(10, 1)]),
+        (ZerodhaTrigger, "quotes", [Rate(1, 1)]),
+    ],
+)
+def test_processes_that_take_an_account_over_from_each_other_keep_the_brokers_limit(
+    trigger: type[BaseTrigger], family: str, allowed: list[Rate]
+) -> None:
+    """Each starts with a limiter that knows nothing, asks all it may for five seconds, and hands over."""
+    time, moments = FakeTime(), []
+    for start in range(0, 120, 5):
+        time.now = 1000.0 + start + (1 if family == "quotes" else 0)
+        limiter = Limiter(trigger.limits[family], time.timer, time.sleep)
+        while (moment := time.now + limiter._book()) < 1000 + start + 5:
+            moments.append(moment)
+    for calls, seconds in allowed:
+        pairs = zip(moments, moments[calls:], strict=False)
+        assert all(later - earlier >= seconds for earlier, later in pairs)

@@ -13,12 +13,18 @@ class BrokerType(models.Model):
     """A broker that Khata knows; `code` is what triggers register under.
 
     `instruments_asked_at`, `instruments_taken_at`: when its instrument file was last asked for, and last taken whole.
+    While `failing_since` is set, no account of it is asked before `probe_at`, and then one: see `ledger.breaker`.
+    `failed_accounts` is a JSON list of those that failed one after the other.
     """
 
     code = models.CharField(max_length=50, primary_key=True)
     name = models.CharField(max_length=100)
     instruments_asked_at = models.DateTimeField(null=True)
     instruments_taken_at = models.DateTimeField(null=True)
+    failed_accounts = models.TextField(default="[]", editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False)
+    failing_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    probe_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "broker_types"
@@ -80,7 +86,8 @@ class AccountHead(Keyed):
     installation's own chain (shared prices), and its id names the installation; its lease is the sealer's.
 
     `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
-    are due up to `owed_until` have their slots. Pages up to `placed_number` have their place in the tree.
+    are due up to `owed_until` have their slots. Pages up to `placed_number` have their place in the tree. Before
+    `pause_until` the broker wants not to be asked for this account. `reminded_on`: the last reminder to log in.
     """
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")
@@ -97,6 +104,8 @@ class AccountHead(Keyed):
     sells_lower_holdings = models.BooleanField(null=True)
     section_digests = models.TextField(default="{}")
     owed_until = models.DateTimeField(null=True, db_index=True)
+    pause_until = models.DateTimeField(null=True)
+    reminded_on = models.DateField(null=True)
 
     class Meta:
         db_table = "account_heads"

@@ -12,6 +12,7 @@ from ledger.coverage import (
     NOT_OWED,
     PARTIAL,
     TO_COME,
+    WAITING,
     WANTING,
     Capture,
     Look,
@@ -20,7 +21,8 @@ from ledger.coverage import (
 )
 from ledger.normalise import ist_date
 
-from ..models import BrokerAccount, Schedule, SyncBatch, SyncSlot
+from ..models import BrokerAccount, BrokerType, Schedule, SyncBatch, SyncSlot
+from ..sync.breakers import left_alone
 from ..sync.capture import WHOLE
 from . import calendar
 from .owe import read_plans
@@ -51,6 +53,7 @@ def cover(accounts: Sequence[BrokerAccount], first: date, last: date, now: datet
     slots = _slots(accounts, first, last)
     bare = [account.pk for account in accounts if any((account.pk, day) not in slots for day in _days(first, last))]
     captures = _captures(bare, first, last) if bare else {}
+    failing = {broker.pk: left_alone(broker) for broker in BrokerType.objects.exclude(failing_since=None)}
     plans = read_plans()
     rows = []
     for account in accounts:
@@ -59,6 +62,8 @@ def cover(accounts: Sequence[BrokerAccount], first: date, last: date, now: datet
             _day(account, plan, day, slots.get((account.pk, day), ()), captures.get((account.pk, day), ()), now)
             for day in _days(first, last)
         ]
+        if why := failing.get(account.broker_id):
+            days = [day._replace(reason=why) if day.result == WAITING else day for day in days]
         rows.append(Row(account, days))
     return rows
 

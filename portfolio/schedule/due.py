@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from ledger.canonical import render
 
-from ..models import AccountHead, BrokerAccount, SyncSlot
-from ..sync import bulk
+from ..models import AccountHead, BrokerAccount, BrokerType, SyncSlot
+from ..sync import breakers, bulk
 from ..sync.bulk import schema
 from ..sync.capture import DAILY, Capture
 from ..sync.claim import captured, lease, open_batches
@@ -31,6 +31,7 @@ ATTEMPT = schema("sync_slots", 1, "id:uuid attempts:integer is_late:boolean batc
 def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
     """At most `room` accounts, each with an open batch. Empty when nothing is due that nobody works on."""
     wanted = _due_accounts(room, now)
+    wanted += [account_id for code, account_id in _probes(now) if breakers.take_probe(code, now)]
     if not wanted:
         return []
     close_interrupted(wanted, now)
@@ -46,7 +47,7 @@ def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
 
 def is_any_due(now: datetime) -> bool:
     """Whether there is one that nobody works on."""
-    return bool(_due_accounts(1, now))
+    return bool(_due_accounts(1, now) or _probes(now))
 
 
 def _is_due(now: datetime) -> Q:
@@ -57,16 +58,31 @@ def _is_due(now: datetime) -> Q:
 def _due_accounts(room: int, now: datetime) -> list[UUID]:
     """Those that have waited longest. Accounts whose run was killed go later and in small company, then alone, so that
     one that kills every run takes no other with it."""
-    slots = SyncSlot.objects.filter(_is_due(now), broker_account__portfolio__active=True)
-    free = slots.exclude(broker_account__state=BrokerAccount.State.DISABLED).exclude(
-        broker_account__head__lease_until__gte=Now()
-    )
+    free = _free(now).filter(broker_account__broker__failing_since=None)
     for lost_runs, most in enumerate((room, *COMPANY)):
         ids = free.filter(lost_runs=lost_runs).order_by("next_attempt_at").values_list("broker_account_id", flat=True)
         # An account may have several slots that are due.
         if found := list(dict.fromkeys(ids[: 3 * min(room, most)]))[: min(room, most)]:
             return found
     return []
+
+
+def _probes(now: datetime) -> list[tuple[str, UUID]]:
+    """Of each broker that is left alone and may be tried again: the account that has waited longest."""
+    failing = BrokerType.objects.filter(failing_since__isnull=False, probe_at__lte=now).values_list("pk", flat=True)
+    longest = {
+        code: _free(now).filter(broker_account__broker=code).order_by("lost_runs", "next_attempt_at").first()
+        for code in failing
+    }
+    return [(code, slot.broker_account_id) for code, slot in longest.items() if slot]
+
+
+def _free(now: datetime) -> QuerySet[SyncSlot]:
+    """What is due to accounts that nobody works on and that may be asked."""
+    slots = SyncSlot.objects.filter(_is_due(now), broker_account__portfolio__active=True)
+    enabled = slots.exclude(broker_account__state=BrokerAccount.State.DISABLED)
+    unhurried = enabled.exclude(broker_account__head__pause_until__gt=now)
+    return unhurried.exclude(broker_account__head__lease_until__gte=Now())
 
 
 def _due_slots(account_ids: Iterable[UUID | None], now: datetime) -> Mapping[UUID | None, list[SyncSlot]]:

@@ -14,7 +14,8 @@ from django.db.models.functions import Now
 
 from ledger.normalise import IST
 
-from ..models import AccountHead, SyncSlot
+from ..models import AccountHead, BrokerType, SyncSlot
+from ..sync.breakers import left_alone
 from ..sync.capture import WHOLE
 from ..sync.emit import Fact, tell
 
@@ -48,7 +49,10 @@ def _end_those_of(account_ids: Sequence[UUID], now: datetime) -> int:
     over = SyncSlot.objects.filter(_is_over(now), broker_account__among=[head.account_id for head in heads])
     slots = list(over.order_by("broker_account", "due_at"))
     ended = SyncSlot.objects.filter(pk__among=[slot.pk for slot in slots])
-    ended.filter(attempts=0, reason="").update(reason=NOBODY_CAME)
+    untried = ended.filter(attempts=0, reason="")
+    for broker in BrokerType.objects.exclude(failing_since=None):
+        untried.filter(broker_account__broker=broker).update(reason=left_alone(broker))
+    untried.update(reason=NOBODY_CAME)
     ended.update(result=F("standing"), next_attempt_at=None)
     missed = defaultdict(list)
     for slot in slots:

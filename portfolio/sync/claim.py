@@ -22,6 +22,7 @@ from ..keys import EvidenceKey, KeyRing
 from ..models import AccountHead, BrokerAccount
 from ..schedule import calendar
 from . import bulk
+from .breakers import leave_alone
 from .capture import WHOLE, Capture, Memory
 
 LEASE = timedelta(seconds=90)
@@ -35,7 +36,10 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     here: see `recover`.
     """
     with transaction.atomic(durable=True):
-        captures = [captured(head, sync_type, now) for head in lease(account_ids, owner)]
+        heads = lease(account_ids, owner)
+        captures = [captured(head, sync_type, now) for head in heads]
+        for capture, head in zip(captures, heads, strict=True):
+            leave_alone(capture, head, now)
         open_batches(captures)
     return captures
 
@@ -51,7 +55,7 @@ def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = Fa
     mine = list(free.order_by("pk").values_list("pk", flat=True))
     heads = AccountHead.objects.filter(pk__among=mine)
     heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
-    return list(heads.select_related("account", "account__key", "account__credential").order_by("account_id"))
+    return list(heads.select_related("account__broker", "account__key", "account__credential").order_by("account_id"))
 
 
 def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:

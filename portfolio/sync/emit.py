@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -71,20 +70,20 @@ class Outbox:
 
 
 class Fact(NamedTuple):
-    """Something to tell of one account that no batch stands for."""
+    """Something to tell of one account, or of the installation, that no batch stands for."""
 
     kind: str
     payload: dict[str, Any]
 
 
-def tell(heads: Iterable[AccountHead], facts: Mapping[UUID, Fact], now: datetime) -> None:
-    """One event an account, with a fixed number of statements. The caller holds the locks of these heads, all of
-    which have a fact, by their account."""
+def tell(heads: Iterable[AccountHead], facts: Mapping[Any, Fact], now: datetime) -> None:
+    """One event a head, with a fixed number of statements. The caller holds the locks of these heads, all of which
+    have a fact, by the id of their account; the installation's is None."""
     events, numbers = [], []
     for head in heads:
-        assert head.account_id
-        fact, account_id = facts[head.account_id], str(head.account_id)
-        payload = _encode({"account": account_id, **fact.payload}).decode()
+        fact, account_id = facts[head.account_id], str(head.account_id) if head.account_id else None
+        whose = {"account": account_id} if account_id else {}
+        payload = _encode({**whose, **fact.payload}).decode()
         events.append(render(EVENT, (new_id(), account_id, head.event_number + 1, fact.kind, payload, now, None)))
         numbers.append(render(NUMBER, (str(head.pk), head.event_number + 1)))
     bulk.insert(EVENT, events)

@@ -17,7 +17,7 @@ from functools import partial
 from .. import clock, startup
 from ..models import BrokerAccount
 from ..schedule import amendments
-from . import instruments, master, prices
+from . import breakers, instruments, master, prices
 from .apart import apart
 from .capture import Capture
 from .claim import Claim
@@ -67,6 +67,7 @@ def settle(group: Sequence[Capture]) -> list[Result]:
         recorded = record(apart(_decided, waiting))
         written += recorded.written
         waiting = recorded.to_decide_again()
+    breakers.note(written)
     return written
 
 

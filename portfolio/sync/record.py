@@ -18,10 +18,12 @@ from django.db import transaction
 from ledger import canonical, page
 from ledger.canonical import Rendered, Schema, render
 from ledger.page import FIRST_PREVIOUS, Page
+from ledger.retries import LEFT_ALONE
 
 from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
 from . import bulk, slots
+from .breakers import PAUSED, paused
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture, failed
 from .decide import Decision
@@ -142,6 +144,8 @@ def _metadata(capture: Capture) -> dict[str, Any]:
 def _account_state(made: Decision, status: str, now: datetime) -> Rendered | None:
     """The account's live state when it changes, with one event a change, not one a try."""
     kinds = {problem.kind: problem.message for problem in made.capture.problems}
+    if LEFT_ALONE in kinds:  # nothing was asked, so nothing is known
+        return None
     if "login_required" in kinds:
         state, reason, event = BrokerAccount.State.NEEDS_LOGIN, kinds["login_required"], "account.login_required"
     elif status == "FAILED":
@@ -203,6 +207,7 @@ def _write(results: Sequence[Result]) -> None:
     states = [result.account_state for result in results if result.account_state]
     bulk.update(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'")  # by its owner, meanwhile
     slots.settle(results)
+    bulk.update(PAUSED, paused(result.capture for result in results))
     bulk.insert(EVENT, [event for result in results for event in result.events])
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
     for table, rows in _gathered({result.head[0]: [result.head[1]]} for result in results).items():

@@ -18,7 +18,9 @@ from . import clock, keys, startup
 from .ids import new_uuid
 from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
-from .schedule.amendments import account_changed
+from .schedule.amendments import account_changed, logged_in
+
+_TROUBLE = (BrokerAccount.State.NEEDS_LOGIN, BrokerAccount.State.FAILING)
 
 
 def connect(
@@ -46,7 +48,10 @@ def connect(
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         enable(account, "connected again")
+        troubled = BrokerAccount.objects.filter(state__in=_TROUBLE)
+        _turn(account, troubled, BrokerAccount.State.ACTIVE, "account.recovered", "logged in again")
         store_credentials(account, login_method, credentials)
+        logged_in(account)
         _tell(_locked_head(account), "account.connected", login_method=login_method, is_new=is_new)
     return account
 

@@ -10,13 +10,15 @@ from django.db.models import Count
 from ledger.normalise import IST, ist_date
 
 from . import guards
-from .models import SyncSlot, Transaction
+from .models import BrokerAccount, BrokerType, SyncSlot, Transaction
 from .schedule import calendar
+from .sync.breakers import left_alone
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 WARN_BEFORE: Final = timedelta(days=60)
 LOOK_BACK: Final = timedelta(days=400)
 UNTRIED: Final = timedelta(minutes=10)
+MOST_ACCOUNTS: Final = 20  # that are named one by one
 AMEND = "Enter the exchange's holiday list in the admin, under Calendar days, each day with its source."
 
 
@@ -68,7 +70,9 @@ def the_calendars_truth(now: datetime) -> Iterator[Finding]:
 
 
 def the_schedule_runs(now: datetime) -> Iterator[Finding]:
-    waiting = SyncSlot.objects.filter(result=None, attempts=0, next_attempt_at__lte=now - UNTRIED)
+    waiting = SyncSlot.objects.filter(
+        result=None, attempts=0, next_attempt_at__lte=now - UNTRIED, broker_account__broker__failing_since=None
+    )
     if first := waiting.order_by("next_attempt_at").first():
         due = f"{first.due_at.astimezone(IST):%d %b %H:%M}"
         says = f"{waiting.count()} looks are due and nobody has tried them, the oldest since {due} in India"
@@ -77,9 +81,36 @@ def the_schedule_runs(now: datetime) -> Iterator[Finding]:
         yield Finding("schedule", OK, "nothing that is due is left lying")
 
 
+def the_accounts(now: datetime) -> Iterator[Finding]:
+    """Those that wait for their owner, or fail, each with since when and why."""
+    states = (BrokerAccount.State.NEEDS_LOGIN, BrokerAccount.State.FAILING)
+    troubled = BrokerAccount.objects.to_sync().filter(state__in=states).order_by("state_since", "pk")
+    for account in troubled[:MOST_ACCOUNTS]:
+        since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
+        says = f"{account} {account.get_state_display().lower()} since {since}: {account.state_reason}"
+        connect = f"manage.py connect {account.broker_id.lower()} --account {account.pk}"
+        if account.state == BrokerAccount.State.NEEDS_LOGIN:
+            yield Finding("accounts", WARNING, says, f"Log in: {connect}")
+        else:
+            yield Finding("accounts", WARNING, says, "It is tried again by itself; its batches in the admin say more.")
+    if (count := troubled.count()) > MOST_ACCOUNTS:
+        yield Finding("accounts", WARNING, f"and {count - MOST_ACCOUNTS} more", "See them in the admin, by state.")
+    if not count:
+        yield Finding("accounts", OK, "no account waits for a login, and none fails")
+
+
+def the_brokers(now: datetime) -> Iterator[Finding]:
+    for broker in BrokerType.objects.exclude(failing_since=None).order_by("pk"):
+        yield Finding(
+            "brokers", WARNING, left_alone(broker), "Nothing to do: its accounts go on with its first answer."
+        )
+
+
 CHECKS: Final[tuple[Callable[[datetime], Iterator[Finding]], ...]] = (
     the_guards,
     the_calendars_end,
     the_calendars_truth,
     the_schedule_runs,
+    the_accounts,
+    the_brokers,
 )

@@ -43,10 +43,19 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         yield f"{row.account!s:{width}}  {' '.join(f'{MARKS[day.result]:>2}' for day in row.days)}".rstrip()
     yield LEGEND
+    yield from _troubles(rows)
     for row in rows:
         for day in row.days:
             if day.result in WANTING:
                 yield from _wanting(row, day)
+
+
+def _troubles(rows: Sequence[Row]) -> Iterator[str]:
+    """Accounts that wait for their owner, or fail: that is now, whatever the month."""
+    for account in (row.account for row in rows):
+        if account.state in (account.State.NEEDS_LOGIN, account.State.FAILING):
+            since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
+            yield f"\n{account}  {account.get_state_display().lower()} since {since}\n    {account.state_reason}"
 
 
 def _wanting(row: Row, day: Day) -> Iterator[str]:
@@ -73,6 +82,8 @@ def values(rows: Sequence[Row]) -> dict[str, Any]:
                 "client_id": row.account.account_id,
                 "label": row.account.label,
                 "state": row.account.state,
+                "state_since": row.account.state_since,
+                "state_reason": row.account.state_reason,
                 "days": [
                     {
                         **day._asdict(),

@@ -9,7 +9,7 @@ from django.db import connection
 
 from portfolio import doctor
 from portfolio.doctor import Finding
-from portfolio.models import SyncSlot
+from portfolio.models import BrokerAccount, BrokerType, SyncSlot
 from portfolio.schedule.owe import owe
 from tests import build
 from tests.sync.scripted import india
@@ -32,7 +32,7 @@ def of(check: str, moment: str = "2026-10-05 16:05") -> list[tuple[str, str]]:
 
 def test_all_is_well_in_an_empty_installation() -> None:
     code, out = run()
-    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 3)
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 4)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,16 @@ def test_json_has_every_finding_and_the_exit_code_says_whether_to_look(set_clock
     code, out = run("--json")
     found = [Finding(**each) for each in json.loads(out)["findings"]]
     assert (code, [(one.check, one.level) for one in found]) == (
-        1, [("guards", "ok"), ("calendar", "warning"), ("schedule", "ok")],
+        1, [("guards", "ok"), ("calendar", "warning"), ("schedule", "ok"), ("accounts", "ok")],
     )  # fmt: skip
+
+
+def test_accounts_that_wait_for_their_owner_or_fail_and_brokers_that_do_are_told() -> None:
+    account = build.an_account()
+    BrokerAccount.objects.update(state="needs_login", state_since=india("2026-10-05 06:00"), state_reason="it ended")
+    BrokerType.objects.filter(pk="SAMPLE").update(failing_since=india("2026-10-05 16:00"), failing_reason="503")
+    assert of("accounts") == [("warning", "SAMPLE S1 needs your login since 05 Oct 06:00: it ended")]
+    (finding,) = doctor.the_accounts(india("2026-10-05 16:05"))
+    assert finding.remedy == f"Log in: manage.py connect sample --account {account.pk}"
+    why = "fails for one account after the other since 16:00 and is tried with one, minute after minute: 503"
+    assert of("brokers") == [("warning", f"Sample broker {why}")]

@@ -57,6 +57,13 @@ def account_changed(account: BrokerAccount) -> None:
     write_anew(clock.now(), accounts=mine) if is_synced else owe_nothing(mine)
 
 
+def logged_in(account: BrokerAccount) -> None:
+    """After its owner logged in: what waits, for that or for another attempt, is due at once. Holds its head's lock."""
+    now = clock.now()
+    waiting = SyncSlot.objects.filter(broker_account=account, result=None, due_at__lte=now, ends_at__gt=now)
+    waiting.update(next_attempt_at=now)
+
+
 @transaction.atomic
 def write_anew(now: datetime, since: datetime | None = None, accounts: Q = _ALL) -> None:
     """Slots that are not due yet go, and the next tick writes down what is owed since then, as the schedule and the

@@ -14,6 +14,7 @@ from ..sync.record import Result
 from . import amendments
 from .due import claim_due, is_any_due
 from .ends import end
+from .logins import see_to_logins
 from .owe import owe
 
 WAVE = 500  # accounts at a time
@@ -30,6 +31,7 @@ def tick(
         amendments.refresh()
         owe(now)
         end(now)
+        see_to_logins(now)
         done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0
         count += done
         sealer.seal(now)

@@ -1,10 +1,14 @@
 """From what is owed to what became of it: ticks in simulated time, on the real database."""
 
+import json
+from datetime import date
+from typing import Any
+
 import pytest
 
-from portfolio.models import BrokerAccountCredential, SyncSlot
+from portfolio.models import AccountHead, BrokerAccount, BrokerAccountCredential, SyncSlot
 from portfolio.schedule.tick import tick
-from portfolio.triggers.base import BrokerUnavailable, LoginMethod
+from portfolio.triggers.base import BrokerUnavailable, LoginMethod, UnexpectedReply
 from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
@@ -75,3 +79,83 @@ def test_a_broker_that_comes_back_at_the_last_moment_is_caught(broker: Broker, a
     broker.says = {"holdings": []}
     assert tick_at(at, "2026-10-05 23:30") == [1]
     assert results(account) == EVENING
+
+
+def day_told(account: BrokerAccount) -> tuple[str, dict[str, Any]]:
+    event = account.events.get(kind__startswith="day.")
+    told = json.loads(event.payload)
+    return event.kind, {name: told[name] for name in ("days", "looks", "reason")}
+
+
+def test_a_day_that_its_last_look_did_not_confirm_is_partial_and_not_missed(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00", "2026-10-06 00:05")
+    assert results(account)["10-05 19:00"] == "missed"
+    assert day_told(account) == ("day.partial", {
+        "days": ["2026-10-05"], "looks": ["2026-10-05 19:00"],
+        "reason": "nobody came in time: Khata was not running, or did not get so far",
+    })  # fmt: skip
+
+
+def test_a_day_of_which_a_part_did_not_come_is_told_with_what_was_wrong(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["orders"] = UnexpectedReply("no orders in it")
+    tick_at(at, *(f"2026-10-05 {hour}:{minute:02}" for hour in range(16, 24) for minute in (0, 20, 40)))
+    assert results(account) == {"10-05 16:00": "partial", "10-05 19:00": "partial"}
+    kind, told = day_told(account)
+    assert (kind, told["days"], told["reason"].split(";")[0]) == (
+        "day.partial", ["2026-10-05"], "orders: no orders in it",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("day", "looks"),
+    [
+        ("2026-10-04", {}),  # a Sunday
+        ("2026-10-02", {}),  # Gandhi Jayanti, a Friday
+        ("2026-02-01", {"02-01 16:00": "complete", "02-01 19:00": "complete"}),  # budget day, a Sunday
+        ("2025-02-01", {"02-01 16:00": "complete", "02-01 19:00": "complete"}),  # budget day, a Saturday
+        ("2026-11-08", {"11-08 19:40": "complete", "11-08 22:40": "complete"}),  # muhurat, a Sunday evening
+        ("2025-10-21", {"10-21 16:00": "complete", "10-21 19:00": "complete"}),  # muhurat, in the afternoon
+        ("2027-11-01", {"11-01 16:00": "complete", "11-01 19:00": "complete"}),  # nothing is known of that year
+    ],
+)
+def test_the_evening_of_each_kind_of_day(broker: Broker, at: At, day: str, looks: dict[str, str]) -> None:
+    at(f"{day} 00:01")
+    account = build.an_account("SCRIPTED")
+    AccountHead.objects.filter(account=account).update(opened_on=date(2024, 1, 1))  # no first capture any more
+    tick_at(at, *(f"{day} {hour:02}:{minute:02}" for hour in range(1, 24) for minute in (0, 40)))
+    assert results(account) == looks
+    assert account.snapshots.count() == (1 if looks else 0)
+
+
+def test_around_the_change_of_the_date_in_utc_nothing_is_owed_twice_or_to_another_day(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    moments = ["2026-10-05 19:00", "2026-10-05 23:50", "2026-10-06 00:10", "2026-10-06 05:29", "2026-10-06 05:31"]
+    assert tick_at(at, *moments) == [1, 0, 0, 0, 0]
+    looks = {"10-05 16:00": "complete", "10-05 19:00": "complete", "10-06 16:00": None, "10-06 19:00": None}
+    assert results(account) == looks
+    slots = SyncSlot.objects.filter(broker_account=account).order_by("due_at")
+    assert [f"{slot.trading_day:%d}" for slot in slots] == ["05", "05", "05", "06", "06"]
+
+
+@pytest.mark.parametrize(("moment", "day"), [("2026-10-06 00:10", 5), ("2026-10-06 05:29", 5), ("2026-10-06 05:31", 5),
+                                             ("2026-10-06 08:59", 5), ("2026-10-06 09:00", 6)])  # fmt: skip
+def test_a_run_outside_the_sessions_own_date_settles_nothing(broker: Broker, at: At, moment: str, day: int) -> None:
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 12:00")
+    tick()
+    at(moment)
+    (result,) = build.synced(account)
+    tick()
+    assert result.capture.trading_day == date(2026, 10, day)
+    assert [results(account)[f"10-05 {look}"] for look in ("16:00", "19:00")] == ["missed", "missed"]
+    assert [results(account)[f"10-06 {look}"] for look in ("16:00", "19:00")] == [None, None]
+
+
+def test_the_last_sweep_of_commodities_is_made_minutes_before_midnight(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    account.schedule_id = "commodities"
+    account.save()
+    assert tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-05 23:57") == [1, 1, 1]
+    assert results(account) == {**EVENING, "10-05 23:57": "complete"}

@@ -1,7 +1,7 @@
 """`python -m benchmarks [what ...]`: each prints its ratio beside what it is compared to, in one run.
 
 sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
-proof (in a book of 1,000,000 rows).
+proof (in a book of 1,000,000 rows), bridge, import.
 """
 
 import argparse
@@ -12,7 +12,8 @@ import sys
 from . import database
 
 KINDS = ("postgresql", "sqlite")
-ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof")
+ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof", "bridge", "import")
+ON_ONE = {"fetch": ("postgresql",), "bridge": ("sqlite",)}  # what is the same on both, or slow on both
 
 
 def _options() -> argparse.Namespace:
@@ -28,14 +29,17 @@ def _options() -> argparse.Namespace:
 def _run(what: str, kind: str, versions: int) -> None:
     """One benchmark on one database, in this process."""
     with database.fresh(kind):
-        from . import depth, fetch, leaves, sync, verify
+        from . import bridge, depth, fetch, leaves, statements, sync, verify
 
         if what == "depth-worker":
             depth.worker(versions)
         elif what in ("verify", "proof"):
             verify.main(what)
         else:
-            {"sync": sync.main, "leaves": leaves.main, "fetch": fetch.main}[what]()
+            {
+                "sync": sync.main, "leaves": leaves.main, "fetch": fetch.main, "bridge": bridge.main,
+                "import": statements.main, "import-worker": statements.worker,
+            }[what]()  # fmt: skip
 
 
 def main() -> None:
@@ -56,7 +60,7 @@ def main() -> None:
             _run(options.what[0], kinds[0], options.versions)
         return
     for what in options.what:
-        for kind in ("postgresql",) if what == "fetch" else kinds:
+        for kind in ON_ONE.get(what, kinds):
             command = [sys.executable, "-m", "benchmarks", what, "--database", kind, *options.rest]
             subprocess.run(command, check=True)
 

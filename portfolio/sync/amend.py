@@ -64,6 +64,7 @@ class Amendment:
     metadata: dict[str, Any] = field(default_factory=dict)  # covered by the page, as text
     counts: dict[str, int] = field(default_factory=dict)
     facts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    is_open: bool = False  # the row of its batch is there
 
     @property
     def batch_id(self) -> str:
@@ -81,8 +82,23 @@ class Amendment:
         """The next sync compares every row with the book, instead of with what was accepted last."""
         self.head.section_digests = "{}"
 
+    def open_batch(self) -> None:
+        """The row of the batch stands before those that point at it: on SQLite each row that points at nothing makes
+        every further row of the table look through all of them."""
+        if not self.is_open:
+            bulk.insert(canonical.SYNC_BATCH, [render(canonical.SYNC_BATCH, self.header("STARTED", None, "{}"))])
+            self.is_open = True
+
+    def header(self, status: str, completed_at: datetime | None, metadata: str) -> tuple[Any, ...]:
+        """The columns of the batch."""
+        return (
+            self.batch_id, str(self.account.pk), self.sync_type, self.trading_day, status, self.now, completed_at,
+            0, 0, 0, *(self.counts.get(name, 0) for name in COUNTERS), 0, "[]", metadata,
+        )  # fmt: skip
+
     def flush(self) -> None:
         """Sends what the pen has so far, so that a long import need not be in memory as a whole."""
+        self.open_batch()
         record.write_pens([self.pen])
         for rows in (self.pen.rows, self.pen.inserts, self.pen.updates, self.pen.deletes):
             rows.clear()
@@ -129,16 +145,13 @@ def _keep(amendment: Amendment, deed: Deed) -> None:
 
 def _close(amendment: Amendment, deed: Deed) -> None:
     head, pen = amendment.head, amendment.pen
-    header = render(canonical.SYNC_BATCH, (
-        pen.batch_id, pen.account_id, amendment.sync_type, amendment.trading_day, "COMPLETED", amendment.now,
-        amendment.now, 0, 0, 0, *(amendment.counts.get(name, 0) for name in COUNTERS), 0, "[]",
-        _encode({"subject": deed.subject, **amendment.metadata}).decode(),
-    ))  # fmt: skip
+    metadata = _encode({"subject": deed.subject, **amendment.metadata}).decode()
+    header = render(canonical.SYNC_BATCH, amendment.header("COMPLETED", amendment.now, metadata))
     events = _events(amendment, deed)
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
     entries: list[Entry] = pen.entries
     sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
-    bulk.insert(canonical.SYNC_BATCH, [header])
+    amendment.open_batch()
     record.write_pens([pen])
     bulk.insert(EVENT, events)
     bulk.insert(record.PAGE_ROW, [record.page_row(sealed, pen.batch_id)])
@@ -146,6 +159,7 @@ def _close(amendment: Amendment, deed: Deed) -> None:
         str(head.pk), sealed.number, sealed.hash, head.event_number + len(events), amendment.question_number,
         head.section_digests,
     ))])  # fmt: skip
+    record.close_batches([header])
 
 
 def _events(amendment: Amendment, deed: Deed) -> list[canonical.Rendered]:

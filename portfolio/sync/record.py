@@ -212,9 +212,12 @@ def _write(results: Sequence[Result]) -> None:
     bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
     for table, rows in _gathered({result.head[0]: [result.head[1]]} for result in results).items():
         bulk.update(table, rows)
-    bulk.update(
-        CLOSED_BATCH, [[result.header[i] for i in _CLOSED_AT] for result in results], "sync_batches.status = 'STARTED'"
-    )
+    close_batches([result.header for result in results])
+
+
+def close_batches(headers: Iterable[Rendered]) -> None:
+    closed = [[header[i] for i in _CLOSED_AT] for header in headers]
+    bulk.update(CLOSED_BATCH, closed, "sync_batches.status = 'STARTED'")
 
 
 def write_pens(pens: Sequence[Pen]) -> None:

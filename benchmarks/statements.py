@@ -86,6 +86,6 @@ def main() -> None:
         found.append([float(value) for value in text[-3:]])
     rate, own, memory = (statistics.median(values) for values in zip(*found, strict=True))
     print(
-        f"{connection.vendor}: {rate:,.0f} lines of {LINES:,} imported a second (at least 20,000; {own:,.0f} a second of "
+        f"{connection.vendor}: {rate:,.0f} lines of {LINES:,} imported a second (at least 20,000; {own:,.0f} of "
         f"this process's own time), {memory:,.0f} MB (less than 400)"
     )

@@ -1,0 +1,166 @@
+"""Random histories of a holding, seen as a broker shows them: explained and open are always the change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.entries import ZERO
+from ledger.reconcile import FILLS, Change, Overdue, explain_all, waiting_fills
+from ledger.statement import Asked, bridge
+
+KEY = ("TCS", "DELIVERY")
+START = date(2026, 10, 5)
+
+
+class Day(NamedTuple):
+    """What really happened: units bought and sold, what a company or a transfer added before the open, and whether
+    somebody looked in the evening."""
+
+    bought: int = 0
+    sold: int = 0
+    added: int = 0
+    is_seen: bool = True
+
+
+@dataclass
+class Seen:
+    """A book of one holding: fills by day, how much of each was used, what is open by the day it was asked."""
+
+    held: Decimal
+    fills: dict[date, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    used: dict[date, Decimal] = field(default_factory=dict)
+    explained: Decimal = ZERO
+    open: dict[date, Decimal] = field(default_factory=dict)
+    judged: date | None = None
+    habit: bool | None = None
+
+    def look(self, day: date, shown: Decimal, bought: int, sold: int) -> None:
+        self.fills[day] = (Decimal(bought), Decimal(sold))
+        waiting = waiting_fills(self.fills, self.used, day)
+        change = Change(shown - self.held, waiting)
+        found = explain_all({KEY: change}, day, self.habit)[KEY]
+        for piece in found.pieces:
+            self.explained += piece.quantity
+            assert piece.kind == FILLS
+            self.used[piece.dated] = self.used.get(piece.dated, ZERO) + piece.quantity
+        if found.unexplained:
+            self.open[day] = found.unexplained
+        if found.sells_lower_holdings is not None:
+            self.habit = found.sells_lower_holdings
+        self.held, self.judged = shown, day
+
+    def fill_in(self, day: date, bought: int, sold: int) -> None:
+        """An imported statement of a missed day."""
+        asked = [Asked(number, as_of, units) for number, (as_of, units) in enumerate(self.open.items())]
+        found = bridge({day: Decimal(bought - sold)}, asked, self.judged)
+        for number, pieces in found.answers.items():
+            for piece in pieces:
+                self.say(asked[number].as_of, piece.quantity)
+        for piece in found.overdue:
+            assert self.judged
+            self.explained += piece.quantity
+            self.open[self.judged] = self.open.get(self.judged, ZERO) - piece.quantity
+            if not self.open[self.judged]:
+                del self.open[self.judged]
+
+    def say(self, as_of: date, units: Decimal) -> None:
+        """A person's answer to so much of the question of that day."""
+        self.explained += units
+        self.open[as_of] -= units
+        if not self.open[as_of]:
+            del self.open[as_of]
+
+
+def lived(days: Sequence[Day], is_lowered_at_once: bool) -> Seen:
+    """What a book has seen of these days. It checks itself after each look."""
+    book, real = Seen(Decimal(100)), 100
+    for number, day in enumerate(days):
+        real += day.added
+        sold = min(day.sold, real)
+        if day.is_seen:
+            shown = real - (sold if is_lowered_at_once else 0)
+            book.look(START + timedelta(number), Decimal(shown), day.bought, sold)
+            assert book.explained + sum(book.open.values(), ZERO) == book.held - 100
+        real += day.bought - sold
+    return book
+
+
+def sold_of(days: Sequence[Day]) -> list[int]:
+    """How much was really sold on each day: no more than there was."""
+    found, real = [], 100
+    for day in days:
+        real += day.added
+        found.append(min(day.sold, real))
+        real += day.bought - found[-1]
+    return found
+
+
+units = st.integers(0, 30)
+trading = st.tuples(units, units).map(lambda both: Day(*both))
+anything = st.builds(
+    Day, units, units, st.sampled_from([0, 0, 0, 50, 100, -20]), st.sampled_from([True, True, True, False])
+)
+QUIET = Day()
+
+
+@given(st.lists(anything, min_size=1, max_size=12), st.booleans())
+@settings(max_examples=300)
+def test_explained_and_open_add_up_to_the_change_whatever_happens(days: list[Day], is_lowered_at_once: bool) -> None:
+    lived(days, is_lowered_at_once)
+
+
+@given(st.lists(trading, min_size=1, max_size=12), st.booleans())
+@settings(max_examples=300)
+def test_where_every_day_is_seen_fills_explain_all_in_both_readings(days: list[Day], is_lowered_at_once: bool) -> None:
+    assert lived(days, is_lowered_at_once).open == {}
+
+
+@given(st.lists(trading, max_size=6), st.sampled_from([50, 100, 7, -20]), st.lists(trading, max_size=6), st.booleans())
+@settings(max_examples=300)
+def test_an_action_that_nobody_tells_of_is_the_one_thing_that_is_open(
+    before: list[Day], added: int, after: list[Day], is_lowered_at_once: bool
+) -> None:
+    """On a day without sales: with some, what was sold and what went are told apart on the next."""
+    book = lived([*before, QUIET, Day(added=added), *after], is_lowered_at_once)
+    assert book.open == {START + timedelta(len(before) + 1): added}
+    book.say(*book.open.copy().popitem())
+    assert book.open == {}
+
+
+@given(st.lists(trading, max_size=6), trading, st.lists(trading, max_size=6), st.booleans())
+@settings(max_examples=300)
+def test_the_fills_of_a_missed_day_are_the_one_thing_that_is_open_until_they_are_filled_in(
+    before: list[Day], missed: Day, after: list[Day], is_lowered_at_once: bool
+) -> None:
+    days = [*before, QUIET, missed._replace(is_seen=False), QUIET, *after]
+    number = len(before) + 1
+    book, sold = lived(days, is_lowered_at_once), sold_of(days)[number]
+    net = missed.bought - sold
+    assert book.open == ({START + timedelta(number + 1): net} if net else {})
+    book.fill_in(START + timedelta(number), missed.bought, sold)
+    assert book.open == {}
+
+
+@given(st.lists(anything, min_size=1, max_size=10), st.booleans())
+@settings(max_examples=300)
+def test_with_every_statement_what_is_left_is_what_companies_and_transfers_did(
+    days: list[Day], is_lowered_at_once: bool
+) -> None:
+    days = [QUIET, *days, QUIET, QUIET]
+    book, sold = lived(days, is_lowered_at_once), sold_of(days)
+    for number, day in enumerate(days):
+        if not day.is_seen:
+            book.fill_in(START + timedelta(number), day.bought, sold[number])
+    assert sum(book.open.values(), ZERO) == sum(day.added for day in days)
+    assert book.explained + sum(book.open.values(), ZERO) == book.held - 100
+
+
+def test_overdue_fills_and_late_ones_cancel_out() -> None:
+    late = Change(Decimal(5), overdue=[Overdue(7, Decimal(-5))])
+    (piece,) = explain_all({KEY: late}, START)[KEY].pieces
+    assert (piece.kind, piece.question, piece.quantity) == ("LATE", 7, 5)

@@ -1,18 +1,24 @@
 """manage.py import_statement: the past is filled in once, from whichever files, and bad files change nothing."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from ledger.canonical import BOOK
 from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
+from portfolio.sync.capture import DAILY
 from portfolio.sync.evidence import read_body
+from portfolio.sync.pipeline import sync
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
@@ -318,3 +324,31 @@ def test_numbers_are_exact_and_times_are_indias(account: BrokerAccount, file: An
     assert (fill.price, fill.amount, str(fill.executed_at)) == (
         Decimal("2456.712345"), Decimal("24567.12345"), "2026-04-06 04:30:00+00:00",
     )  # fmt: skip
+
+
+def test_syncs_imports_and_answers_of_one_account_take_turns_and_none_is_lost(
+    broker: Broker, at: At, file: Any
+) -> None:
+    account = missed_a_day(broker, at, 130)
+    at("2026-10-08 16:05")
+    lines = [f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']},T{number}" for number in range(2)]
+    paths = [file(f"{OURS},trade_id", line, name=f"{number}.csv") for number, line in enumerate(lines)]
+    note = partial(call_command, "explain", "1", "note", "the rest", "--units", "5", stdout=StringIO())
+
+    def work(number: int) -> None:
+        try:
+            if number % 3 == 0:
+                sync([str(account.pk)], DAILY)
+            elif number % 3 == 1:
+                imported(paths[number % 2], account, "--accept")
+            else:
+                with suppress(CommandError):  # by then nothing, or less than that, is open
+                    note()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(12)))
+    assert fills(account) == [("2026-10-06", "BUY", 10, "IMPORT")] * 2
+    assert explained(account) == 130
+    recomputed.check_all_pages()

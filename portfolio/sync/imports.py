@@ -35,6 +35,8 @@ from .slots import SETTLED
 
 _AT_ONCE = 5_000  # fills that are sent together: a long file need not be in memory as rows
 _SAMPLE = 500  # fills that are looked for in other accounts
+Placed = tuple[FillMove, str]  # with the instrument that it is of
+
 _WHOLE_DAY = ("DAILY_PORTFOLIO", "ORDER_HISTORY")
 
 
@@ -114,8 +116,9 @@ def _write_all(
     if not planned.moves and not slots:
         return
     _keep_file(amendment, told)
-    _write_fills(amendment, planned.moves, of)
-    _bridge(amendment, planned.moves, of, outcome)
+    placed = [(move, move.before.instrument if move.before else of[listing_of(move.trade)]) for move in planned.moves]
+    _write_fills(amendment, placed)
+    _bridge(amendment, placed, outcome)
     for slot in slots:
         amendment.pen.update(
             SETTLED, str(slot.pk), slot.lost_runs, None, slot.standing, "back_filled", "from a statement",
@@ -159,13 +162,13 @@ def _keep_file(amendment: Amendment, told: Statement) -> None:
     pen.insert(RAW_BODY, row_id, ciphertext)
 
 
-def _write_fills(amendment: Amendment, moves: Iterable[FillMove], of: dict[Listing, str]) -> None:
-    for number, move in enumerate(moves, 1):
+def _write_fills(amendment: Amendment, placed: Iterable[Placed]) -> None:
+    for number, (move, instrument) in enumerate(placed, 1):
         before = move.before
         revision, supersedes = (before.revision + 1, before.row_id) if before else (1, None)
         try:
             amendment.pen.transaction(
-                move.source_id, revision, supersedes, move.void_reason, _instrument(move, of), move.trade, IMPORT
+                move.source_id, revision, supersedes, move.void_reason, instrument, move.trade, IMPORT
             )
         except BadValue as error:
             raise CannotImport(f"{move.trade.symbol} on {move.trade.trade_date}: {error}") from None
@@ -173,20 +176,18 @@ def _write_fills(amendment: Amendment, moves: Iterable[FillMove], of: dict[Listi
             amendment.flush()
 
 
-def _instrument(move: FillMove, of: dict[Listing, str]) -> str:
-    return move.before.instrument if move.before else of[listing_of(move.trade)]
-
-
-def _bridge(amendment: Amendment, moves: Sequence[FillMove], of: dict[Listing, str], outcome: Outcome) -> None:
+def _bridge(amendment: Amendment, placed: Sequence[Placed], outcome: Outcome) -> None:
     """What these fills explain, and what holdings ought to have shown of them."""
     head = amendment.head
     if head.opened_on is None:
         return
-    net = statement.net_units(((move, _instrument(move, of)) for move in moves), head.opened_on)
+    net = statement.net_units(placed, head.opened_on)
     asked: dict[HoldingKey, list[OpenQuestion]] = defaultdict(list)
     for each in read_open(amendment.account) if net else ():
         asked[each.question.instrument, each.question.lot].append(each)
-    named = {_instrument(move, of): move.trade for move in moves if is_delivery(move.trade.segment, move.trade.product)}
+    named = {
+        instrument: move.trade for move, instrument in placed if is_delivery(move.trade.segment, move.trade.product)
+    }
     for key, days in sorted(net.items()):
         opened = {each.question.number: each for each in asked[key]}
         questions = [Asked(n, each.question.as_of, each.question.open) for n, each in opened.items()]

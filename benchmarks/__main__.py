@@ -1,19 +1,22 @@
 """`python -m benchmarks [what ...]`: each prints its ratio beside what it is compared to, in one run.
 
 sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
-proof (in a book of 1,000,000 rows), bridge, import.
+proof (in a book of 1,000,000 rows), bridge, import, evening (1,000 accounts, beside its parts), crowd (10,000
+accounts), idle (what serve takes), ticks (0 against 1,000,000 past slots).
 """
 
 import argparse
 import asyncio
+import importlib
 import subprocess
 import sys
 
 from . import database
 
 KINDS = ("postgresql", "sqlite")
-ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof", "bridge", "import")
-ON_ONE = {"fetch": ("postgresql",), "bridge": ("sqlite",)}  # what is the same on both, or slow on both
+ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof", "bridge", "import", "evening", "crowd", "idle", "ticks")
+# What is the same on both, or slow on both.
+ON_ONE = {"fetch": ("postgresql",), "bridge": ("sqlite",), "crowd": ("sqlite",), "idle": ("sqlite",)}
 
 
 def _options() -> argparse.Namespace:
@@ -21,6 +24,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("what", nargs="*", default=list(ALL), help=f"of {', '.join(ALL)}; all without it")
     parser.add_argument("--database", choices=KINDS, help="on this kind alone")
     parser.add_argument("--versions", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--latency", type=float, default=0, help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()  # the rest is the benchmark's own
     options.rest = rest
     return options
@@ -29,17 +33,20 @@ def _options() -> argparse.Namespace:
 def _run(what: str, kind: str, versions: int) -> None:
     """One benchmark on one database, in this process."""
     with database.fresh(kind):
-        from . import bridge, depth, fetch, leaves, statements, sync, verify
-
         if what == "depth-worker":
+            from . import depth
+
             depth.worker(versions)
         elif what in ("verify", "proof"):
+            from . import verify
+
             verify.main(what)
+        elif what in ("import", "import-worker"):
+            from . import statements
+
+            (statements.main if what == "import" else statements.worker)()
         else:
-            {
-                "sync": sync.main, "leaves": leaves.main, "fetch": fetch.main, "bridge": bridge.main,
-                "import": statements.main, "import-worker": statements.worker,
-            }[what]()  # fmt: skip
+            importlib.import_module(f"benchmarks.{what}").main()
 
 
 def main() -> None:
@@ -48,7 +55,7 @@ def main() -> None:
         with database.fresh("sqlite"):
             from . import fetch
 
-            asyncio.run(fetch.serve())
+            asyncio.run(fetch.serve(options.latency))
         return
     kinds = (options.database,) if options.database else KINDS
     if len(options.what) == 1 and len(kinds) == 1:

@@ -1,17 +1,18 @@
 """How near fetching comes to the latency of the broker: 1,000 accounts, 150 ms a request, rate limits lifted.
 
-The broker is a process of its own that answers every request after 150 ms. Keeping the replies is included.
+The broker is a process of its own that answers every request after that time. Keeping the replies is included.
 The limit is requests x 0.15 s / concurrency.
 """
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from urllib.parse import parse_qs
 
@@ -19,7 +20,7 @@ from django.conf import settings
 
 from portfolio import clock
 from portfolio.sync.capture import DAILY, Capture
-from portfolio.sync.claim import claim
+from portfolio.sync.claim import claim, once
 from portfolio.sync.crew import Crew
 from portfolio.triggers.groww import GrowwTrigger
 
@@ -30,8 +31,8 @@ LATENCY_SECONDS, ACCOUNTS, ROUNDS = 0.15, 1000, 5
 WANTED = {64: 1.05, 256: 1.10}
 
 
-async def serve() -> None:
-    """A broker that costs next to nothing: every reply is made once, and sent after 150 ms."""
+async def serve(latency_seconds: float) -> None:
+    """A broker that costs next to nothing: every reply is made once, and sent after so long."""
     day = Day(1, date(2026, 10, 5))
     made: dict[bytes, bytes] = {}
     loop = asyncio.get_running_loop()
@@ -42,7 +43,7 @@ async def serve() -> None:
 
         def data_received(self, data: bytes) -> None:
             target = data.split(b" ", 2)[1]
-            loop.call_later(LATENCY_SECONDS, self.answer, target)
+            loop.call_later(latency_seconds, self.answer, target)
 
         def answer(self, target: bytes) -> None:
             if target not in made:
@@ -73,12 +74,26 @@ async def _crew(concurrency: int) -> AsyncIterator[Crew]:
         yield crew
 
 
-async def _fetch(account_ids: list[str], concurrency: int) -> tuple[float, int]:
+@contextmanager
+def local_broker(latency_seconds: float) -> Iterator[None]:
+    """Such a broker in a process of its own, asked in Groww's place and without rate limits."""
+    GrowwTrigger.limits = {}
+    command = [sys.executable, "-m", "benchmarks", "fetch-broker", "--latency", str(latency_seconds)]
+    broker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert broker.stdout
+        os.environ["GROWW_API_URL"] = f"http://127.0.0.1:{broker.stdout.readline().strip()}"
+        yield
+    finally:
+        broker.kill()
+
+
+async def fetch_all(account_ids: list[str], concurrency: int) -> tuple[float, int]:
     """Seconds, and how many requests were made."""
     async with _crew(concurrency) as crew:
         captures: list[Capture] = await crew.in_database(claim, account_ids, DAILY, crew.owner, clock.now())
         started = time.perf_counter()
-        async for _ in crew.settled(captures, lambda group: []):
+        async for _ in crew.settled(once(lambda owner, now: captures), lambda group: []):
             pass
         seconds = time.perf_counter() - started
     problems = [problem for capture in captures for problem in capture.problems]
@@ -88,22 +103,14 @@ async def _fetch(account_ids: list[str], concurrency: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    import os
-
-    GrowwTrigger.limits = {}
-    broker = subprocess.Popen([sys.executable, "-m", "benchmarks", "fetch-broker"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert broker.stdout
-        os.environ["GROWW_API_URL"] = f"http://127.0.0.1:{broker.stdout.readline().strip()}"
+    with local_broker(LATENCY_SECONDS):
         for concurrency, wanted in WANTED.items():
             ratios, requests = [], 0
             for _ in range(ROUNDS):
                 ids = [str(account.pk) for account in make_accounts(ACCOUNTS, "1")]
-                seconds, requests = asyncio.run(_fetch(ids, concurrency))
+                seconds, requests = asyncio.run(fetch_all(ids, concurrency))
                 ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
             print(
                 f"fetch: {ACCOUNTS} accounts, {requests / ACCOUNTS:.0f} requests an account, {concurrency} at once: "
                 f"{statistics.median(ratios):.3f}x the latency limit (at most {wanted}x)"
             )
-    finally:
-        broker.kill()

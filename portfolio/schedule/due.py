@@ -5,7 +5,7 @@ one that another run has just settled is not run a second time.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,9 +28,29 @@ LATE_AFTER = timedelta(minutes=2)
 ATTEMPT = schema("sync_slots", 1, "id:uuid attempts:integer is_late:boolean batch_id:uuid")
 
 
-def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
-    """At most `room` accounts, each with an open batch. Empty when nothing is due that nobody works on."""
-    wanted = _due_accounts(room, now)
+class Due:
+    """Gives one run what is due, `room` accounts at a time, until nothing is left. Accounts whose run was killed before
+    are a run of their own: they never join one that goes on, and nobody joins them."""
+
+    def __init__(self, room: int, is_stopping: Callable[[], bool]) -> None:
+        self._room, self._is_stopping = room, is_stopping
+        self._has_begun = self._is_over = False
+
+    def __call__(self, owner: UUID, now: datetime) -> list[Capture]:
+        if self._is_over or self._is_stopping():
+            return []
+        captures = claim_due([self._room], owner, now)
+        if not captures:
+            self._is_over = True
+            captures = [] if self._has_begun else claim_due([0, *COMPANY], owner, now)
+        self._has_begun = True
+        return captures
+
+
+def claim_due(company: Sequence[int], owner: UUID, now: datetime) -> list[Capture]:
+    """At most so many accounts, by how many runs they have lost, each with an open batch. Empty when nothing is due
+    that nobody works on."""
+    wanted = _due_accounts(company, now)
     wanted += [account_id for code, account_id in _probes(now) if breakers.take_probe(code, now)]
     if not wanted:
         return []
@@ -47,7 +67,7 @@ def claim_due(room: int, owner: UUID, now: datetime) -> list[Capture]:
 
 def is_any_due(now: datetime) -> bool:
     """Whether there is one that nobody works on."""
-    return bool(_due_accounts(1, now) or _probes(now))
+    return bool(_due_accounts([1, 1, 1], now) or _probes(now))
 
 
 def _is_due(now: datetime) -> Q:
@@ -55,14 +75,14 @@ def _is_due(now: datetime) -> Q:
     return Q(result=None, next_attempt_at__lte=now, ends_at__gt=now, trading_day=calendar.trading_day(now))
 
 
-def _due_accounts(room: int, now: datetime) -> list[UUID]:
+def _due_accounts(company: Sequence[int], now: datetime) -> list[UUID]:
     """Those that have waited longest. Accounts whose run was killed go later and in small company, then alone, so that
     one that kills every run takes no other with it."""
     free = _free(now).filter(broker_account__broker__failing_since=None)
-    for lost_runs, most in enumerate((room, *COMPANY)):
+    for lost_runs, most in enumerate(company):
         ids = free.filter(lost_runs=lost_runs).order_by("next_attempt_at").values_list("broker_account_id", flat=True)
         # An account may have several slots that are due.
-        if found := list(dict.fromkeys(ids[: 3 * min(room, most)]))[: min(room, most)]:
+        if found := list(dict.fromkeys(ids[: 3 * most]))[:most]:
             return found
     return []
 

@@ -5,14 +5,13 @@ slot.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from .. import clock, startup
 from ..proof import sealer
 from ..sync.pipeline import sync_due
 from ..sync.record import Result
 from . import amendments
-from .due import claim_due, is_any_due
+from .due import Due, is_any_due
 from .ends import end
 from .logins import see_to_logins
 from .owe import owe
@@ -32,7 +31,7 @@ def tick(
         owe(now)
         end(now)
         see_to_logins(now)
-        done = sync_due(partial(claim_due, WAVE), report) if is_any_due(now) else 0
+        done = sync_due(Due(WAVE, is_stopping), report) if is_any_due(now) else 0
         count += done
         sealer.seal(now)
         if not done:

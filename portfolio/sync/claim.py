@@ -26,7 +26,13 @@ from .breakers import leave_alone
 from .capture import WHOLE, Capture, Memory
 
 LEASE = timedelta(seconds=90)
-Claim = Callable[[UUID, datetime], list[Capture]]  # takes accounts for this owner, at this time
+Claim = Callable[[UUID, datetime], list[Capture]]  # takes more accounts for this owner, at this time
+
+
+def once(claim: Claim) -> Claim:
+    """What it gives the first time, and then nothing."""
+    left = [claim]
+    return lambda owner, now: left.pop()(owner, now) if left else []
 
 
 def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime) -> list[Capture]:

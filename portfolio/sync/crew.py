@@ -31,7 +31,7 @@ from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code
 from .capture import Capture, failed
-from .claim import renew
+from .claim import Claim, renew
 from .evidence import Keeper
 from .fetch import AskBook, Lacking, fetch
 from .history import lacking_fills, lacking_states
@@ -58,7 +58,8 @@ class Crew:
         self._keeper = Keeper(self.in_database, clock.now)
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
-        self._places = asyncio.Semaphore(4 * settings.KHATA_CONCURRENCY)
+        self._room = 4 * settings.KHATA_CONCURRENCY
+        self._places = asyncio.Semaphore(self._room)
 
     async def __aenter__(self) -> "Crew":
         await self._stack.enter_async_context(self._transport)
@@ -73,11 +74,11 @@ class Crew:
     async def in_database(self, work: Callable[..., Given], *arguments: Any) -> Given:
         return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))
 
-    async def settled(self, captures: Sequence[Capture], settle: Settle) -> AsyncIterator[list[Result]]:
-        """Fetches these accounts, and settles them in groups as they finish. Two groups are settled side by side:
-        one is worked out while the database writes the other."""
+    async def settled(self, claim: Claim, settle: Settle) -> AsyncIterator[list[Result]]:
+        """Fetches the accounts that `claim` gives, and settles them in groups as they finish. Two groups are settled
+        side by side: one is worked out while the database writes the other."""
         settling: set[asyncio.Task[list[Result]]] = set()
-        async for group in self._fetched(captures):
+        async for group in self._fetched(claim):
             settling.add(asyncio.create_task(self.in_database(settle, group)))
             if len(settling) == SETTLING:
                 done, settling = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
@@ -86,14 +87,23 @@ class Crew:
         for last in asyncio.as_completed(settling):
             yield await last
 
-    async def _fetched(self, captures: Sequence[Capture]) -> AsyncIterator[list[Capture]]:
-        """Fetches these accounts and yields them in groups, as they finish."""
+    async def _fetched(self, claim: Claim) -> AsyncIterator[list[Capture]]:
+        """Fetches these accounts and yields them in groups, as they finish. When few are left it asks for more, so that
+        nobody waits for the slowest: neither the broker nor the database is idle in between."""
         finished: asyncio.Queue[Capture] = asyncio.Queue()
-        tasks = [asyncio.create_task(self._fetch(capture, finished)) for capture in captures]
+        tasks: set[asyncio.Task[None]] = set()
         renewing = asyncio.create_task(self._renew())
+        left = 0
         try:
-            left = len(captures)
-            while left:
+            while True:
+                if left < self._room:
+                    for capture in await self.in_database(claim, self.owner, clock.now()):
+                        task = asyncio.create_task(self._fetch(capture, finished))
+                        tasks.add(task)
+                        task.add_done_callback(tasks.discard)
+                        left += 1
+                if not left:
+                    return
                 group = await _gather_group(finished, left)
                 left -= len(group)
                 yield group

@@ -20,7 +20,7 @@ from ..schedule import amendments
 from . import breakers, instruments, master, prices
 from .apart import apart
 from .capture import Capture
-from .claim import Claim
+from .claim import Claim, once
 from .crew import Crew
 from .decide import decide_each, wanted_listings
 from .normalise import normalise
@@ -37,7 +37,7 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     ids = list(account_ids)
     master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []
-    asyncio.run(_sync(partial(claim_anew, ids, sync_type), results.append, report))
+    asyncio.run(_sync(once(partial(claim_anew, ids, sync_type)), results.append, report))
     return results
 
 
@@ -50,7 +50,7 @@ def sync_due(claim_due: Claim, report: Report) -> int:
 async def _sync(claim: Claim, *reports: Report) -> int:
     count = 0
     async with Crew() as crew:
-        async for group in crew.settled(await crew.in_database(claim, crew.owner, clock.now()), settle):
+        async for group in crew.settled(claim, settle):
             count += len(group)
             for result in group:
                 for report in reports:

@@ -6,9 +6,10 @@ reply is handed to `keep` before anybody looks at it. Never here: what a broker'
 """
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -18,17 +19,9 @@ from urllib.parse import quote_plus, urlsplit
 import aiohttp
 from yarl import URL
 
-from .base import (
-    BaseTrigger,
-    BrokerUnavailable,
-    ForbiddenRequest,
-    RateLimited,
-    Reply,
-    TriggerError,
-    UnexpectedReply,
-)
+from .base import BaseTrigger, BrokerUnavailable, ForbiddenRequest, RateLimited, Reply, TriggerError, UnexpectedReply
 from .decode import is_deeper_than
-from .limits import Limiter, Limits, Sleep, Timer, retry_after
+from .limits import Doors, Limiter, Limits, Sleep, Timer, retry_after
 from .permits import Permits, checked_address
 
 Keep = Callable[[Reply], Awaitable[None]]
@@ -77,16 +70,17 @@ class Transport:
     _permits: dict[type[BaseTrigger], Permits] = field(default_factory=dict, repr=False)
     limits: Limits = field(init=False, repr=False)
     _session: aiohttp.ClientSession = field(init=False, repr=False)
-    _in_flight: asyncio.Semaphore = field(init=False, repr=False)
+    _in_flight: Doors = field(init=False, repr=False)
+    orders: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def __post_init__(self) -> None:
         self.limits = self.shared or Limits(self.timer, self.sleep)
         self.limits.tidy()
 
     async def __aenter__(self) -> "Transport":
-        self._in_flight = asyncio.Semaphore(self.concurrency)
+        self._in_flight = Doors(self.concurrency)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),  # the semaphore is the limit
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),  # the doors are the limit
             cookie_jar=aiohttp.DummyCookieJar(),  # nothing of one account may reach another
             timeout=aiohttp.ClientTimeout(total=self.deadline, ceil_threshold=3600),
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
@@ -112,9 +106,9 @@ class Transport:
             self._permits[trigger] = Permits(trigger.allowed)
         return self._permits[trigger]
 
-    async def send(self, call: Call) -> tuple[Reply, Mapping[str, str]]:
-        """One attempt on the wire: the reply with its headers, or BrokerUnavailable."""
-        async with self._in_flight:
+    async def send(self, call: Call, order: int) -> tuple[Reply, Mapping[str, str]]:
+        """One attempt on the wire: the reply with its headers, or BrokerUnavailable. Low orders go first."""
+        async with self._in_flight.through(order):
             fetched_at = self.clock()
             started = time.perf_counter()
             try:
@@ -149,6 +143,7 @@ class Client:
         self._transport, self._trigger, self._keep = transport, trigger, keep
         self._base = checked_address(base_url)
         self._account_key = account_key
+        self._order = next(transport.orders)
         self._instruments_url = instruments_url or trigger.instruments_url
 
     def clock(self) -> datetime:
@@ -216,7 +211,7 @@ class Client:
         await self._limiter(call).wait()
         await transport.limits.limiter(trigger, "", "").wait()
         try:
-            reply, headers = await transport.send(call)
+            reply, headers = await transport.send(call, self._order)
             if call.is_kept:
                 await self._keep(reply)
             self._judge(reply, headers)

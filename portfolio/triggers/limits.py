@@ -5,10 +5,12 @@ book, and outlasts the run that reached it. Threads may share it; nothing here o
 """
 
 import asyncio
+import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -63,6 +65,47 @@ class Limiter:
                     moment = max(moment, booked[-calls] + seconds + SLACK)
             booked.append(moment)
             return moment - now
+
+
+class Doors:
+    """So many at a time. Of those who wait, whoever has the lowest `order` goes first: accounts that were begun are
+    finished before others get on, so that they come out one after the other and not all at once."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._came = 0
+
+    @asynccontextmanager
+    async def through(self, order: int) -> AsyncIterator[None]:
+        await self._enter(order)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self, order: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        self._came += 1
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (order, self._came, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was let in at that very moment
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Hands its place to the next one who still waits."""
+        while self._waiting:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class Breaker:

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from portfolio import clock
+from portfolio.ids import new_uuid
 from portfolio.models import AccountHead, BrokerAccount, BrokerAccountCredential, SyncSlot
+from portfolio.schedule.due import Due
 from portfolio.schedule.tick import tick
 from portfolio.triggers.base import BrokerUnavailable, LoginMethod, UnexpectedReply
 from portfolio.triggers.registry import REGISTRY
@@ -159,3 +162,15 @@ def test_the_last_sweep_of_commodities_is_made_minutes_before_midnight(broker: B
     account.save()
     assert tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-05 23:57") == [1, 1, 1]
     assert results(account) == {**EVENING, "10-05 23:57": "complete"}
+
+
+def test_an_account_whose_run_was_killed_never_joins_a_run_that_goes_on(broker: Broker, at: At) -> None:
+    accounts = [build.an_account("SCRIPTED", f"C{number}") for number in range(3)]
+    tick_at(at, "2026-10-05 12:00")
+    SyncSlot.objects.filter(broker_account=accounts[0]).update(lost_runs=1)
+    at("2026-10-05 16:00")
+    first, second = Due(1, lambda: False), Due(5, lambda: False)
+    taken = [[capture.client_id for capture in first(new_uuid(), clock.now())] for _ in range(4)]
+    assert sorted(taken) == [[], [], ["C1"], ["C2"]]
+    assert [capture.client_id for capture in second(new_uuid(), clock.now())] == ["C0"]
+    assert Due(5, lambda: True)(new_uuid(), clock.now()) == []

@@ -8,7 +8,7 @@ import pytest
 
 from portfolio.triggers.base import BaseTrigger, BrokerUnavailable, Rate
 from portfolio.triggers.groww import GrowwTrigger
-from portfolio.triggers.limits import SLACK, Breaker, Limiter, Limits
+from portfolio.triggers.limits import SLACK, Breaker, Doors, Limiter, Limits
 from portfolio.triggers.zerodha import ZerodhaTrigger
 
 from .broker import FakeTime, PlainTrigger
@@ -137,3 +137,23 @@ def test_processes_that_take_an_account_over_from_each_other_keep_the_brokers_li
     for calls, seconds in allowed:
         pairs = zip(moments, moments[calls:], strict=False)
         assert all(later - earlier >= seconds for earlier, later in pairs)
+
+
+def test_of_those_who_wait_at_the_doors_the_account_that_was_begun_first_goes_first() -> None:
+    doors, went = Doors(1), []
+
+    async def go(order: int) -> None:
+        async with doors.through(order):
+            went.append(order)
+            await asyncio.sleep(0)
+
+    async def all_at_once() -> None:
+        given_up = asyncio.create_task(go(0))
+        waiting = [asyncio.create_task(go(order)) for order in (3, 1, 2, 1)]
+        await asyncio.sleep(0)
+        waiting[2].cancel()
+        await asyncio.gather(given_up, *waiting, return_exceptions=True)
+        await go(9)
+
+    asyncio.run(all_at_once())
+    assert went == [0, 1, 1, 3, 9]

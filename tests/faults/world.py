@@ -1,6 +1,7 @@
 """A few investors at both brokers, and the accounts that Khata keeps of them: the world that campaigns disturb."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from simulators.groww import GrowwSimulator
 from simulators.investor import FIRST_MORNING, Investor
 from simulators.market import Market
 from simulators.serving import a_stage
-from simulators.stage import Stage
+from simulators.stage import Served, Stage
 from simulators.zerodha import ZerodhaSimulator
 from tests import build
 
@@ -33,6 +34,14 @@ class World:
     groww: GrowwSimulator
     zerodha: ZerodhaSimulator
     accounts: dict[str, BrokerAccount]
+
+    @property
+    def served(self) -> dict[date, list[Served]]:
+        """The log of both brokers, by day in India."""
+        days: dict[date, list[Served]] = defaultdict(list)
+        for one in self.stage.requests:
+            days[one.at.date()].append(one)
+        return days
 
     @property
     def by_login(self) -> dict[str, BrokerAccount]:

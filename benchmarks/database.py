@@ -17,7 +17,8 @@ from tests import databases
 def fresh(kind: str) -> Iterator[None]:
     """Sets the environment, migrates, and drops everything afterwards. Before anything imports the settings."""
     folder = Path(tempfile.mkdtemp(prefix="khata-bench-"))
-    url, server = databases.make(kind, folder)
+    (folder / "database").mkdir()  # keys beside the database are refused
+    url, server = databases.make(kind, folder / "database")
     os.environ.update(
         DATABASE_URL=url, KHATA_VAR=str(folder / "var"), KHATA_KEYS=str(folder / "keys"),
         DJANGO_SETTINGS_MODULE="portfolio_project.settings", SECRET_KEY=secrets.token_hex(), LOG_LEVEL="ERROR",

@@ -43,6 +43,7 @@ POINTS = {
 }
 FIRST = "new instruments are written, not committed"  # on the first day alone
 DAILY = "before what is owed is written down"  # at a day's first tick
+WITH_REAL_LEASE, REAL_LEASE = "leased, batch opened", 90.0
 LOOKS = ("16:00", "19:00")
 
 
@@ -52,9 +53,10 @@ def test_every_point_is_a_function_that_there_is() -> None:
 
 @pytest.mark.seeds(5)
 def test_a_run_that_is_killed_wrote_all_or_nothing_and_is_made_again(
-    seed: int, is_full: bool, short_leases: float, tell: Callable[[str], None]
+    seed: int, is_full: bool, short_leases: float, tell: Callable[[str], None], pytestconfig: pytest.Config
 ) -> None:
-    """One life: a kill at each look, twice a day, at one point after the other."""
+    """One life: a kill at each look, twice a day, at one point after the other. One has the lease that runs really
+    have."""
     chance = random.Random(seed)
     names = _shuffled(chance)[: None if is_full else 6]
     longest = 0.0
@@ -66,9 +68,10 @@ def test_a_run_that_is_killed_wrote_all_or_nothing_and_is_made_again(
             here.log_in()
             point = POINTS[name]
             nth = chance.randint(1, point.times) if look == "16:00" else 1
-            longest = max(longest, kill_and_recover(here, Stop(point, nth), short_leases))
-    tell(f"kills, seed {seed}: {len(names)} kills at as many points, nothing lost, nothing doubled; longest recovery "
-         f"{longest:.1f} s with a lease of {short_leases} s")  # fmt: skip
+            is_real = is_full and name == WITH_REAL_LEASE and seed == pytestconfig.getoption("seed")
+            longest = max(longest, kill_and_recover(here, Stop(point, nth), REAL_LEASE if is_real else short_leases))
+    tell(f"kills, seed {seed}: {len(names)} kills at as many points, nothing lost, nothing doubled; all done again "
+         f"at most {longest:.1f} s after the lease had run out")  # fmt: skip
 
 
 def _shuffled(chance: random.Random) -> list[str]:
@@ -78,7 +81,7 @@ def _shuffled(chance: random.Random) -> list[str]:
 
 
 def kill_and_recover(here: World, stop: Stop, lease: float) -> float:
-    """Returns how many seconds after the kill all was done."""
+    """Returns how many seconds all was done after the lease had run out."""
     assert Process(one_tick, stop=stop, lease=lease).end() == -signal.SIGKILL, f"{stop} was not reached"
     killed = time.monotonic()
     oracle.check_anywhere()
@@ -91,7 +94,7 @@ def kill_and_recover(here: World, stop: Stop, lease: float) -> float:
     for ucc, account in here.accounts.items():
         oracle.check_truth(account, here.stage.investors[ucc])
     assert not SyncBatch.objects.filter(status="PARTIAL").exists()
-    return took
+    return took - lease
 
 
 def is_done(here: World) -> bool:

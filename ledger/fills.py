@@ -18,6 +18,7 @@ from .pairs import Fills, Pairs, paired
 NUMBERED = "it has a number of the exchange by now"
 NOT_LISTED = "the fills that are listed add up to its order without it"
 ALL_LISTED = "all fills of its order are listed by now"
+BY_HAND = "MANUAL_ADJUSTMENT"  # the source of a revision, and the reason of a change, that a person made
 
 
 class KnownFill(NamedTuple):
@@ -29,6 +30,7 @@ class KnownFill(NamedTuple):
     void_reason: str
     instrument: str
     trade: Trade  # with its `trade_id`, see `number_of`
+    is_by_hand: bool = False  # a person set it right: no list changes it back
 
     @property
     def counts(self) -> bool:
@@ -90,7 +92,12 @@ def moves(known: Sequence[KnownFill], told: Fills, filled: Decimal | None) -> li
     if listed and filled == _units(listed.values()):
         missing = counting(known).keys() - pairs.values()
         found += [_void(fill, NOT_LISTED) for name, fill in latest.items() if name in missing]
-    return found + _made_up(known, told, listed, standing(known, found), filled)
+    found = _without_those_by_hand(found)
+    return found + _without_those_by_hand(_made_up(known, told, listed, standing(known, found), filled))
+
+
+def _without_those_by_hand(moved: Iterable[FillMove]) -> list[FillMove]:
+    return [move for move in moved if not (move.before and move.before.is_by_hand)]
 
 
 def counting(known: Iterable[KnownFill]) -> dict[str, Trade]:

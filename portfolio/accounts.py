@@ -64,7 +64,7 @@ def _broker_type(code: str) -> BrokerType:
 def store_credentials(account: BrokerAccount, login_method: str, credentials: Mapping[str, str]) -> None:
     """Seals the credentials; the day's token of the old ones is thrown away. Whatever state the account was in, it is
     active again: its owner has just asked for that."""
-    sealed = keys.seal(key_ring(), msgspec.json.encode(dict(credentials)), _context(account.pk, "credentials"))
+    sealed = keys.seal(key_ring(), msgspec.json.encode(dict(credentials)), context(account.pk, "credentials"))
     now = clock.now()
     BrokerAccountCredential.objects.update_or_create(
         account=account,
@@ -78,11 +78,11 @@ def store_credentials(account: BrokerAccount, login_method: str, credentials: Ma
 
 def open_credentials(stored: BrokerAccountCredential) -> dict[str, Any]:
     """The plain credentials, with their `login_method`. CannotDecrypt when the key is gone or the row was changed."""
-    plain = keys.unseal(key_ring(), bytes(stored.sealed), _context(stored.account_id, "credentials"))
+    plain = keys.unseal(key_ring(), bytes(stored.sealed), context(stored.account_id, "credentials"))
     return {**msgspec.json.decode(plain), "login_method": stored.login_method}
 
 
-def _context(account_id: object, what: str) -> str:
+def context(account_id: object, what: str) -> str:
     return f"v1|{account_id}|{what}"
 
 
@@ -105,7 +105,7 @@ class StoredToken:
         sealed = self._stored.sealed_token
         if sealed is None or self._expires_at is None or self._expires_at <= self._now:
             return None
-        token = keys.unseal(key_ring(), bytes(sealed), _context(self._stored.account_id, "token")).decode()
+        token = keys.unseal(key_ring(), bytes(sealed), context(self._stored.account_id, "token")).decode()
         self._hide([token])
         return token
 
@@ -115,7 +115,7 @@ class StoredToken:
 
 
 def store_token(account_id: UUID, token: str, expires_at: datetime) -> None:
-    sealed = keys.seal(key_ring(), token.encode(), _context(account_id, "token"))
+    sealed = keys.seal(key_ring(), token.encode(), context(account_id, "token"))
     with transaction.atomic():
         BrokerAccountCredential.objects.filter(account=account_id).update(sealed_token=sealed)
         BrokerAccount.objects.filter(pk=account_id).update(token_expires_at=expires_at, updated_at=clock.now())

@@ -21,6 +21,7 @@ from ledger.normalise import ist_date
 from .models import (
     BrokerAccount,
     HoldingVersion,
+    LedgerTree,
     OrderVersion,
     PortfolioSnapshot,
     PositionVersion,
@@ -96,7 +97,11 @@ def snapshots(accounts: AccountIds, at: Moment = NOW) -> QuerySet[PortfolioSnaps
 
 
 def _known(rows: QuerySet[Row], at: Moment) -> QuerySet[Row]:
-    return rows.filter(detected_at__lte=at.known_at) if at.known_at else rows
+    """What was recorded by then, less what got its place in the tree only afterwards: nobody could vouch for it yet."""
+    if not at.known_at:
+        return rows
+    placed_later = LedgerTree.objects.filter(page__batch=OuterRef("batch"), placed_at__gt=at.known_at)
+    return rows.filter(~Exists(placed_later), detected_at__lte=at.known_at)
 
 
 def _until(rows: QuerySet[Row], column: str, at: Moment) -> QuerySet[Row]:
@@ -156,10 +161,14 @@ def _last(model: type[Model], key: Sequence[str], accounts: AccountIds, at: Mome
     names = {"table": _quoted(model._meta.db_table), "accounts": "", "known": ""}
     chosen, parameters = BrokerAccount.objects.filter(pk__among=list(accounts)).values("id").query.sql_with_params()
     limits: list[Any] = []
-    for column, limit in (("as_of", at.day), ("detected_at", at.known_at)):
+    for column, condition, limit in (
+        ("as_of", " AND last.as_of <= %s", at.day),
+        ("detected_at", " AND last.detected_at <= %s", at.known_at),
+        ("detected_at", _NOT_PLACED_LATER, at.known_at),
+    ):
         if limit is not None:
             field: Field[Any, Any] = model._meta.get_field(column)  # type: ignore[assignment]
-            names["known"] += f' AND last."{column}" <= %s'
+            names["known"] += condition
             limits.append(field.get_db_prep_value(limit, connection))
     names["accounts"] = chosen
     for name, alias in (("of_next", "next"), ("of_this", "this"), ("of_last", "last")):
@@ -171,6 +180,9 @@ def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
+_NOT_PLACED_LATER = """
+         AND NOT EXISTS (SELECT 1 FROM ledger_pages page JOIN ledger_tree place ON place.page_id = page.id
+                          WHERE page.sync_batch_id = last.sync_batch_id AND place.placed_at > %s)"""
 _LAST = """
 WITH RECURSIVE seen(id) AS (
   SELECT (SELECT next.id FROM {table} next WHERE next.broker_account_id = account.id ORDER BY {of_next} LIMIT 1)

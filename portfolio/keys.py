@@ -68,8 +68,10 @@ class KeyRing:
 
     @property
     def primary(self) -> str:
-        """The id of the newest key. The first one is made here, on first use."""
-        return max(self._ciphers, key=_age) if self._ciphers else self.load()
+        """The id of the newest key, also when another process has just made it. The first one is made here, on
+        first use; a directory that is gone for a while is not taken for an empty one."""
+        ids = self.ids or sorted(self._ciphers, key=_age)
+        return ids[-1] if ids and ids[-1] in self._ciphers else self.load()
 
     def load(self) -> str:
         """Reads every key of the directory, makes the first when there is none. Returns the newest id."""
@@ -85,6 +87,18 @@ class KeyRing:
         with self._locked():
             self._create(max(map(_age, self.ids), default=0) + 1)
         return self.load()
+
+    def destroy(self, key_id: str) -> None:
+        """Overwrites and deletes one key. Whatever it sealed is unreadable from now on, in every backup too."""
+        with self._locked():
+            path = self._path(key_id)
+            path.chmod(0o600)
+            with path.open("r+b") as file:
+                file.write(secrets.token_bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        self._ciphers.pop(key_id, None)
 
     def cipher(self, key_id: str) -> AESGCM:
         """The key `key_id`, looked for once more on disk: another process may have made it since."""
@@ -287,14 +301,14 @@ class EvidenceKey:
 
 def new_evidence_key(ring: KeyRing, account_id: str) -> bytes:
     """A fresh key for an account's evidence, wrapped: what `account_keys` keeps. Destroying it erases the person."""
-    return seal(ring, secrets.token_bytes(KEY_BYTES), _evidence_context(account_id))
+    return seal(ring, secrets.token_bytes(KEY_BYTES), evidence_context(account_id))
 
 
 @lru_cache(maxsize=16_384)
 def evidence_key(ring: KeyRing, wrapped: bytes, account_id: str) -> EvidenceKey:
     """The evidence key of an account. Remembered while the process lives: an account is synced several times a day."""
-    return EvidenceKey(unseal(ring, wrapped, _evidence_context(account_id)), account_id)
+    return EvidenceKey(unseal(ring, wrapped, evidence_context(account_id)), account_id)
 
 
-def _evidence_context(account_id: str) -> str:
+def evidence_context(account_id: str) -> str:
     return f"evidence|{account_id}"

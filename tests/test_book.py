@@ -14,6 +14,7 @@ from portfolio import book
 from portfolio.book import Moment
 from portfolio.ids import new_uuid
 from portfolio.models import BrokerAccount, HoldingVersion, LedgerPage, PositionVersion
+from portfolio.proof import tree
 from tests import build
 from tests.randombook import captures, tables
 from tests.sync.scripted import Broker, india
@@ -83,6 +84,19 @@ def test_before_anything_was_known_there_is_nothing(broker: Broker, at: At) -> N
     empty: dict[str, list[Any]] = {name: [] for name in tables(account)}
     assert tables(account, Moment(known_at=datetime(2026, 10, 1, tzinfo=UTC))) == empty
     assert tables(account, Moment(as_of=date(2026, 10, 1))) == empty
+
+
+def test_what_had_its_place_in_the_tree_only_later_was_not_known_yet(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    order = build.an_order(filled=10)
+    broker.says.update(holdings=[build.a_holding()], orders=[order], trades=[build.a_trade(order)])
+    build.synced(account)
+    early, late = (Moment(known_at=india(f"2026-10-05 16:{minute}")) for minute in (10, 20))
+    recorded = tables(account, early)
+    assert len(recorded["holdings"]) == len(recorded["orders"]) == len(recorded["transactions"]) == 1
+    tree.place(india("2026-10-05 16:20").astimezone(UTC))
+    assert tables(account, early) == {name: [] for name in recorded}
+    assert tables(account, late) == recorded
 
 
 def test_what_is_sold_is_gone_from_then_on(broker: Broker, at: At) -> None:

@@ -58,6 +58,7 @@ class BrokerAccount(Keyed):
     state_since = models.DateTimeField()
     state_reason = models.CharField(max_length=500, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
+    legal_hold_since = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.GeneratedField(
         expression=~Q(state="disabled"),  # type: ignore[arg-type]
         output_field=models.BooleanField(),

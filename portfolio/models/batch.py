@@ -25,6 +25,8 @@ class SyncBatch(Keyed):
         IMPORT = "IMPORT"
         ANSWER = "ANSWER"
         REPARSE = "REPARSE"
+        CORRECTION = "CORRECTION"
+        RETENTION = "RETENTION"
 
     # What a broker is asked for; the others are written without asking anybody.
     ASKED = (Type.DAILY_PORTFOLIO, Type.ORDER_HISTORY, Type.REALTIME_UPDATE, Type.HOLDINGS_LOOK)

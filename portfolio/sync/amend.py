@@ -31,6 +31,7 @@ from .emit import EVENT
 from .rows import Pen
 
 IMPORT, ANSWER, REPARSE = "IMPORT", "ANSWER", "REPARSE"
+CORRECTION, RETENTION = "CORRECTION", "RETENTION"
 ACT_WORDS = schema("act_words", 1, "act_id:uuid ciphertext:digest")
 AMENDED_HEAD = schema(
     "account_heads",

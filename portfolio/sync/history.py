@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum
 from ledger import trail
 from ledger.diff import KnownOrder
 from ledger.entries import ZERO, Order, Trade
-from ledger.fills import KnownFill, number_of, source_ids
+from ledger.fills import BY_HAND, KnownFill, number_of, source_ids
 from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
@@ -34,8 +34,8 @@ KNOWN_ORDER = schema(
 )  # fmt: skip
 FILL = schema(
     "transactions", 1,
-    "broker_account_id:uuid source_id id:uuid revision:integer void_reason instrument_id:uuid groww_order_id isin "
-    "symbol exchange segment product transaction_type quantity:quantity price:price executed_at:instant "
+    "broker_account_id:uuid source_id id:uuid revision:integer void_reason source instrument_id:uuid groww_order_id "
+    "isin symbol exchange segment product transaction_type quantity:quantity price:price executed_at:instant "
     "trade_date:date settlement_number is_synthesised:boolean",
 )  # fmt: skip
 
@@ -46,12 +46,12 @@ def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     if not order_ids:
         return
     versions = OrderVersion.objects.filter(groww_order_id__among=order_ids)
-    for account, known in _known_orders(versions):
+    for account, known in known_orders(versions):
         if account in books:  # asking for these alone would look up each id under each account
             books[account].orders[known.order.order_id].append(known)
 
 
-def _known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:
+def known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:
     """Each with the account that it is of."""
     for account, order_date, version, is_late, *fields in table_rows(versions, KNOWN_ORDER):
         yield account, KnownOrder(order_date, version, Order._make(fields), is_late)
@@ -62,7 +62,7 @@ def lacking_states(account_id: str, orders: Sequence[Order], day: date) -> list[
     ids = [order.order_id for order in orders]
     versions = OrderVersion.objects.filter(groww_order_id__among=ids, broker_account=UUID(account_id))
     known: dict[str, list[KnownOrder]] = {order_id: [] for order_id in ids}
-    for _, one in _known_orders(versions):
+    for _, one in known_orders(versions):
         known[one.order.order_id].append(one)
     return [order for order in orders if trail.lacks_states(known[order.order_id], order, day)]
 
@@ -81,14 +81,18 @@ def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
 
 def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:
     """Of each source id the last revision stays."""
-    for account, source_id, pk, revision, void_reason, instrument, order_id, isin, *fields in table_rows(found, FILL):
+    for account, source_id, pk, revision, void_reason, source, instrument, order_id, isin, *fields in table_rows(
+        found, FILL
+    ):
         if account not in books:
             continue
         before = books[account].trades.get(source_id)
         if before is None or before.revision < revision:
             trade = Trade("", order_id, isin or None, *fields)
             trade = trade._replace(trade_id=number_of(source_id, trade))
-            books[account].keep_fill(KnownFill(source_id, pk, revision, void_reason, instrument, trade))
+            books[account].keep_fill(
+                KnownFill(source_id, pk, revision, void_reason, instrument, trade, source == BY_HAND)
+            )
 
 
 def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:

@@ -90,7 +90,7 @@ def _check_chain(head: AccountHead, leaves: dict[UUID, list[bytes]]) -> None:
         number += 1
         expected = (number, len(mine), root(mine), header, previous)
         stored = (page.number, page.entries_count, *map(bytes, (page.root, page.header_digest, page.previous_hash)))
-        assert stored == expected, f"page {page.number} of {head.pk}"
+        assert stored == expected, f"page {page.number} of {head.pk}, {head.account_id}: {stored} {expected}"
         fields = [str(head.pk), str(number), str(len(mine)), root(mine).hex(), header.hex(), previous.hex()]
         array = ",".join(f'"{field}"' for field in ["ledger_pages", "1", *fields])
         previous = sha256(f"[{array}]".encode()).digest()

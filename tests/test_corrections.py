@@ -1,0 +1,196 @@
+"""What a person sets right: a new revision or version with who and why, and no list of a broker changes it back."""
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from portfolio import book
+from portfolio.book import Moment
+from portfolio.corrections import Author, BadCorrection, correct_order, revise, void
+from portfolio.keys import CannotDecrypt
+from portfolio.models import Act, BrokerAccount, LedgerPage, OrderQuantityChange, SyncBatch, Transaction
+from portfolio.sync.amend import words_of
+from tests import build
+from tests.sync import recomputed
+from tests.sync.scripted import Broker, india
+from tests.test_commands import run
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+ASHA = Author("Asha Rao", "the contract note says 8")
+
+
+@pytest.fixture
+def account(broker: Broker, at: At) -> BrokerAccount:
+    """An order for 10 TCS, filled at 3,000 on Monday, 5 October."""
+    account = build.an_account("SCRIPTED")
+    order = build.an_order(filled=10)
+    broker.says.update(orders=[order], trades=[build.a_trade(order)])
+    build.synced(account)
+    at("2026-10-05 18:00")
+    return account
+
+
+def source_id() -> str:
+    return str(Transaction.objects.values_list("source_id", flat=True)[0])
+
+
+def counting(account: BrokerAccount, at: Moment = book.NOW) -> list[tuple[int, Decimal, Decimal]]:
+    return [(row.revision, row.quantity, row.amount) for row in book.transactions([account.pk], at)]
+
+
+def test_a_revision_counts_and_what_stood_before_is_still_known(account: BrokerAccount) -> None:
+    corrected = revise(account, source_id(), {"quantity": Decimal(8), "price": Decimal("3000.5")}, ASHA)
+    assert corrected.before == {"quantity": "10", "price": "3000", "amount": "30000"}
+    assert corrected.after == {"quantity": "8", "price": "3000.5", "amount": "24004"}
+    assert counting(account) == [(2, 8, 24_004)]
+    assert counting(account, Moment(known_at=india("2026-10-05 17:00"))) == [(1, 10, 30_000)]
+    first, second = Transaction.objects.order_by("revision")
+    assert (second.supersedes, second.source, second.batch.sync_type) == (first, "MANUAL_ADJUSTMENT", "CORRECTION")
+    assert recomputed.check_all_pages() > 0
+
+
+def test_who_and_why_are_encrypted_and_covered_by_the_page(account: BrokerAccount) -> None:
+    void(account, source_id(), ASHA)
+    act = Act.objects.get()
+    assert act.subject == "transaction void"
+    assert {name: words_of(act)[name] for name in ("who", "why")} == {"who": ASHA.who, "why": ASHA.why}
+    assert SyncBatch.objects.get(sync_type="CORRECTION").page.entries_count == 2
+    assert b"Asha" not in bytes(act.words.ciphertext)
+    assert not any("contract note" in row.void_reason for row in Transaction.objects.all())
+
+
+def test_a_void_transaction_counts_as_nothing_until_it_is_revised(account: BrokerAccount) -> None:
+    void(account, source_id(), ASHA)
+    assert counting(account) == []
+    with pytest.raises(BadCorrection, match="void already"):
+        void(account, source_id(), ASHA)
+    revise(account, source_id(), {"quantity": Decimal(9)}, ASHA)
+    assert counting(account) == [(3, 9, 27_000)]
+
+
+def test_another_product_says_whether_it_is_delivery(account: BrokerAccount) -> None:
+    revise(account, source_id(), {"product": "MIS", "trade_date": date(2026, 10, 1)}, ASHA)
+    row = book.transactions([account.pk]).get()
+    assert (row.is_delivery, row.trade_date, row.executed_at) == (False, date(2026, 10, 1), None)
+
+
+@pytest.mark.parametrize("correction", ["revised", "void"])
+def test_the_brokers_list_changes_no_correction_back(
+    account: BrokerAccount, broker: Broker, at: At, correction: str
+) -> None:
+    if correction == "void":
+        void(account, source_id(), ASHA)
+    else:
+        revise(account, source_id(), {"quantity": Decimal(8)}, ASHA)
+    corrected = counting(account)
+    at("2026-10-05 19:00")
+    (result,) = build.synced(account)
+    assert (result.status, counting(account)) == ("COMPLETED", corrected)
+    assert Transaction.objects.count() == 2
+
+
+def test_an_order_that_is_corrected_moves_by_hand(account: BrokerAccount) -> None:
+    corrected = correct_order(account, "O1", None, {"filled_quantity": Decimal(4)}, ASHA)
+    assert corrected.after == {"status": "PARTIALLY_FILLED", "filled_quantity": "4", "remaining_quantity": "6"}
+    order = book.orders([account.pk]).get()
+    assert (order.version, order.filled_quantity) == (2, 4)
+    moved = OrderQuantityChange.objects.filter(order_history=order).order_by("change_type")
+    assert [(row.change_type, row.quantity_delta, row.change_reason) for row in moved] == [
+        ("QUANTITY_REMOVED", -6, "MANUAL_ADJUSTMENT"),
+        ("STATUS_CHANGED", 0, "MANUAL_ADJUSTMENT"),
+    ]
+    deltas = OrderQuantityChange.objects.values_list("quantity_delta", flat=True)
+    assert sum(deltas) == order.filled_quantity
+    recomputed.check_all_pages()
+
+
+def test_a_cancelled_order_stays_cancelled(account: BrokerAccount) -> None:
+    correct_order(account, "O1", None, {"status": "CANCELLED", "filled_quantity": Decimal(3)}, ASHA)
+    correct_order(account, "O1", None, {"filled_quantity": Decimal(2)}, ASHA)
+    assert [(row.order_status, row.filled_quantity) for row in book.orders([account.pk])] == [("CANCELLED", 2)]
+
+
+BAD: dict[str, tuple[Callable[[BrokerAccount], Any], str]] = {
+    "no such transaction": (lambda a: void(a, "T9", ASHA), "no transaction of this account is called T9"),
+    "nothing to correct": (lambda a: revise(a, source_id(), {}, ASHA), "nothing was given"),
+    "as it is": (lambda a: revise(a, source_id(), {"quantity": Decimal(10)}, ASHA), "is so already"),
+    "negative": (lambda a: revise(a, source_id(), {"price": Decimal(-1)}, ASHA), "above 0"),
+    "nothing left": (lambda a: revise(a, source_id(), {"quantity": Decimal(0)}, ASHA), "void it"),
+    "too large": (lambda a: revise(a, source_id(), {"quantity": Decimal(10) ** 20}, ASHA), "too large"),
+    "too large an amount": (
+        lambda a: revise(a, source_id(), {"price": Decimal(9) * 10**10, "quantity": Decimal(10) ** 6}, ASHA),
+        "the amount is too large",
+    ),
+    "in the future": (lambda a: revise(a, source_id(), {"trade_date": date(2030, 1, 1)}, ASHA), "yet to come"),
+    "no side": (lambda a: revise(a, source_id(), {"transaction_type": "KEEP"}, ASHA), "BUY or SELL"),
+    "no such order": (lambda a: correct_order(a, "O9", None, {"status": "EXPIRED"}, ASHA), "no order of this account"),
+    "no such day": (
+        lambda a: correct_order(a, "O1", date(2026, 10, 1), {"status": "EXPIRED"}, ASHA), "on 2026-10-01",
+    ),
+    "filled too much": (
+        lambda a: correct_order(a, "O1", None, {"filled_quantity": Decimal(11)}, ASHA), "11 cannot be filled",
+    ),
+    "an order as it is": (lambda a: correct_order(a, "O1", None, {"status": "EXECUTED"}, ASHA), "is so already"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_is_refused_and_nothing_is_written(account: BrokerAccount, what: str) -> None:
+    correct, message = BAD[what]
+    with pytest.raises(BadCorrection, match=message):
+        correct(account)
+    assert (LedgerPage.objects.filter(head__account=account).count(), Act.objects.count()) == (1, 0)
+
+
+def test_corrections_and_syncs_of_one_account_take_turns(account: BrokerAccount, broker: Broker) -> None:
+    """One after the other, whoever comes first: nothing is lost, and the pages chain."""
+    broker.says["holdings"] = lambda: [build.a_holding(quantity=len(broker.asked))]
+    name = source_id()
+
+    def correct() -> None:
+        for units in range(1, 7):
+            revise(account, name, {"quantity": Decimal(units)}, ASHA)
+        connections.close_all()
+
+    correcting = threading.Thread(target=correct)
+    correcting.start()
+    synced = [len(build.synced(account)) for _ in range(4)]
+    correcting.join()
+    assert counting(account) == [(7, 6, 18_000)]
+    assert Transaction.objects.count() == 7
+    account.head.refresh_from_db()
+    assert account.head.page_number == 1 + 6 + sum(synced)
+    recomputed.check_all_pages()
+
+
+def test_the_command_shows_what_changed(account: BrokerAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", type("Lines", (), {"isatty": lambda _: False, "readline": lambda _: "a slip\n"})())
+    done = run("correct", "transaction", source_id(), "--account", account.pk, "--quantity", "8")
+    assert done == (0, f"{source_id()}, revision 2\n  quantity: 10 -> 8\n  amount: 30000 -> 24000\n", "")
+    assert words_of(Act.objects.get())["why"] == "a slip"
+    code, out, _ = run(
+        "correct", "order", "O1", "--account", account.pk, "--filled", "8", "--reason", "a slip", "--json"
+    )
+    assert (code, '"filled_quantity": "8"' in out) == (0, True)
+
+
+def test_the_command_refuses_in_words(account: BrokerAccount) -> None:
+    given = ("--account", account.pk, "--reason", "x")
+    assert run("correct", "transaction", "T9", "--void", *given) == (
+        2, "", "no transaction of this account is called T9; the admin shows their ids",
+    )  # fmt: skip
+    code, _, error = run("correct", "transaction", source_id(), "--void", "--price", "5", *given)
+    assert (code, error) == (2, "what is void has no other figures: give --void alone")
+
+
+def test_nobody_writes_about_a_person_whose_key_is_gone(account: BrokerAccount) -> None:
+    account.key.wrapped = b""
+    with pytest.raises(CannotDecrypt):
+        void(account, source_id(), ASHA)

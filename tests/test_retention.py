@@ -1,0 +1,170 @@
+"""A person is erased and the book holds; a hold and the years stand in the way; keys are replaced and destroyed."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+
+from portfolio import accounts, keys, retention, rotation
+from portfolio.installation import key_ring
+from portfolio.keys import CannotDecrypt
+from portfolio.models import Act, BrokerAccount, BrokerAccountCredential, Event, RawReply, SyncBatch
+from portfolio.retention import Kept
+from portfolio.sync import evidence
+from portfolio.sync.amend import words_of
+from tests import build
+from tests.sync import recomputed
+from tests.sync.scripted import Broker
+from tests.test_commands import run
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+CLIENT = "CANARY77"
+
+
+@pytest.fixture
+def account(broker: Broker, at: At) -> BrokerAccount:
+    """Captured once on 5 October 2026; looked at more than eight years later."""
+    account = build.an_account("SCRIPTED", CLIENT)
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(account)
+    kind = ContentType.objects.get_for_model(BrokerAccount)
+    LogEntry.objects.create(
+        user=account.user, content_type=kind, object_id=str(account.pk), object_repr=str(account), action_flag=CHANGE
+    )
+    at("2034-10-06 12:00")
+    return account
+
+
+def stored_bytes() -> bytes:
+    """Everything that the database has on disk (SQLite), or says of its tables of people (PostgreSQL)."""
+    if connection.vendor == "sqlite":
+        path = Path(str(connection.settings_dict["NAME"]))
+        return b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute("SELECT pg_read_binary_file(pg_relation_filepath('broker_accounts'))")
+        return bytes(cursor.fetchone()[0])
+
+
+def test_what_names_the_person_is_gone_and_the_book_still_holds(account: BrokerAccount) -> None:
+    reply, sealed = RawReply.objects.earliest("pk"), bytes(account.key.wrapped)
+    assert evidence.read_body(reply)
+    assert CLIENT.encode() in stored_bytes()
+    receipt = retention.shred(account, "Asha", "she asked for it")
+    account = BrokerAccount.objects.select_related("key").get(pk=account.pk)
+    assert (account.state, account.label, account.key.destroyed_at) == ("disabled", "", receipt.erased_at)
+    assert CLIENT not in account.account_id
+    assert not BrokerAccountCredential.objects.filter(account=account).exists()
+    assert LogEntry.objects.get().object_repr == "erased"
+    assert CLIENT.encode() not in stored_bytes()
+    assert sealed not in stored_bytes()
+    with pytest.raises(CannotDecrypt):
+        evidence.read_body(RawReply.objects.select_related("broker_account__key").get(pk=reply.pk))
+    assert recomputed.check_all_pages() > 0
+
+
+def test_the_act_is_recorded_in_the_book_in_clear_and_told(account: BrokerAccount) -> None:
+    receipt = retention.shred(account, "Asha", "she asked for it")
+    batch = SyncBatch.objects.get(sync_type="RETENTION")
+    assert json.loads(batch.metadata) == {
+        "subject": "erased", "by": "Asha", "reason": "she asked for it", "overridden": [], "override_reason": "",
+    }  # fmt: skip
+    assert (batch.page.number, bytes(batch.page.hash).hex()) == (receipt.page, receipt.page_hash)
+    assert Event.objects.filter(kind="account.erased", batch=batch).count() == 1
+    assert str(receipt.backups_until) == "2034-11-05"
+
+
+def test_nothing_more_is_written_about_a_person_who_was_erased(account: BrokerAccount) -> None:
+    retention.shred(account, "Asha", "she asked for it")
+    again = BrokerAccount.objects.select_related("key").get(pk=account.pk)
+    with pytest.raises(Kept, match="was erased on 2034-10-06"):
+        retention.shred(again, "Asha", "again")
+    with pytest.raises(CannotDecrypt):
+        retention.hold(again, "Asha", "too late")
+
+
+def test_a_book_is_kept_for_eight_years(account: BrokerAccount, at: At) -> None:
+    at("2034-10-04 12:00")
+    with pytest.raises(Kept, match="kept for 8 years: its last entry is of 2026-10-05, so until 2034-10-05"):
+        retention.shred(account, "Asha", "she asked for it")
+    assert evidence.read_body(RawReply.objects.earliest("pk"))
+    receipt = retention.shred(account, "Asha", "she asked for it", override="a court order")
+    assert len(receipt.overridden) == 1
+    assert json.loads(SyncBatch.objects.get(sync_type="RETENTION").metadata)["override_reason"] == "a court order"
+
+
+def test_a_hold_stands_in_the_way_until_it_is_released(account: BrokerAccount) -> None:
+    retention.hold(account, "Asha", "an inquiry")
+    account = BrokerAccount.objects.select_related("key").get(pk=account.pk)
+    with pytest.raises(Kept, match="a legal hold since 2034-10-06"):
+        retention.shred(account, "Asha", "she asked for it")
+    with pytest.raises(Kept, match="held already"):
+        retention.hold(account, "Asha", "twice")
+    retention.release(account, "Asha", "it has ended")
+    assert [words_of(act)["why"] for act in Act.objects.order_by("pk")] == ["an inquiry", "it has ended"]
+    kinds = Event.objects.filter(kind__in=["account.held", "account.released"]).order_by("number")
+    assert [event.kind for event in kinds] == ["account.held", "account.released"]
+    assert retention.shred(account, "Asha", "she asked for it").overridden == []
+
+
+def test_the_commands_say_what_stands_in_the_way_and_give_a_receipt(account: BrokerAccount) -> None:
+    which = ("--account", account.pk)
+    assert run("hold", *which, "--reason", "an inquiry")[:2] == (
+        0, f"SCRIPTED {CLIENT} is held: it cannot be erased\n",
+    )  # fmt: skip
+    code, _, error = run("shred", *which, "--reason", "asked")
+    assert (code, "a legal hold since" in error) == (2, True)
+    assert run("hold", *which, "--release", "--reason", "ended")[0] == 0
+    code, out, _ = run("shred", *which, "--reason", "asked", "--by", "Asha")
+    assert code == 0
+    assert f"The account {account.pk} was erased at 2034-10-06 06:30 UTC by Asha." in out
+    assert "until the last of them is gone: 2034-11-05" in out
+
+
+# Keys
+
+
+def test_a_rotation_moves_everything_and_destroys_what_nothing_needs(account: BrokerAccount) -> None:
+    accounts.store_token(account.pk, "a token", datetime(2035, 1, 1, tzinfo=UTC))
+    old, reply = key_ring().primary, RawReply.objects.earliest("pk")
+    done = rotation.rotate(make_new=True, destroy_old=True)
+    assert (done.moved, done.failed, done.destroyed) == (3, [], [old])
+    assert key_ring().ids == [done.newest]
+    assert evidence.read_body(RawReply.objects.get(pk=reply.pk))
+    stored = BrokerAccountCredential.objects.get()
+    assert accounts.open_credentials(stored)["token"] == "a token"
+    assert keys.key_id_of(bytes(stored.sealed_token or b"")) == done.newest
+    assert rotation.rotate(make_new=False, destroy_old=True).moved == 0
+
+
+def test_a_value_that_cannot_be_read_is_named_and_its_key_stays(account: BrokerAccount) -> None:
+    blob = bytes(BrokerAccountCredential.objects.get().sealed)
+    BrokerAccountCredential.objects.update(sealed=blob[:-60] + bytes(60))
+    damaged = keys.key_id_of(blob)
+    other = build.an_account("SCRIPTED", "S2")
+    BrokerAccountCredential.objects.filter(account=account).update(sealed=b"\x01\x0d" + blob[2:15] + bytes(200))
+    code, _, error = run("rotate_keys", "--destroy-old")
+    assert code == 1
+    assert damaged in key_ring().ids
+    assert "was changed" in error
+    assert accounts.open_credentials(BrokerAccountCredential.objects.get(account=other))
+
+
+def test_another_process_seals_with_the_new_key_at_once(account: BrokerAccount) -> None:
+    elsewhere = keys.KeyRing(key_ring().directory)
+    assert elsewhere.primary == key_ring().primary
+    done = rotation.rotate(make_new=True, destroy_old=True)
+    assert elsewhere.primary == done.newest
+
+
+def test_the_command_tells_what_was_moved(account: BrokerAccount) -> None:
+    code, out, _ = run("rotate_keys")
+    assert (code, out) == (0, f"{key_ring().primary} is the newest key; 2 values moved under it\n")
+    assert run("rotate_keys", "--resume", "--json")[0] == 0

@@ -146,7 +146,7 @@ def _wait_for_readers(cursor: Any) -> bool:
     cursor.execute("SELECT txid_current()")
     (now,) = cursor.fetchone()
     for _ in range(READERS_SECONDS * 10):
-        cursor.execute(_READERS, [now])
+        cursor.execute(_READERS, [now % 2**32])
         if not cursor.fetchone()[0]:
             return True
         time.sleep(0.1)

@@ -146,16 +146,19 @@ def _wait_for_readers(cursor: Any) -> bool:
     cursor.execute("SELECT txid_current()")
     (now,) = cursor.fetchone()
     for _ in range(READERS_SECONDS * 10):
-        cursor.execute(_READERS, [now % 2**32])
+        cursor.execute(_READERS, [now, now % 2**32])
         if not cursor.fetchone()[0]:
             return True
         time.sleep(0.1)
     return False
 
 
+# Our own snapshot reaches back to the oldest transaction of any database of the server; others' to theirs.
 _READERS = """
-SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin::text::bigint <= %s
+SELECT txid_snapshot_xmin(txid_current_snapshot()) <= %s OR EXISTS (
+  SELECT 1 FROM pg_stat_activity
+   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin::text::bigint <= %s
+)
 """
 _STATEMENTS: dict[str, Sequence[str]] = {
     "sqlite": ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"),

@@ -70,13 +70,17 @@ def rebuild(accounts: Iterable[BrokerAccount], repair: bool) -> Iterator[tuple[B
 def rebuild_one(account: BrokerAccount, repair: bool) -> list[Difference]:
     """Within a transaction of the caller's."""
     head = AccountHead.objects.select_for_update().get(account=account)
-    found = [difference for table in _TABLES for difference in _compare(table, account, repair)]
-    found += _compare_head(account, head)
+    found = [*mend(account, repair), *_compare_head(account, head)]
     if found and repair:
         head.section_digests = _without_answers(head)
         head.save()
         tell([head], {account.pk: Fact("account.rebuilt", {"differences": len(found)})}, clock.now())
     return found
+
+
+def mend(account: BrokerAccount, repair: bool = True) -> list[Difference]:
+    """The tables alone; the caller holds the head."""
+    return [difference for table in _TABLES for difference in _compare(table, account, repair)]
 
 
 def _without_answers(head: AccountHead) -> str:

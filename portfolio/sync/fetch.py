@@ -62,6 +62,7 @@ class Lacking(NamedTuple):
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
     """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
     run = _Run(capture, trigger, keep, lacking)
+    capture.metadata["parser"] = trigger.parser()
     if not await run.is_the_right_account():
         return
     wanted = [section for section in SECTIONS[capture.sync_type] if trigger.offers(section)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -79,20 +79,34 @@ def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
         _read(Transaction.objects.filter(source_id__among=names), books)
 
 
+def known_fills(account_id: str, order_ids: Iterable[str], names: Iterable[str]) -> list[KnownFill]:
+    """The last revision of each fill of these orders, or of these source ids."""
+    mine = Transaction.objects.filter(broker_account=UUID(account_id))
+    last: dict[str, KnownFill] = {}
+    for found in (mine.filter(groww_order_id__among=list(order_ids)), mine.filter(source_id__among=list(names))):
+        for _, fill in _fills(found):
+            if fill.source_id not in last or last[fill.source_id].revision < fill.revision:
+                last[fill.source_id] = fill
+    return list(last.values())
+
+
 def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:
     """Of each source id the last revision stays."""
+    for account, fill in _fills(found):
+        if account in books:
+            before = books[account].trades.get(fill.source_id)
+            if before is None or before.revision < fill.revision:
+                books[account].keep_fill(fill)
+
+
+def _fills(found: QuerySet[Transaction]) -> Iterator[tuple[str, KnownFill]]:
+    """Each revision, with the account that it is of."""
     for account, source_id, pk, revision, void_reason, source, instrument, order_id, isin, *fields in table_rows(
         found, FILL
     ):
-        if account not in books:
-            continue
-        before = books[account].trades.get(source_id)
-        if before is None or before.revision < revision:
-            trade = Trade("", order_id, isin or None, *fields)
-            trade = trade._replace(trade_id=number_of(source_id, trade))
-            books[account].keep_fill(
-                KnownFill(source_id, pk, revision, void_reason, instrument, trade, source == BY_HAND)
-            )
+        trade = Trade("", order_id, isin or None, *fields)
+        trade = trade._replace(trade_id=number_of(source_id, trade))
+        yield account, KnownFill(source_id, pk, revision, void_reason, instrument, trade, source == BY_HAND)
 
 
 def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:

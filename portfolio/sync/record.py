@@ -138,7 +138,14 @@ def _metadata(capture: Capture) -> dict[str, Any]:
     """What was asked and how it ended; the bodies are in `raw_replies`, under these digests."""
     replies = [(n.request, n.status, n.fetched_at, n.took_ms, n.digest.hex()) for n in capture.replies]
     sections = {name: section.state for name, section in capture.sections.items()}
-    return {"replies": replies, "sections": sections, **capture.metadata}
+    return {"replies": replies, "asked": _asked(capture), "sections": sections, **capture.metadata}
+
+
+def _asked(capture: Capture) -> dict[str, list[int]]:
+    """Which of the replies were the answer to each section, by their places."""
+    places = {note.request: place for place, note in enumerate(capture.replies)}  # what was asked twice: the last
+    answers = capture.answers.items()
+    return {name: [places[r.request] for r in answer.replies if r.request in places] for name, answer in answers}
 
 
 def _account_state(made: Decision, status: str, now: datetime) -> Rendered | None:

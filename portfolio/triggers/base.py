@@ -203,6 +203,7 @@ class BaseTrigger(ABC):
     instruments_url: ClassVar[str] = ""  # a public file on another host; <CODE>_INSTRUMENTS_URL replaces it
     login_page: ClassVar[str] = ""  # where its owner logs in, in a browser; <CODE>_LOGIN_URL replaces it
     login_methods: ClassVar[tuple[LoginMethod, ...]] = ()
+    parser_version: ClassVar[int] = 1  # counted up when replies are read otherwise; every batch says by which
 
     def __init__(
         self, broker_account: Account, client: HttpClient | None = None, tokens: TokenStore | None = None
@@ -238,6 +239,11 @@ class BaseTrigger(ABC):
             return None
         kinds = {401: LoginRequired, 403: NotPermitted}
         return kinds.get(reply.status, UnexpectedReply)(f"{cls.name or cls.code} answered {reply.status}")
+
+    @classmethod
+    def parser(cls) -> str:
+        """What reads its replies, as batches name it."""
+        return f"{cls.code} {cls.parser_version}"
 
     @classmethod
     def offers(cls, section: str) -> bool:

@@ -1,0 +1,86 @@
+"""Which kept replies the rows of the book came of: by their batch, and the section they belong to. Reads only."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .installation import key_ring
+from .models import BrokerAccount, RawReply, SyncBatch
+from .models.base import BookRow
+from .sync import evidence
+from .sync.claim import evidence_key_of
+from .triggers.base import Reply
+
+SECTION_OF = {
+    "holding_versions": ("holdings",), "position_versions": ("positions",), "funds_versions": ("funds",),
+    "order_history": ("orders", "trails"), "order_quantity_changes": ("orders", "trails"),
+    "transactions": ("trades", "orders"), "holding_changes": ("holdings",),
+}  # fmt: skip
+
+
+class ReplyGone(Exception):
+    """A reply whose body was dropped, or cannot be decrypted any more; the message says which."""
+
+
+class Asked(NamedTuple):
+    """What the batch says of one reply; the body is in `raw_replies` under the digest."""
+
+    request: str
+    status: int
+    fetched_at: datetime
+    took_ms: int
+    digest: str
+
+
+class Told(msgspec.Struct):
+    """What a batch's metadata say of its replies: all of them, and by section which were its answer."""
+
+    replies: list[tuple[str, int, datetime, int, str]] = []
+    asked: dict[str, list[int]] = {}
+    sections: dict[str, str] = {}
+    parser: str = ""
+
+    def of(self, section: str) -> list[Asked]:
+        return [Asked(*self.replies[place]) for place in self.asked.get(section, ())]
+
+
+_told = msgspec.json.Decoder(Told)
+
+
+def told(batch: SyncBatch) -> Told:
+    return _told.decode(batch.metadata)
+
+
+def replies_of(row: BookRow) -> list[RawReply]:
+    """The replies that this row was read from; empty for what nobody was asked for."""
+    batch = row.batch
+    said = told(batch)
+    sections: Sequence[str] = SECTION_OF.get(row._meta.db_table, ())
+    digests = [bytes.fromhex(asked.digest) for section in sections for asked in said.of(section)]
+    found = RawReply.objects.filter(broker_account=batch.broker_account_id, body_digest__among=digests)
+    return list(found.order_by("pk")) if digests else []
+
+
+def bodies(account: BrokerAccount, said: Told) -> Mapping[str, list[Reply]]:
+    """The replies of each section, with their bodies. ReplyGone where one cannot be had any more."""
+    key, trouble = evidence_key_of(key_ring(), account)
+    if trouble:
+        raise ReplyGone(trouble)
+    wanted = {asked.digest for section in said.asked for asked in said.of(section)}
+    sealed = evidence.sealed_bodies((str(account.pk), bytes.fromhex(digest)) for digest in wanted)
+    plain = {digest.hex(): key.decrypt(body, digest) for (_, digest), body in sealed.items()}
+    if lost := wanted - plain.keys():
+        raise ReplyGone(f"{len(lost)} of its replies are kept no more")
+    return {
+        section: [Reply(a.request, a.status, plain[a.digest], a.fetched_at, a.took_ms) for a in said.of(section)]
+        for section in said.asked
+    }
+
+
+def of_batch(**which: Any) -> list[SyncBatch]:
+    """Batches that asked a broker and were answered, oldest first."""
+    asked = SyncBatch.objects.filter(sync_type__in=SyncBatch.ASKED, broker_account__isnull=False, **which)
+    done = asked.exclude(status__in=[SyncBatch.Status.STARTED, SyncBatch.Status.FAILED])
+    return list(done.select_related("broker_account__key").order_by("completed_at", "pk"))

@@ -1,0 +1,256 @@
+"""Kept replies, read by a better parser: the difference is shown, and written beside what was read at first."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from portfolio import book, replies
+from portfolio.book import Moment
+from portfolio.models import (
+    BrokerAccount,
+    ChangeExplanation,
+    HoldingVersion,
+    OrderQuantityChange,
+    OrderVersion,
+    RawBody,
+    SyncBatch,
+    Transaction,
+)
+from portfolio.rebuild import rebuild
+from portfolio.reparse import Rereading, reparse
+from portfolio.replies import replies_of
+from portfolio.triggers.base import Reply, Rows
+from portfolio.triggers.groww import GrowwTrigger
+from simulators.groww import GrowwSimulator
+from simulators.market import Market
+from simulators.scripts import demo_investors
+from tests import build
+from tests.sync import recomputed
+from tests.test_commands import run
+
+pytestmark = pytest.mark.database
+
+Parse = Callable[..., Rows]
+
+
+@pytest.fixture(autouse=True)
+def _without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GrowwTrigger, "limits", {})
+
+
+@pytest.fixture
+def simulator() -> Iterator[GrowwSimulator]:
+    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+        yield simulator
+
+
+def misread(monkeypatch: pytest.MonkeyPatch, section: str, wrong: Callable[[Any], Any]) -> None:
+    """Until the patch is undone this section is read wrongly."""
+    right: Parse = getattr(GrowwTrigger, f"parse_{section}")
+
+    def parse(replies: Sequence[Reply], **more: Any) -> Rows:
+        entries, aside = right(replies, **more)
+        return [wrong(entry) for entry in entries], aside
+
+    monkeypatch.setattr(GrowwTrigger, f"parse_{section}", staticmethod(parse))
+
+
+def one_more(entry: Any) -> Any:
+    return entry._replace(quantity=entry.quantity + 1, owned=entry.owned + 1)
+
+
+def captured(simulator: GrowwSimulator, at: str, account: BrokerAccount | None = None) -> BrokerAccount:
+    simulator.move_to(at)
+    account = account or build.a_groww_account(simulator, next(iter(simulator.investors)))
+    (result,) = build.synced(account)
+    assert result.status == "COMPLETED"
+    return account
+
+
+def read_again(account: BrokerAccount, is_dry: bool = False, **which: Any) -> list[Rereading]:
+    return list(reparse(replies.of_batch(broker_account=account, **which), is_dry, "Asha"))
+
+
+def owned(account: BrokerAccount, at: Moment | None = None) -> dict[str, Decimal]:
+    return {row.symbol: row.owned_quantity for row in book.holdings([account.pk], at)}
+
+
+def test_what_was_read_rightly_is_read_as_it_stands(simulator: GrowwSimulator) -> None:
+    account = captured(simulator, "2026-10-06 11:00")
+    captured(simulator, "2026-10-06 16:05", account)
+    captured(simulator, "2026-10-07 16:05", account)
+    assert [(one.differences, one.trouble) for one in read_again(account)] == [([], "")] * 3
+    assert not SyncBatch.objects.filter(sync_type="REPARSE").exists()
+
+
+def test_holdings_are_set_right_for_their_day_and_for_now(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-05 16:05")
+    simulator.move_to("2026-10-05 18:00")
+    wrong, before = owned(account), HoldingVersion.objects.count()
+    (seen,) = read_again(account, is_dry=True)
+    assert (owned(account), HoldingVersion.objects.count()) == (wrong, before)
+    (done,) = read_again(account)
+    assert (done.differences, done.trouble, done.parsers) == (seen.differences, "", ("GROWW 1", "GROWW 1"))
+    right = {symbol: units - 1 for symbol, units in wrong.items()}
+    assert owned(account) == owned(account, book.NOW) == right
+    changes = account.holding_changes.values_list("quantity_delta", "unexplained_quantity")
+    assert list(changes) == [(-1, 0)] * len(right)
+    assert ChangeExplanation.objects.filter(kind="REPARSED", quantity=-1).count() == len(right)
+    assert [found for _, found in rebuild([account], repair=False)] == [[]]
+    assert read_again(account)[0].differences == []
+    recomputed.check_all_pages()
+
+
+def test_an_old_day_is_set_right_and_what_stands_by_now_stays(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-05 16:05")
+    captured(simulator, "2026-10-06 16:05", account)
+    now, monday = owned(account), Moment(as_of=date(2026, 10, 5))
+    wrong = owned(account, monday)
+    changes = account.holding_changes.count()
+    read_again(account, trading_day=monday.as_of)
+    assert owned(account, monday) == {symbol: units - 1 for symbol, units in wrong.items()}
+    assert (owned(account), account.holding_changes.count()) == (now, changes)
+
+
+def test_of_a_day_only_the_last_capture_speaks(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-06 11:00")
+    captured(simulator, "2026-10-06 16:05", account)
+    first = replies.of_batch(broker_account=account)[0]
+    (done,) = reparse([first], False, "Asha")
+    assert [each for each in done.differences if each.section == "holdings"] == []
+
+
+def test_orders_and_fills_are_set_right_as_versions_and_revisions(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "orders", lambda order: order._replace(filled_quantity=order.filled_quantity * 2))
+        misread(patch, "trades", lambda trade: trade._replace(price=trade.price + 1))
+        account = captured_with_problems(simulator)
+    simulator.move_to("2026-10-05 18:00")
+    wrong = {row.source_id: row.price for row in book.transactions([account.pk])}
+    read_again(account)
+    assert wrong
+    assert {row.source_id: row.price for row in book.transactions([account.pk])} == {
+        name: price - 1 for name, price in wrong.items()
+    }
+    assert {row.revision for row in book.transactions([account.pk])} == {2}
+    for order in book.orders([account.pk]):
+        moved = OrderQuantityChange.objects.filter(
+            order_history__groww_order_id=order.groww_order_id, order_history__order_date=order.order_date
+        )
+        assert sum(moved.values_list("quantity_delta", flat=True)) == order.filled_quantity <= order.quantity
+    assert OrderVersion.objects.filter(batch__sync_type="REPARSE", is_late=False).exists()
+    recomputed.check_all_pages()
+
+
+def captured_with_problems(simulator: GrowwSimulator) -> BrokerAccount:
+    simulator.move_to("2026-10-05 16:05")
+    account = build.a_groww_account(simulator, next(iter(simulator.investors)))
+    build.synced(account)
+    return account
+
+
+def test_a_state_that_has_passed_is_learnt_late(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "orders", lambda order: order._replace(remark="misread"))
+        account = captured(simulator, "2026-10-06 11:00")
+    captured(simulator, "2026-10-06 16:05", account)
+    current = {row.groww_order_id: row.version for row in book.orders([account.pk])}
+    first = replies.of_batch(broker_account=account)[0]
+    list(reparse([first], False, "Asha"))
+    assert {row.groww_order_id: row.version for row in book.orders([account.pk])} == current
+    read = OrderVersion.objects.filter(batch__sync_type="REPARSE")
+    moved_on = [row for row in read if current[row.groww_order_id] != row.version]
+    assert (len(moved_on), all(row.is_late for row in moved_on)) == (read.count(), True)
+
+
+def test_where_a_parser_fails_it_is_told_and_nothing_is_written(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+
+    def fails(replies: Sequence[Reply], **more: Any) -> Rows:
+        raise LookupError("no such field")
+
+    misread(monkeypatch, "holdings", one_more)
+    monkeypatch.setattr(GrowwTrigger, "parse_funds", staticmethod(fails))
+    code, out, _ = run("reparse", "--since", "2026-10-05")
+    assert (code, "funds: today's parser fails: LookupError: no such field; nothing was written" in out) == (1, True)
+    assert not SyncBatch.objects.filter(sync_type="REPARSE").exists()
+    assert owned(account) == owned(account, book.NOW)
+
+
+def test_the_command_shows_and_writes(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "funds", lambda funds: funds._replace(cash_balance=Decimal(5)))
+        account = captured(simulator, "2026-10-05 16:05")
+    batch = replies.of_batch(broker_account=account)[0]
+    simulator.move_to("2026-10-05 18:00")
+    shown = run("reparse", "--batch", batch.pk, "--dry-run")
+    assert (shown[0], "funds cash and margin: cash_balance 5, read as " in shown[1]) == (0, True)
+    assert shown[1].endswith("1 batch, 1 difference; nothing was written\n")
+    assert run("reparse", "--batch", batch.pk)[1].endswith("1 batch, 1 difference; all are written\n")
+    assert run("reparse", "--batch", batch.pk) == (0, "1 batch, 0 differences\n", "")
+
+
+def test_rows_lead_to_the_replies_that_they_came_of(simulator: GrowwSimulator) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    held, fill = HoldingVersion.objects.earliest("pk"), Transaction.objects.earliest("pk")
+    assert [reply.request for reply in replies_of(held)] == ["GET /holdings/user"]
+    assert any(reply.request.startswith("GET /order/trades/") for reply in replies_of(fill))
+    assert replies.told(held.batch).parser == "GROWW 1"
+    assert account.pk == replies_of(held)[0].broker_account_id
+
+
+def test_a_batch_whose_replies_are_gone_is_told(simulator: GrowwSimulator) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    account.key.wrapped = b""
+    account.key.save()
+    (done,) = read_again(account)
+    assert done.trouble
+    assert RawBody.objects.exists()
+
+
+def test_syncs_and_readings_of_one_account_take_turns(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-05 16:05")
+    batches = replies.of_batch(broker_account=account)
+
+    def read() -> None:
+        list(reparse(batches, False, "Asha"))
+        connections.close_all()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    for _ in range(3):
+        build.synced(account)
+    reading.join()
+    pages = account.head.pages.count()
+    account.head.refresh_from_db()
+    assert account.head.page_number == pages
+    assert [found for _, found in rebuild([account], repair=False)] == [[]]
+    recomputed.check_all_pages()
+
+
+def test_a_batch_that_is_not_there_is_bad_input() -> None:
+    missing = "01a1fd04-8a6b-7c64-abc1-b9000cbc3530"
+    assert run("reparse", "--batch", missing) == (2, "", f"no batch that was answered has the id {missing}")

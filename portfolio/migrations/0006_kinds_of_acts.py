@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portfolio', '0004_tree_and_checkpoints'),
+        ('portfolio', '0005_breakers'),
     ]
 
     operations = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from django.db import connection
@@ -10,7 +11,9 @@ from django.db.models import Count
 from ledger.normalise import IST, ist_date
 
 from . import guards
+from .keys import KeyTrouble
 from .models import BrokerAccount, BrokerType, SyncSlot, Transaction
+from .proof import sealer, signing
 from .schedule import calendar
 from .sync.breakers import left_alone
 
@@ -106,8 +109,40 @@ def the_brokers(now: datetime) -> Iterator[Finding]:
         )
 
 
+def the_checkpoints(now: datetime) -> Iterator[Finding]:
+    """The key that signs and the file that remembers: there, fitting each other, and not beside the database."""
+    for path in signing.files():
+        if beside_database(path):
+            says = f"{path} is in the folder of the database: whoever can change one can change the other"
+            yield Finding("checkpoints", PROBLEM, says, "Set KHATA_KEYS to a folder elsewhere, and move it there.")
+    last = sealer.last_signed()
+    try:
+        key = signing.public_key()
+        notes = signing.CheckpointFile(signing.files().checkpoints).notes()
+    except KeyTrouble as error:
+        yield Finding("checkpoints", PROBLEM, str(error), "Until then nothing is signed.")
+        return
+    if last is None:
+        yield Finding("checkpoints", OK, "nothing was signed yet")
+    elif key is None or last.note not in map(str, notes):
+        missing = "the signing key" if key is None else "the last checkpoint in the file beside the keys"
+        says, remedy = f"{missing} is gone", "Put the files back from your copy, then run manage.py verify_ledger."
+        yield Finding("checkpoints", PROBLEM, says, remedy)
+    else:
+        at = f"{last.signed_at.astimezone(IST):%d %b %H:%M}"
+        yield Finding("checkpoints", OK, f"signed up to position {last.size} of the tree, last at {at} in India")
+
+
+def beside_database(path: Path) -> bool:
+    """Whether it really lies in the folder of an SQLite database, links followed. PostgreSQL's is not seen from here."""
+    if connection.vendor != "sqlite":
+        return False
+    return path.resolve().is_relative_to(Path(connection.settings_dict["NAME"]).resolve().parent)
+
+
 CHECKS: Final[tuple[Callable[[datetime], Iterator[Finding]], ...]] = (
     the_guards,
+    the_checkpoints,
     the_calendars_end,
     the_calendars_truth,
     the_schedule_runs,

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -10,6 +11,7 @@ from django.db import connection
 from portfolio import doctor
 from portfolio.doctor import Finding
 from portfolio.models import BrokerAccount, BrokerType, SyncSlot
+from portfolio.proof import sealer, signing
 from portfolio.schedule.owe import owe
 from tests import build
 from tests.sync.scripted import india
@@ -32,7 +34,7 @@ def of(check: str, moment: str = "2026-10-05 16:05") -> list[tuple[str, str]]:
 
 def test_all_is_well_in_an_empty_installation() -> None:
     code, out = run()
-    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 4)
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_json_has_every_finding_and_the_exit_code_says_whether_to_look(set_clock
     code, out = run("--json")
     found = [Finding(**each) for each in json.loads(out)["findings"]]
     assert (code, [(one.check, one.level) for one in found]) == (
-        1, [("guards", "ok"), ("calendar", "warning"), ("schedule", "ok"), ("accounts", "ok")],
+        1, [("guards", "ok"), ("checkpoints", "ok"), ("calendar", "warning"), ("schedule", "ok"), ("accounts", "ok")],
     )  # fmt: skip
 
 
@@ -82,3 +84,29 @@ def test_accounts_that_wait_for_their_owner_or_fail_and_brokers_that_do_are_told
     assert finding.remedy == f"Log in: manage.py connect sample --account {account.pk}"
     why = "fails for one account after the other since 16:00 and is tried with one, minute after minute: 503"
     assert of("brokers") == [("warning", f"Sample broker {why}")]
+
+
+def test_the_signing_key_and_the_file_of_checkpoints_are_looked_for() -> None:
+    assert of("checkpoints") == [("ok", "nothing was signed yet")]
+    build.synced(build.an_account())
+    sealer.checkpoint(india("2026-10-05 16:05"))
+    assert of("checkpoints") == [("ok", "signed up to position 1 of the tree, last at 05 Oct 16:05 in India")]
+
+    secret, _, file = signing.files()
+    file.unlink()
+    assert of("checkpoints") == [("problem", "the last checkpoint in the file beside the keys is gone")]
+    secret.unlink()
+    assert of("checkpoints") == [("problem", "the signing key is gone")]
+
+
+def test_keys_that_lead_into_the_folder_of_the_database_are_told(tmp_path: Path) -> None:
+    """A link, say: what counts is where the file really lies."""
+    if connection.vendor != "sqlite":
+        pytest.skip("where PostgreSQL keeps its files is not seen from here")
+    folder = Path(connection.settings_dict["NAME"]).parent
+    link = tmp_path / "keys"
+    link.symlink_to(folder)
+    assert (doctor.beside_database(link / "signing.key"), doctor.beside_database(tmp_path / "signing.key")) == (
+        True,
+        False,
+    )

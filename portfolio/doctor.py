@@ -134,7 +134,7 @@ def the_checkpoints(now: datetime) -> Iterator[Finding]:
 
 
 def beside_database(path: Path) -> bool:
-    """Whether it really lies in the folder of an SQLite database, links followed. PostgreSQL's is not seen from here."""
+    """Whether it really lies in the folder of an SQLite database, links followed. Of PostgreSQL nobody knows it."""
     if connection.vendor != "sqlite":
         return False
     return path.resolve().is_relative_to(Path(connection.settings_dict["NAME"]).resolve().parent)

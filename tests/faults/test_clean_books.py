@@ -41,14 +41,15 @@ def a_value(chance: random.Random, kind: str, field: Any) -> Any:
         digits = min(18, getattr(field, "digits", 18)) - scale
         units = chance.choice([0, 1, -1, 10**digits - 1, chance.randrange(-(10**digits), 10**digits)])
         return Decimal(units) + Decimal(chance.randrange(10**scale)).scaleb(-scale) * (-1 if units < 0 else 1)
-    return {
+    makers: dict[str, Callable[[], Any]] = {
         "uuid": lambda: str(UUID(int=chance.getrandbits(128))),
         "integer": lambda: chance.choice([0, 1, chance.randrange(2**31)]),
         "boolean": lambda: chance.random() < 0.5,
         "date": lambda: date(1990, 1, 1) + timedelta(days=chance.randrange(30_000)),
         "instant": lambda: NOW + timedelta(microseconds=chance.choice([0, 1, 500_000, chance.getrandbits(40)])),
         "digest": lambda: chance.randbytes(32),
-    }[kind]()
+    }
+    return makers[kind]()
 
 
 def a_row(chance: random.Random, schema: Schema, account: str, batch: str) -> list[str | None]:

@@ -27,6 +27,7 @@ from .schedule import calendar
 from .sync.capture import DAILY, ORDERS_ONLY
 from .sync.pipeline import sync
 from .sync.record import Result
+from .triggers.limits import OF_THIS_PROCESS
 
 USERNAME, PORTFOLIO = "demo", "Demo"
 LABELS = ("Trading", "Savings")
@@ -192,7 +193,8 @@ def _asked_instead_of_groww(simulator: Simulator) -> Iterator[None]:
     os.environ.update(ours)
     settings.KHATA_CLOCK = f"{simulator.control}/clock"
     try:
-        yield
+        with OF_THIS_PROCESS.lifted():
+            yield
     finally:
         settings.KHATA_CLOCK = clock
         for name in ours:

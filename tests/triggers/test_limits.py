@@ -107,6 +107,18 @@ def test_only_what_holds_nobody_up_is_let_go() -> None:
     assert limits.limiter(Limited, "two", "read") is told
 
 
+def test_lifted_limits_hold_nobody_up_and_hold_again_afterwards() -> None:
+    time = FakeTime()
+    limits = Limits(time.timer, time.sleep)
+    with limits.lifted():
+        for _ in range(9):
+            asyncio.run(limits.limiter(Limited, "one", "read").wait())
+    assert time.slept == []
+    for _ in range(3):
+        asyncio.run(limits.limiter(Limited, "one", "read").wait())
+    assert time.slept == [1 + SLACK]
+
+
 def test_threads_that_share_a_limiter_are_given_one_place_each() -> None:
     time = FakeTime()
     limiter = Limiter([Rate(5, 1)], time.timer, time.sleep)

@@ -33,6 +33,11 @@ from .workload import Day, Fetched, evening, fetched, known_after, next_day
 FIRST = date(2026, 10, 5)
 _threads = ThreadPoolExecutor(SETTLING, thread_name_prefix="settling")
 STAGES = ("first sync", "nothing changed", "5 % changed", "next trading day")
+# What is wanted: so many times naive, and so much of the limit in percent (None: there is little to write).
+WANTED: dict[str, dict[str, tuple[int, int | None]]] = {
+    "postgresql": dict(zip(STAGES, ((40, 40), (1000, None), (150, None), (40, 40)), strict=True)),
+    "sqlite": dict(zip(STAGES, ((30, 35), (600, None), (80, None), (30, 35)), strict=True)),
+}
 
 
 class Watched:
@@ -109,7 +114,7 @@ def _group(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime)
 
 def _take(capture: Capture, one: Fetched) -> None:
     capture.answers = one.answers_unread()
-    capture.lacking = one.lacking
+    capture.lacking, capture.absent = one.lacking, one.absent
 
 
 def naive(batch: Iterable[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
@@ -184,17 +189,20 @@ def _options() -> argparse.Namespace:
 def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]]) -> None:
     print(f"\n{connection.vendor}: ms an account, medians of {len(times[STAGES[0], 'ours']) - 1} interleaved rounds")
     print(
-        f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>10}{'% of limit':>12}{'rows':>7}{'naive stmts':>13}"
+        f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>9}{'wanted':>8}{'of limit':>10}{'wanted':>8}"
+        f"{'rows':>6}{'naive stmts':>13}"
     )
     for stage in STAGES:
         rounds = {who: times[stage, who][1:] for who in ("naive", "ours", "limit")}
         ms = {who: statistics.median(values) * 1000 for who, values in rounds.items()}
         ratio = statistics.median(n / o for n, o in zip(rounds["naive"], rounds["ours"], strict=True))
-        share = statistics.median(li / o for li, o in zip(rounds["limit"], rounds["ours"], strict=True))
+        share = statistics.median(100 * li / o for li, o in zip(rounds["limit"], rounds["ours"], strict=True))
         rows, statements = notes[stage]
+        at_least, of_limit = WANTED[connection.vendor][stage]
         print(
-            f"{stage:18}{ms['naive']:9.2f}{ms['ours']:9.3f}{ms['limit']:9.3f}{ratio:10.0f}{100 * share:11.0f}%"
-            f"{rows:7.0f}{statements:13}"
+            f"{stage:18}{ms['naive']:9.2f}{ms['ours']:9.3f}{ms['limit']:9.3f}{ratio:8.0f}x{at_least:7}x{share:9.0f}%"
+            f"{f'{of_limit}%' if of_limit else '':>8}{rows:6.0f}{statements:13}"
+            f"{'' if ratio >= at_least and share >= (of_limit or 0) else '  BELOW'}"
         )
 
 

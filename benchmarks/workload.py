@@ -189,6 +189,7 @@ class Fetched:
     replies: list[Reply]
     answers: dict[str, Answer]
     lacking: Sequence[Order]
+    absent: set[str]  # the sections that the broker does not offer
 
     def answers_unread(self) -> dict[str, Answer]:
         """As they come from the wire: nothing parsed yet."""
@@ -217,7 +218,7 @@ def fetched(day: Day, at: datetime, known: Mapping[str, Decimal] | None = None) 
     asyncio.run(fetch(capture, trigger, keep, Lacking(lacking, lacking)))
     if capture.problems:
         raise LookupError(capture.problems)
-    return Fetched(client.replies, capture.answers, capture.lacking)
+    return Fetched(client.replies, capture.answers, capture.lacking, capture.absent)
 
 
 class _Scratch:

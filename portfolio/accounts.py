@@ -5,7 +5,7 @@ Each such act writes its event in its own transaction. The head is locked first,
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -76,7 +76,17 @@ def store_credentials(account: BrokerAccount, login_method: str, credentials: Ma
     )
 
 
-def open_credentials(stored: BrokerAccountCredential) -> dict[str, Any]:
+class Login(NamedTuple):
+    """The columns of stored credentials, still sealed."""
+
+    account_id: UUID
+    login_method: str
+    sealed: bytes
+    sealed_token: bytes | None
+    entered_at: datetime
+
+
+def open_credentials(stored: BrokerAccountCredential | Login) -> dict[str, Any]:
     """The plain credentials, with their `login_method`. CannotDecrypt when the key is gone or the row was changed."""
     plain = keys.unseal(key_ring(), bytes(stored.sealed), context(stored.account_id, "credentials"))
     return {**msgspec.json.decode(plain), "login_method": stored.login_method}
@@ -91,7 +101,7 @@ class StoredToken:
 
     def __init__(
         self,
-        stored: BrokerAccountCredential,
+        stored: Login,
         expires_at: datetime | None,
         now: datetime,
         in_database: Callable[..., Awaitable[object]],

@@ -97,8 +97,8 @@ def exit_code(results: Iterable[Result], wanted: int) -> int:
 # For a person: text
 
 
-def write_line(out: Out, result: Result, account: BrokerAccount) -> None:
-    """One account in one line, and two lines for each problem: what it is, and what to do about it."""
+def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
+    """One account, or its title, in one line, and two lines for each problem: what it is, and what to do about it."""
     values = as_values(result)
     figures = (
         f"{counted(values['holdings_fetched'], 'holding')}, {counted(values['positions_fetched'], 'position')}, "

@@ -20,6 +20,7 @@ from ..sync import breakers, bulk
 from ..sync.bulk import schema
 from ..sync.capture import DAILY, Capture
 from ..sync.claim import captured, lease, open_batches
+from ..sync.head import Head
 from ..sync.recover import close_interrupted
 from . import calendar
 
@@ -105,19 +106,19 @@ def _free(now: datetime) -> QuerySet[SyncSlot]:
     return unhurried.exclude(broker_account__head__lease_until__gte=Now())
 
 
-def _due_slots(account_ids: Iterable[UUID | None], now: datetime) -> Mapping[UUID | None, list[SyncSlot]]:
-    due: dict[UUID | None, list[SyncSlot]] = defaultdict(list)
+def _due_slots(account_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, list[SyncSlot]]:
+    due: dict[UUID, list[SyncSlot]] = defaultdict(list)
     for slot in SyncSlot.objects.filter(_is_due(now), broker_account__among=list(account_ids)):
         due[slot.broker_account_id].append(slot)
     return dict(due)
 
 
-def _let_go(heads: Iterable[AccountHead]) -> None:
-    if ids := [head.pk for head in heads]:
+def _let_go(heads: Iterable[Head]) -> None:
+    if ids := [head.id for head in heads]:
         AccountHead.objects.filter(pk__among=ids).update(lease_owner=None, lease_until=None)
 
 
-def _captured(head: AccountHead, slots: Sequence[SyncSlot], now: datetime) -> Capture:
+def _captured(head: Head, slots: Sequence[SyncSlot], now: datetime) -> Capture:
     """One run for all that is due to this account. Its batch says for when it was due."""
     kinds = {slot.kind for slot in slots}
     capture = captured(head, kinds.pop() if len(kinds) == 1 else DAILY, now)
@@ -128,7 +129,7 @@ def _captured(head: AccountHead, slots: Sequence[SyncSlot], now: datetime) -> Ca
     return capture
 
 
-def _begin(captures: Sequence[Capture], due: Mapping[UUID | None, Sequence[SyncSlot]]) -> None:
+def _begin(captures: Sequence[Capture], due: Mapping[UUID, Sequence[SyncSlot]]) -> None:
     """Counts the attempt before it is made: a run that dies every time must not be tried for ever."""
     rows = [
         (

@@ -40,11 +40,9 @@ def paused(captures: Iterable[Capture]) -> list[Rendered]:
     ]
 
 
-def leave_alone(capture: Capture, head: AccountHead, now: datetime) -> None:
+def leave_alone(capture: Capture, broker: BrokerType, pause_until: datetime | None, now: datetime) -> None:
     """Says that nothing is asked, and until when, if that is so; whoever wanted it."""
-    assert head.account is not None
-    broker = head.account.broker
-    pauses = [(head.pause_until or now, f"{broker.name} wants to be asked nothing for this account")]
+    pauses = [(pause_until or now, f"{broker.name} wants to be asked nothing for this account")]
     if broker.failing_since:
         pauses.append((broker.probe_at or now, left_alone(broker)))
     until, why = max(pauses)

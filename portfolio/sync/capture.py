@@ -16,8 +16,8 @@ from ledger.normalise import REMARK_LIMIT, scrubbed
 from ledger.page import Entry
 
 from ..keys import EvidenceKey
-from ..models import AccountHead, BrokerAccountCredential
 from ..triggers.base import Answer, Reply
+from .head import Head
 
 logger = logging.getLogger(__name__)
 
@@ -132,9 +132,7 @@ class Capture:
     writes_snapshot: bool
     evidence_key: EvidenceKey
     memory: Memory
-    head: AccountHead | None = field(default=None, repr=False)  # as claimed; None: read it again
-    credential: BrokerAccountCredential | None = None
-    token_expires_at: datetime | None = None
+    head: Head | None = field(default=None, repr=False)  # as claimed; None: read it again
     retry_after: float | None = None  # seconds that the broker asked to be left alone
     answers: dict[str, Answer] = field(default_factory=dict, repr=False)
     replies: list[ReplyNote] = field(default_factory=list)

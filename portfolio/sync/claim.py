@@ -19,11 +19,12 @@ from .. import keys
 from ..ids import new_id
 from ..installation import key_ring
 from ..keys import EvidenceKey, KeyRing
-from ..models import AccountHead, BrokerAccount
+from ..models import AccountHead, BrokerAccount, BrokerType
 from ..schedule import calendar
 from . import bulk
 from .breakers import leave_alone
 from .capture import WHOLE, Capture, Memory
+from .head import Head, read_heads
 
 LEASE = timedelta(seconds=90)
 Claim = Callable[[UUID, datetime], list[Capture]]  # takes more accounts for this owner, at this time
@@ -44,14 +45,15 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     with transaction.atomic(durable=True):
         heads = lease(account_ids, owner)
         captures = [captured(head, sync_type, now) for head in heads]
+        brokers = BrokerType.objects.in_bulk({head.broker for head in heads})
         for capture, head in zip(captures, heads, strict=True):
-            leave_alone(capture, head, now)
+            leave_alone(capture, brokers[head.broker], head.pause_until, now)
         open_batches(captures)
     return captures
 
 
-def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = False) -> list[AccountHead]:
-    """The heads of those of these accounts that nobody holds, each with its account; they are this owner's now.
+def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = False) -> list[Head]:
+    """The heads of those of these accounts that nobody holds; they are this owner's now.
 
     With `skip_locked` a head that somebody is just writing or taking is left to him.
     """
@@ -61,22 +63,21 @@ def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = Fa
     mine = list(free.order_by("pk").values_list("pk", flat=True))
     heads = AccountHead.objects.filter(pk__among=mine)
     heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
-    return list(heads.select_related("account__broker", "account__key", "account__credential").order_by("account_id"))
+    return read_heads(heads)
 
 
-def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:
+def captured(head: Head, sync_type: str, now: datetime) -> Capture:
     """A capture that begins now. The trading day is fixed here."""
-    account = head.account
-    assert account is not None
     day = calendar.trading_day(now)
     is_own_day, is_closed = calendar.is_own_day(now, day), calendar.is_after_close(now, day)
     is_first = head.opened_on is None
-    evidence_key, trouble = evidence_key_of(key_ring(), account)
+    account_id = str(head.account_id)
+    evidence_key, trouble = evidence_key_of(key_ring(), head.wrapped, account_id)
     capture = Capture(
-        account_id=str(account.pk),
-        client_id=account.account_id,
-        broker=account.broker_id,
-        head_id=str(head.pk),
+        account_id=account_id,
+        client_id=head.client_id,
+        broker=head.broker,
+        head_id=str(head.id),
         token=head.token,
         batch_id=new_id(),
         sync_type=sync_type,
@@ -89,8 +90,6 @@ def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:
         evidence_key=evidence_key,
         memory=Memory.read(head.section_digests),
         head=head,
-        credential=getattr(account, "credential", None),
-        token_expires_at=account.token_expires_at,
         stored=[],
     )
     if trouble:
@@ -98,12 +97,12 @@ def captured(head: AccountHead, sync_type: str, now: datetime) -> Capture:
     return capture
 
 
-def evidence_key_of(ring: KeyRing, account: BrokerAccount) -> tuple[EvidenceKey, str]:
+def evidence_key_of(ring: KeyRing, wrapped: bytes | None, account_id: str) -> tuple[EvidenceKey, str]:
     """The key for the account's raw replies; one to be thrown away, with the reason, when it cannot be read."""
     try:
-        return keys.evidence_key(ring, bytes(account.key.wrapped), str(account.pk)), ""
+        return keys.evidence_key(ring, bytes(wrapped or b""), account_id), ""
     except keys.CannotDecrypt as error:
-        return EvidenceKey(secrets.token_bytes(keys.KEY_BYTES), str(account.pk)), str(error)
+        return EvidenceKey(secrets.token_bytes(keys.KEY_BYTES), account_id), str(error)
 
 
 def open_batches(captures: Sequence[Capture]) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from threading import Barrier
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from ledger.entries import Order
 from portfolio_project.settings import broker_url
 
 from .. import clock
-from ..accounts import StoredToken, open_credentials
+from ..accounts import Login, StoredToken, open_credentials
 from ..ids import new_uuid
 from ..keys import CannotDecrypt
 from ..triggers.base import Account, BaseTrigger, Credential, Reply
@@ -145,24 +145,23 @@ class Crew:
             capture.blame("account", "unknown_broker", f"no trigger is registered for {capture.broker}",
                           "install the package that has it, or correct the account's broker")  # fmt: skip
             return None
-        if capture.credential is None:
+        if capture.head is None or capture.head.login is None:
             capture.blame("account", "no_credentials", "the account has no credentials",
                           f"enter them: manage.py connect {capture.broker.lower()}")  # fmt: skip
             return None
         try:
-            return self._made(trigger, capture)
+            return self._made(trigger, capture, capture.head.login, capture.head.token_expires_at)
         except CannotDecrypt as error:
             capture.blame("account", "credential_error", str(error), "put the key back, or enter the credentials again")
             return None
 
-    def _made(self, trigger: type[BaseTrigger], capture: Capture) -> BaseTrigger:
-        assert capture.credential is not None
-        credential = Credential(open_credentials(capture.credential), capture.credential.entered_at)
+    def _made(
+        self, trigger: type[BaseTrigger], capture: Capture, login: Login, token_expires_at: datetime | None
+    ) -> BaseTrigger:
+        credential = Credential(open_credentials(login), login.entered_at)
         capture.hide(value for name, value in credential.credentials.items() if name != "login_method")
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
-        tokens = StoredToken(
-            capture.credential, capture.token_expires_at, capture.started_at, self.in_database, capture.hide
-        )
+        tokens = StoredToken(login, token_expires_at, capture.started_at, self.in_database, capture.hide)
         if not trigger.base_url:
             return trigger(account)
         client = self._transport.client(

@@ -105,13 +105,13 @@ def seal(made: Decision, now: datetime) -> Result:
     ))  # fmt: skip
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
     entries = [*made.book.leaves, *made.pen.entries]
-    sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
+    sealed = page.seal(capture.head_id, head.page_number + 1, entries, page.header_digest(header), previous)
     return Result(made, status, header, sealed, _next_head(made, sealed), events, state)
 
 
 def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
     """The head as it will be, and its lease given back. Of a quiet one only that it was looked at moves on."""
-    seen = (str(made.book.head.pk), sealed.number, sealed.hash, made.outbox.last_number, None, None)
+    seen = (made.capture.head_id, sealed.number, sealed.hash, made.outbox.last_number, None, None)
     if made.capture.is_quiet:
         return QUIET_HEAD, render(QUIET_HEAD, seen)
     state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings, made.memory.text())
@@ -161,7 +161,7 @@ def _account_state(made: Decision, status: str, now: datetime) -> Rendered | Non
         state, reason, event = BrokerAccount.State.ACTIVE, "", "account.recovered"
     if "wrong_account" in kinds:
         made.outbox.account.append(("security.wrong_account", {"account": made.capture.account_id}))
-    if made.book.account_state in (state, BrokerAccount.State.DISABLED):
+    if made.book.head.state in (state, BrokerAccount.State.DISABLED):
         return None
     made.outbox.account.append((event, {"account": made.capture.account_id, "reason": reason}))
     return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500], now))

@@ -62,7 +62,7 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         takes_state=False,
         is_closed=False,
         writes_snapshot=False,
-        evidence_key=evidence_key_of(key_ring(), account)[0],
+        evidence_key=evidence_key_of(key_ring(), bytes(account.key.wrapped), str(account.pk))[0],
         memory=Memory.read(head.section_digests),
         is_broken=True,
     )

@@ -19,6 +19,7 @@ from ..models import AccountHead, PortfolioSnapshot, RawReply, RealHolding, Real
 from ..schedule import calendar
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, Capture
+from .head import Head, read_heads
 from .history import read_fills, read_orders
 from .reading import table_rows
 from .waiting import read_waiting
@@ -81,8 +82,7 @@ class DayFills(NamedTuple):
 class Book:
     """What stands in the book of one account. Filled in full only when something may change."""
 
-    head: AccountHead
-    account_state: str
+    head: Head
     leaves: list[Entry] = field(default_factory=list)
     holdings: dict[HoldingKey, HeldRow] = field(default_factory=dict)
     positions: dict[PositionKey, PositionRow] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Book:
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:
     """The books of these captures, by account id."""
-    books = {c.account_id: Book(c.head, c.head.account.state) for c in captures if c.head and c.head.account}
+    books = {c.account_id: Book(c.head) for c in captures if c.head}
     books |= _heads([capture for capture in captures if capture.account_id not in books or not capture.is_quiet])
     _read_leaves(captures, books)
     busy = [capture for capture in captures if not capture.is_quiet and not capture.is_broken]
@@ -145,8 +145,8 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
 def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
     """A head that was claimed and whose account is as it was need not be read again: the record compares the page."""
     ids: AccountIds = [capture.account_id for capture in captures]
-    heads = AccountHead.objects.filter(account__among=ids).select_related("account") if ids else ()
-    return {str(head.account_id): Book(head, head.account.state) for head in heads if head.account}
+    heads = read_heads(AccountHead.objects.filter(account__among=ids)) if ids else []
+    return {str(head.account_id): Book(head) for head in heads}
 
 
 def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:

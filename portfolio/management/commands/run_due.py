@@ -52,9 +52,7 @@ class Command(BaseCommand):
 
     def _tell(self, result: Result) -> None:
         self._statuses[result.status] += 1
-        account = result.made.book.head.account
-        assert account is not None
-        report.write_line(self.stdout, result, account)
+        report.write_line(self.stdout, result, result.made.book.head.title)
         self.stdout.flush()
 
     def _tell_trouble(self, result: Result) -> None:

@@ -19,7 +19,7 @@ from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 
 Rendered = list[str | None]
 
-_encode_array = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_escaped = json.encoder.encode_basestring  # what `json.dumps` makes of a text without ensure_ascii
 
 
 @lru_cache(maxsize=65_536)  # the same few instants stand in thousands of rows
@@ -101,7 +101,8 @@ def encode(schema: Schema, rendered: Sequence[str | None]) -> bytes:
     text = f'["{schema.name}","{schema.version}","{joined}"]'.replace('"\x02"', "null")
     if text.isprintable() and "\\" not in text and text.count('"') == 2 * (len(rendered) - nulls) + 4:
         return text.encode()
-    return _encode_array((*schema.head, *rendered)).encode()
+    escaped = ["null" if value is None else _escaped(value) for value in (*schema.head, *rendered)]
+    return f"[{','.join(escaped)}]".encode()
 
 
 def leaf(schema: Schema, rendered: Sequence[str | None]) -> bytes:

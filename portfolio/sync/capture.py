@@ -39,6 +39,7 @@ SHORTEST_SECRET = 4  # less than that would blank out ordinary words
 
 # How a section ends. UNCHANGED: the same answer as the one accepted before, on the same trading day.
 ACCEPTED, UNCHANGED, ABSENT, FAILED, SUSPECT = "accepted", "unchanged", "absent", "failed", "suspect"
+_STILL = {UNCHANGED, ABSENT}
 
 
 class Problem(NamedTuple):
@@ -207,7 +208,7 @@ class Capture:
             or (self.writes_snapshot and self.memory.snapshot_day != self.trading_day)
         ):
             return False
-        return all(section.state in (UNCHANGED, ABSENT) for section in self.sections.values())
+        return {section.state for section in self.sections.values()} <= _STILL
 
 
 def failed(capture: Capture, error: BaseException) -> Capture:

@@ -13,11 +13,13 @@ from .fetch import blame
 
 def normalise(captures: Iterable[Capture]) -> list[Capture]:
     """These with `sections`, one for each that this kind of sync wants. What was handed in stays as it was."""
-    read = [replace(capture, sections={**capture.sections}, problems=[*capture.problems]) for capture in captures]
+    read = [replace(capture, sections=_as_they_are(capture), problems=[*capture.problems]) for capture in captures]
     earlier = standing.earlier_bodies(read)
     for capture in read:
         for name in () if capture.is_broken else SECTIONS[capture.sync_type]:
-            capture.sections[name] = _section(capture, name, earlier[capture.account_id])
+            if name not in capture.sections:
+                bodies = earlier[capture.account_id]
+                capture.sections[name] = standing.what_differs(capture, name, bodies) or _whole(capture, name)
     return read
 
 
@@ -29,13 +31,17 @@ def read_whole(capture: Capture) -> Capture:
     return capture
 
 
-def _section(capture: Capture, name: str, earlier: standing.Bodies) -> Section:
-    if name not in capture.answers:
-        return Section(ABSENT if name in capture.absent else FAILED)
-    seen = capture.seen(name)
-    if seen and seen == capture.memory.seen.get(name):
-        return Section(UNCHANGED, seen=seen)
-    return standing.what_differs(capture, name, earlier) or _whole(capture, name)
+def _as_they_are(capture: Capture) -> dict[str, Section]:
+    """The sections that need no reading: they did not come, or came as they were accepted last."""
+    if capture.is_broken:
+        return {**capture.sections}
+    found: dict[str, Section] = {}
+    for name in SECTIONS[capture.sync_type]:
+        if name not in capture.answers:
+            found[name] = Section(ABSENT if name in capture.absent else FAILED)
+        elif name in capture.memory.seen and capture.seen(name) == capture.memory.seen[name]:
+            found[name] = Section(UNCHANGED)
+    return found
 
 
 def _whole(capture: Capture, name: str) -> Section:

@@ -39,7 +39,7 @@ def earlier_bodies(captures: Iterable[Capture]) -> dict[str, Bodies]:
 def _differing(capture: Capture) -> list[str]:
     """The digests of earlier replies whose request was answered otherwise now."""
     digests: list[str] = []
-    for name in capture.answers:
+    for name in capture.answers.keys() - capture.sections.keys():
         pair = _comparable(capture, name)
         if pair:
             before, now = pair

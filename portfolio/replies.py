@@ -65,7 +65,7 @@ def replies_of(row: BookRow) -> list[RawReply]:
 
 def bodies(account: BrokerAccount, said: Told) -> Mapping[str, list[Reply]]:
     """The replies of each section, with their bodies. ReplyGone where one cannot be had any more."""
-    key, trouble = evidence_key_of(key_ring(), account)
+    key, trouble = evidence_key_of(key_ring(), bytes(account.key.wrapped), str(account.pk))
     if trouble:
         raise ReplyGone(trouble)
     wanted = {asked.digest for section in said.asked for asked in said.of(section)}

@@ -15,7 +15,7 @@ help: ## this list
 
 setup: .venv/base.stamp ## build .venv with what Khata needs, every package checked against its hash
 
-demo: migrate ## a simulated Groww, two accounts, thirty trading days; again: the next day
+demo: migrate ## simulated brokers, three accounts, thirty trading days; again: the next day
 	@$(BIN)/python manage.py demo --once
 
 run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=): pages and schedule

@@ -1,44 +1,50 @@
-"""The demo: a simulated Groww as a child process, and two accounts that the real pipeline takes through its days.
+"""The demo: simulated brokers, and three accounts that the real schedule takes through their days, slot by slot.
 
 Never speaks to a real broker. Never shares a database with real accounts, since made-up prices would stand in the
-book for good. Its portfolio is inactive, so that no other sync sends these credentials to the real Groww.
+book for good. Its portfolio is marked as simulated, so that no other tick, whose time is another, touches it.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
-from http.client import HTTPConnection
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db.models import Max, Min, Q
 
 from ledger.normalise import IST
 
-from . import accounts
-from .models import BrokerAccount, Portfolio, SyncBatch, User
-from .schedule import calendar
-from .sync.capture import DAILY, ORDERS_ONLY
-from .sync.pipeline import sync
+from . import accounts, clock
+from .connecting import renew, try_login
+from .models import (
+    AccountHead,
+    BrokerAccount,
+    CalendarDay,
+    Portfolio,
+    Schedule,
+    ScheduledLook,
+    SyncBatch,
+    SyncSlot,
+    User,
+)
+from .schedule import amendments, calendar
+from .schedule.tick import tick
+from .seeds import EVENING
+from .simulated import Brokers, CannotRun, asked_instead, started
+from .sync.capture import ORDERS_ONLY
 from .sync.record import Result
-from .triggers.limits import OF_THIS_PROCESS
+from .triggers.registry import REGISTRY
 
-USERNAME, PORTFOLIO = "demo", "Demo"
+USERNAME, PORTFOLIO, SCHEDULE = "demo", "Demo", "demo"
 LABELS = ("Trading", "Savings")
+AT_ZERODHA = "Family"
 STORY_DAYS = 30  # the investors' lives are told for so long; afterwards they go on at random
-# The looks of a day: two while orders change, one after the close, one for what is ordered in the evening.
-LOOKS = ((time(10, 50), ORDERS_ONLY), (time(11, 15), ORDERS_ONLY), (time(16, 5), DAILY), (time(19, 30), ORDERS_ONLY))
-TIMEOUT_SECONDS = 60
-
-
-class CannotRun(Exception):
-    """The demo cannot go on; the message says what to do."""
+FORGOTTEN = 12  # the day, counted from the demo's first, on which nobody logs in at Zerodha
+LOGIN_AT = time(9)
+# What every account is owed, and two looks while orders change. The last tick is for what ends at the end of the day.
+ORDER_LOOKS = (time(10, 50), time(11, 15))
+LAST_TICK = time(23, 59)
+TICKS = (time(8, 30), LOGIN_AT, *ORDER_LOOKS, time(16), time(19), LAST_TICK)
 
 
 class Day(NamedTuple):
@@ -48,107 +54,106 @@ class Day(NamedTuple):
     day: date
     results: list[Result]
 
+    @property
+    def is_as_told(self) -> bool:
+        """Whether all went as the story has it: only what wants the login that was forgotten may fail."""
+        return all(result.status == "COMPLETED" or self._is_forgotten(result) for result in self.results)
+
+    def _is_forgotten(self, result: Result) -> bool:
+        kinds = {problem.kind for problem in result.capture.problems}
+        return self.number == FORGOTTEN and result.capture.broker == "ZERODHA" and kinds == {"login_required"}
+
 
 class Demo:
     """A demo that is open: its accounts, and days to take one after the other."""
 
-    def __init__(self, simulator: "Simulator", connected: Sequence[BrokerAccount]) -> None:
-        self._simulator = simulator
+    def __init__(self, brokers: Brokers, connected: Sequence[BrokerAccount]) -> None:
+        self._brokers = brokers
         self.accounts = connected
         batches = SyncBatch.objects.filter(broker_account__in=connected)
         self._first = batches.aggregate(first=Min("trading_day"))["first"] or self.now.date()
+        self._logged_in_on: date | None = None
 
     @property
     def now(self) -> datetime:
-        """The simulated instant. All until then was looked at."""
-        return self._simulator.now()
+        """The simulated instant."""
+        return self._brokers.now()
 
     @property
     def days_left(self) -> int:
         """How many days the story still has; one more, when it is over."""
-        now = self.now
-        finished = [day for day in self._days_until(now.date()) if _looks(day)[-1][0] <= now]
-        return max(1, STORY_DAYS - len(finished))
+        today = self.now.date()
+        return max(1, STORY_DAYS - len(self._days_until(today)) + (not self._is_over(today)))
 
     def days(self, count: int) -> Iterator[Day]:
         """Takes the next `count` trading days; one that an earlier run left half done is the first of them."""
-        now = self.now
-        to_come = (day for day in _trading_days(now.date()) if _looks(day)[-1][0] > now)
+        today = self.now.date()
+        to_come = (day for day in _trading_days(today) if day > today or not self._is_over(day))
         for day in islice(to_come, count):
-            looks = [look for look in _looks(day) if look[0] > now]
-            results = [result for at, sync_type in looks for result in self._look(at, sync_type)]
-            yield Day(len(self._days_until(day)), day, results)
+            number = len(self._days_until(day))
+            yield Day(number, day, self._take(day, number))
 
-    def _look(self, at: datetime, sync_type: str) -> list[Result]:
-        self._simulator.move_to(at)
-        results = sync([str(account.pk) for account in self.accounts], sync_type)
-        if len(results) < len(self.accounts):
-            raise CannotRun("Another run holds the demo's accounts, or one was just killed. Try again in two minutes.")
+    def _take(self, day: date, number: int) -> list[Result]:
+        now = self.now
+        moments = [datetime.combine(day, at, IST) for at in TICKS]
+        results: list[Result] = []
+        for at in sorted({max(at, now) for at in moments}):
+            self._brokers.move_to(at)
+            if at.time() >= LOGIN_AT and number != FORGOTTEN:
+                self._log_in(day)
+            tick(results.append, simulated=True)
+            self._require_no_other_run()
         return results
+
+    def _log_in(self, day: date) -> None:
+        """What the owners of accounts at Zerodha do every morning."""
+        if self._logged_in_on == day:
+            return
+        clock.refresh()
+        of_client = {account.account_id: account for account in self.accounts}
+        for client in self._brokers.clients(self._brokers.zerodha):
+            came_back = {"request_token": self._brokers.log_in_at_zerodha(client)}
+            login = try_login(REGISTRY["ZERODHA"], "browser", _app(client) | came_back)
+            renew(of_client[client["user_id"]], login)
+        self._logged_in_on = day
+
+    def _require_no_other_run(self) -> None:
+        held = AccountHead.objects.filter(account__in=self.accounts).exclude(AccountHead.lease_is_free())
+        if held.exists():
+            raise CannotRun("Another run holds the demo's accounts, or one was just killed. Try again in two minutes.")
+
+    def _is_over(self, day: date) -> bool:
+        """Whether all that was owed on this day has ended."""
+        owed = SyncSlot.objects.filter(broker_account__in=self.accounts, trading_day=day)
+        return owed.exists() and not owed.filter(result=None).exists()
 
     def _days_until(self, last: date) -> list[date]:
         """From the demo's first day."""
         return list(takewhile(lambda day: day <= last, _trading_days(self._first)))
 
 
-def _looks(day: date) -> list[tuple[datetime, str]]:
-    return [(datetime.combine(day, at, IST), sync_type) for at, sync_type in LOOKS]
-
-
 def _trading_days(day: date) -> Iterator[date]:
-    """From `day` on. The simulated market has no evening sessions."""
+    """From `day` on."""
     while True:
-        session = calendar.session(day)
-        if session and session.kind == calendar.REGULAR:
+        if calendar.session(day):
             yield day
         day += timedelta(days=1)
 
 
-class Simulator(NamedTuple):
-    """Where the simulated Groww answers."""
-
-    url: str
-    control: str
-    instruments: str
-
-    def now(self) -> datetime:
-        return datetime.fromisoformat(self._ask("GET", "/clock")["now"])
-
-    def move_to(self, at: datetime) -> None:
-        self._ask("POST", "/clock", {"now": at.isoformat()})
-
-    def investors(self) -> list[dict[str, str]]:
-        """Client ids, with all that is needed to log in."""
-        found: list[dict[str, str]] = self._ask("GET", "/investors")["investors"]
-        return found
-
-    def _ask(self, method: str, path: str, body: object = None) -> Any:
-        parts = urlsplit(self.control)
-        connection = HTTPConnection(parts.netloc, timeout=TIMEOUT_SECONDS)
-        try:
-            connection.request(method, parts.path + path, json.dumps(body))
-            answer = connection.getresponse()
-            said = json.loads(answer.read())
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise CannotRun(f"the simulated Groww refused {path}: {said}")
-        return said
-
-
 @contextmanager
 def opened() -> Iterator[Demo]:
-    """Starts the simulator where the demo's last run ended, and connects the accounts. CannotRun when it may not."""
+    """Starts the simulators where the demo's last run ended, and connects the accounts. CannotRun when it may not."""
     if BrokerAccount.objects.exclude(_IS_DEMO).exists():
         raise CannotRun(
             "This database holds accounts that are not the demo's, and the demo's made-up prices do not belong beside "
             "them. Give it a database of its own: DATABASE_URL=sqlite:///var/demo.sqlite3 make demo"
         )
-    with _simulator(_reached()) as simulator, _asked_instead_of_groww(simulator):
-        yield Demo(simulator, _connected(simulator))
+    amendments.refresh()
+    with started(_reached()) as brokers, asked_instead(brokers):
+        yield Demo(brokers, _connected(brokers))
 
 
-_IS_DEMO = Q(portfolio__user__username=USERNAME, portfolio__name=PORTFOLIO, portfolio__active=False)
+_IS_DEMO = Q(portfolio__simulated=True)
 
 
 def is_here() -> bool:
@@ -157,64 +162,50 @@ def is_here() -> bool:
 
 
 def _reached() -> datetime | None:
-    """The last instant that every account was seen at; None before there is one. A look that failed is repeated."""
-    saw = Q(batches__status__in=(SyncBatch.Status.COMPLETED, SyncBatch.Status.PARTIAL))
-    looked_at = BrokerAccount.objects.filter(_IS_DEMO).annotate(last=Max("batches__started_at", filter=saw))
-    instants = list(looked_at.values_list("last", flat=True))
-    return min(instants) if instants and all(instants) else None
-
-
-@contextmanager
-def _simulator(start: datetime | None) -> Iterator[Simulator]:
-    """It holds our end of a pipe, so that it ends when we do, even when we are killed. Without limits, since a
-    simulated day passes in a second."""
-    command = [sys.executable, "-m", "simulators.groww", "--investors", "demo", "--no-limits", "--ends-with-input"]
-    if start:
-        command.append(f"--start={start.isoformat()}")
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=settings.BASE_DIR) as child:  # noqa: S603
-        assert child.stdout
-        try:
-            said = child.stdout.readline()
-            if not said:
-                raise CannotRun("the simulated Groww did not start; the reason stands above")
-            yield Simulator(**json.loads(said))
-        finally:
-            child.terminate()
-
-
-@contextmanager
-def _asked_instead_of_groww(simulator: Simulator) -> Iterator[None]:
-    """In this process alone, and until the end of the demo."""
-    ours = {"GROWW_API_URL": simulator.url, "GROWW_INSTRUMENTS_URL": simulator.instruments}
-    names = [*ours, *(f"{name}_FILE" for name in ours)]
-    before = {name: os.environ.pop(name) for name in names if name in os.environ}
-    clock = settings.KHATA_CLOCK
-    os.environ.update(ours)
-    settings.KHATA_CLOCK = f"{simulator.control}/clock"
-    try:
-        with OF_THIS_PROCESS.lifted():
-            yield
-    finally:
-        settings.KHATA_CLOCK = clock
-        for name in ours:
-            del os.environ[name]
-        os.environ.update(before)
-
-
-def _connected(simulator: Simulator) -> list[BrokerAccount]:
-    portfolio = _portfolio()
-    return [
-        accounts.connect(
-            portfolio=portfolio,
-            broker="GROWW",
-            account_id=investor["ucc"],
-            login_method="totp",
-            credentials={"totp_token": investor["totp_token"], "totp_secret": investor["totp_seed"]},
-            label=label,
-        )
-        for investor, label in zip(simulator.investors(), LABELS, strict=True)
+    """The last instant at which an account was looked at; None before there is one."""
+    reached: datetime | None = SyncBatch.objects.filter(broker_account__isnull=False).aggregate(last=Max("started_at"))[
+        "last"
     ]
+    return reached
+
+
+def _connected(brokers: Brokers) -> list[BrokerAccount]:
+    if there := list(BrokerAccount.objects.filter(_IS_DEMO).order_by("created_at", "pk")):
+        return there
+    morning = datetime.combine(brokers.now().date(), LOGIN_AT, IST)
+    brokers.move_to(max(morning, brokers.now()))
+    clock.refresh()
+    _close_evening_sessions(morning.date())
+    portfolio, schedule = _portfolio(), _schedule()
+    made = [
+        accounts.connect(portfolio=portfolio, broker="GROWW", account_id=client["ucc"], label=label,
+                         login_method="totp", credentials=_totp(client))
+        for client, label in zip(brokers.clients(brokers.groww), LABELS, strict=True)
+    ] + [
+        accounts.connect(portfolio=portfolio, broker="ZERODHA", account_id=client["user_id"], label=AT_ZERODHA,
+                         login_method="browser", credentials=_app(client))
+        for client in brokers.clients(brokers.zerodha)
+    ]  # fmt: skip
+    BrokerAccount.objects.filter(pk__in=[account.pk for account in made]).update(schedule=schedule)
+    return made
+
+
+def _totp(client: dict[str, str]) -> dict[str, str]:
+    return {"totp_token": client["totp_token"], "totp_secret": client["totp_seed"]}
+
+
+def _app(client: dict[str, str]) -> dict[str, str]:
+    return {name: client[name] for name in ("api_key", "api_secret")}
+
+
+def _close_evening_sessions(first: date) -> None:
+    """The simulated market has none: in the demo's calendar those days are closed."""
+    for day in (first + timedelta(days=n) for n in range(366)):
+        session = calendar.session(day)
+        if session and session.kind == calendar.MUHURAT:
+            why: dict[str, Any] = {"name": "No evening sessions", "source": "the demo's simulated market"}
+            CalendarDay.objects.get_or_create(date=day, kind=CalendarDay.Kind.CLOSED, defaults=why)
+    amendments.refresh()
 
 
 def _portfolio() -> Portfolio:
@@ -222,4 +213,12 @@ def _portfolio() -> Portfolio:
     if is_new:
         user.set_unusable_password()
         user.save()
-    return Portfolio.objects.get_or_create(user=user, name=PORTFOLIO, defaults={"active": False})[0]
+    return Portfolio.objects.get_or_create(user=user, name=PORTFOLIO, defaults={"simulated": True})[0]
+
+
+def _schedule() -> Schedule:
+    schedule, is_new = Schedule.objects.get_or_create(code=SCHEDULE, defaults={"name": "The demo's days"})
+    if is_new:
+        looks = [*EVENING, *({"at": at, "kind": ORDERS_ONLY} for at in ORDER_LOOKS)]
+        ScheduledLook.objects.bulk_create(ScheduledLook(schedule=schedule, **look) for look in looks)
+    return schedule

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Protocol
 
 from ledger.canonical import SYNC_BATCH
@@ -20,6 +21,7 @@ from .sync.record import Result
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
 DAY_COUNTERS = ("orders_created", "quantity_changes_detected", "holdings_updated")
 EXAMPLES = 2  # so many are told of each kind; the rest is counted
+LONGEST_TRAIL = 4
 SNAPSHOT_COLUMNS = (
     "snapshot_date", "revision", "total_holdings_value", "total_positions_value", "total_portfolio_value",
     "cash_balance", "margin_used", "margin_available", "day_change", "day_change_percent", "net_purchases",
@@ -212,13 +214,23 @@ def _order_lines(orders: Sequence[OrderStory]) -> Iterator[str]:
         if told:
             yield f"  Orders {kind}: {len(told)}"
         for order in told[:EXAMPLES]:
-            yield f"    {order.symbol:14}{order.side:5}" + " -> ".join(map(_state, order.states))
+            yield f"    {order.symbol:14}{order.side:5}" + " -> ".join(_states(order.states))
+
+
+def _states(states: Sequence[State]) -> Iterator[str]:
+    """Those that a person would tell apart; of a long trail the first ones and the last."""
+    told = [next(group) for _, group in groupby(states, lambda each: (each.status, each.filled, each.quantity))]
+    for number, state in enumerate(told):
+        if number < LONGEST_TRAIL - 1 or number == len(told) - 1:
+            yield _state(state)
+        elif number == LONGEST_TRAIL - 1:
+            yield "..."
 
 
 def _state(state: State) -> str:
     price = "" if state.price is None else f" at {state.price:,.2f}"
-    status = state.status.lower().replace("_", " ")
-    return f"{_moment(state.detected_at)} {status} {_units(state.filled)}/{_units(state.quantity)}{price}"
+    when, status = _moment(state.changed_at or state.detected_at), state.status.lower().replace("_", " ")
+    return f"{when} {status} {_units(state.filled)}/{_units(state.quantity)}{price}"
 
 
 def _move_lines(story: Story) -> Iterator[str]:

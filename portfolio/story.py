@@ -61,10 +61,11 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One version of an order, and when we saw it."""
+    """One version of an order, when we saw it, and when it came about, where the broker says that."""
 
     version: int
     detected_at: datetime
+    changed_at: datetime | None
     status: str
     quantity: Decimal
     filled: Decimal
@@ -155,8 +156,8 @@ def _orders(account: BrokerAccount, since: datetime) -> Iterator[OrderStory]:
 
 def _state(version: OrderVersion) -> State:
     return State(
-        version.version, version.detected_at, version.order_status, version.quantity, version.filled_quantity,
-        version.price, version.average_fill_price,
+        version.version, version.detected_at, version.changed_at, version.order_status, version.quantity,
+        version.filled_quantity, version.price, version.average_fill_price,
     )  # fmt: skip
 
 

@@ -213,7 +213,7 @@ def main() -> None:
         where = {"url": root + BASE, "control": f"{root}/control", "instruments": root + MASTER_PATH}
         print(json.dumps(where), flush=True)
 
-    run_forever(application, arguments.port, say_ready, arguments.ends_with_input)
+    run_forever([application], arguments.port, say_ready, arguments.ends_with_input)
 
 
 if __name__ == "__main__":

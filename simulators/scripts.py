@@ -1,4 +1,4 @@
-"""Investors to look at and to measure with: two whose life is told day by day, and random ones of any size.
+"""Investors to look at and to measure with: three whose life is told day by day, and random ones of any size.
 
 Everything follows from the seed. Nothing here knows of a broker.
 """
@@ -59,6 +59,18 @@ SECOND_REST = [
     "DLF",
     "GAIL",
 ]
+THIRD_REST = [
+    "ITC",
+    "SBIN",
+    "KOTAKBANK",
+    "HAVELLS",
+    "BRITANNIA",
+    "EICHERMOT",
+    "JSWSTEEL",
+    "CIPLA",
+    "BPCL",
+    "TECHM",
+]
 
 
 def random_investor(
@@ -112,9 +124,26 @@ def second_investor(market: Market, ucc: str = "8100000002") -> Investor:
         _start_with(investor, chance, symbol)
     busy = habits.exactly(chance, SECOND_REST, 130)
     investor.at(f"{DAYS[5]} 09:05", lambda investor: busy(investor, DAYS[5]))
-    investor.at(f"{DAYS[4]} 19:20", lambda investor: investor.place("GAIL", BUY, 100))
+    investor.at(f"{DAYS[4]} 18:20", lambda investor: investor.place("GAIL", BUY, 100))
     investor.at(f"{DAYS[17]} 10:30", lambda investor: investor.sell("LUPIN", habits.free_units(investor, "LUPIN")))
     _every_day(investor, chance, [symbol for symbol in SECOND_REST if symbol != "LUPIN"])
+    return investor
+
+
+def third_investor(market: Market, ucc: str = "8100000003") -> Investor:
+    """Shares only, and of all that can become of an order and a holding a little."""
+    investor = Investor(market, ucc, segments=("CASH",))
+    chance = random.Random(f"{market.seed} {ucc}")
+    for symbol in ["INFY", *THIRD_REST]:
+        _start_with(investor, chance, symbol)
+    investor.at(f"{DAYS[1]} 10:30", habits.corrects("SBIN"))
+    investor.at(f"{DAYS[2]} 10:20", habits.buys_in_parts("CIPLA", chance))
+    investor.at(f"{DAYS[4]} 11:05", habits.changes_mind("BPCL", filled_first=True))
+    investor.at(f"{DAYS[6]} 18:10", lambda investor: investor.place("TECHM", BUY, 20))  # after-market
+    investor.at(f"{DAYS[8]} 17:00", lambda investor: investor.pledge("KOTAKBANK", 10))
+    investor.at(f"{DAYS[15]} 17:00", lambda investor: investor.unpledge("KOTAKBANK", 10))
+    investor.at(f"{DAYS[20]} 10:30", lambda investor: investor.sell("BPCL", habits.free_units(investor, "BPCL")))
+    _every_day(investor, chance, [symbol for symbol in THIRD_REST if symbol not in ("BPCL", "ITC")])
     return investor
 
 

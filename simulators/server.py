@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -57,9 +57,10 @@ class ServerThread:
 
 
 def run_forever(
-    application: web.Application, port: int, ready: Callable[[int], Any], ends_with_input: bool = False
+    applications: Sequence[web.Application], port: int, ready: Callable[..., Any], ends_with_input: bool = False
 ) -> None:
-    """Until SIGTERM or SIGINT; with `ends_with_input` also until the other end of the input's pipe is closed."""
+    """Until SIGTERM or SIGINT; with `ends_with_input` also until the other end of the input's pipe is closed.
+    `ready` is told the port of each; `port` is that of the first."""
 
     async def serve() -> None:
         end = asyncio.Event()
@@ -67,9 +68,10 @@ def run_forever(
             asyncio.get_running_loop().add_signal_handler(name, end.set)
         if ends_with_input:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), end.set)
-        runner, chosen = await start(application, port)
-        ready(chosen)
+        started = [await start(each, 0 if number else port) for number, each in enumerate(applications)]
+        ready(*(chosen for _, chosen in started))
         await end.wait()
-        await runner.cleanup()
+        for runner, _ in started:
+            await runner.cleanup()
 
     asyncio.run(serve())

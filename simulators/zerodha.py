@@ -232,7 +232,7 @@ def main() -> None:
         root = f"http://{HOST}:{port}"
         print(json.dumps({"url": root, "control": f"{root}/control", "login": root + LOGIN_PATH}), flush=True)
 
-    run_forever(application, arguments.port, say_ready, arguments.ends_with_input)
+    run_forever([application], arguments.port, say_ready, arguments.ends_with_input)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,26 @@ from django.conf import settings
 
 from portfolio import demo
 from portfolio.models import (
+    AccountHead,
     BrokerAccount,
     LedgerPage,
     OrderVersion,
     Portfolio,
     PortfolioSnapshot,
     SyncBatch,
+    SyncSlot,
     Transaction,
     User,
 )
-from portfolio.sync.capture import DAILY, ORDERS_ONLY
+from portfolio.schedule import calendar
+from portfolio.schedule.tick import tick
 from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.test_commands import run
 
 pytestmark = pytest.mark.database
 ROOT = Path(__file__).parents[1]
-TRADING, SAVINGS = "8100000001", "8100000002"
+TRADING, SAVINGS, FAMILY = "8100000001", "8100000002", "FW0003"
 
 
 def days(count: int) -> tuple[int, dict[str, Any]]:
@@ -48,6 +52,12 @@ def states(account: dict[str, Any], kind: str) -> list[tuple[str, list[str]]]:
     """Symbol and states of the orders of this kind that were seen in more than one state."""
     told = [order for order in account["orders"] if kind in order["kinds"] and len(order["states"]) > 1]
     return [(order["symbol"], [f"{each['status']} {each['filled']}" for each in order["states"]]) for order in told]
+
+
+def results(document: dict[str, Any], client_id: str) -> dict[str, str]:
+    """What became of each day that was taken."""
+    (row,) = [row for row in document["coverage"]["accounts"] if row["client_id"] == client_id]
+    return {day["day"]: day["result"] for day in row["days"]}
 
 
 def book() -> dict[str, set[Any]]:
@@ -70,7 +80,7 @@ def test_three_days_show_what_became_of_the_orders() -> None:
     assert states(trading, "partly filled first")[0] == ("SBIN", ["PARTIALLY_FILLED 40", "EXECUTED 100"])
     assert states(trading, "modified") == [("TCS", ["OPEN 0", "EXECUTED 5"])]
     assert states(trading, "cancelled") == [("CIPLA", ["OPEN 0", "CANCELLED 0"])]
-    assert trading["fetched"]["batches"] == {"STARTED": 0, "COMPLETED": 12, "PARTIAL": 0, "FAILED": 0}
+    assert trading["fetched"]["batches"] == {"STARTED": 0, "COMPLETED": 14, "PARTIAL": 0, "FAILED": 0}
     assert (trading["label"], trading["changed"]["snapshots"], trading["snapshot"]["snapshot_date"]) == (
         "Trading", 3, "2026-10-07",
     )  # fmt: skip
@@ -87,58 +97,65 @@ def test_the_next_run_takes_the_next_day_and_doubles_nothing() -> None:
     assert (code, [day["day"] for day in document["days"]]) == (0, ["2026-10-07"])
     assert {name: before[name] - after[name] for name in before} == {name: set() for name in before}
     assert {dates[order] for order in new_orders} == {date(2026, 10, 7)}
-    assert account_of(document, TRADING)["fetched"]["batches"]["COMPLETED"] == 4
-    assert BrokerAccount.objects.count() == 2
+    assert account_of(document, TRADING)["fetched"]["batches"]["COMPLETED"] == 5
+    assert BrokerAccount.objects.count() == 3
 
 
 def test_the_pages_of_each_account_run_on_without_a_gap() -> None:
     days(1)
     days(1)
     for account in BrokerAccount.objects.all():
+        looks = 9 if account.broker_id == "GROWW" else 8  # at Zerodha nobody has logged in yet at 08:30
         pages = LedgerPage.objects.filter(head=account.head).order_by("number")
-        assert list(pages.values_list("number", flat=True)) == list(range(1, 9))
-        assert [bytes(page.previous_hash) for page in pages[1:]] == [bytes(page.hash) for page in pages[:7]]
+        assert list(pages.values_list("number", flat=True)) == list(range(1, looks + 1))
+        assert [bytes(page.previous_hash) for page in pages[1:]] == [bytes(page.hash) for page in pages[: looks - 1]]
 
 
 def test_a_run_that_ended_in_the_middle_of_a_day_goes_on_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as until_noon:
-        until_noon.setattr(demo, "LOOKS", demo.LOOKS[:2])
+        until_noon.setattr(demo, "TICKS", demo.TICKS[:4])
         days(1)
     code, document = days(1)
     (day,) = document["days"]
-    assert (code, day["day"], len(day["batches"])) == (0, "2026-10-05", 4)
+    assert (code, day["day"], len(day["batches"])) == (0, "2026-10-05", 6)
 
 
 def test_the_first_run_tells_the_whole_story_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "LOOKS", ((time(16, 5), DAILY), (time(19, 30), ORDERS_ONLY)))
+    monkeypatch.setattr(demo, "TICKS", (demo.LOGIN_AT, time(19), demo.LAST_TICK))
+    monkeypatch.setattr(demo, "STORY_DAYS", 20)  # what comes later is as random as what comes after the story
     code, out, _ = run("demo", "--once", "--json")
     document = json.loads(out)
     moves = [(move["kind"], move["symbol"], move["as_of"]) for move in account_of(document, TRADING)["moves"]]
     questions = [(each["symbol"], each["unexplained"]) for each in account_of(document, TRADING)["questions"]]
-    assert (code, len(document["days"]), document["days"][-1]["day"]) == (0, 30, "2026-11-17")
+    assert (code, len(document["days"]), document["days"][-1]["day"]) == (0, 20, "2026-11-02")
     assert [move for move in moves if move[0] != "settled after T+1"] == [
         ("sold out", "WIPRO", "2026-10-14"),
-        ("pledged", "HDFCBANK", "2026-10-16"),
-        ("released from pledge", "HDFCBANK", "2026-10-23"),
+        ("pledged", "HDFCBANK", "2026-10-15"),
+        ("released from pledge", "HDFCBANK", "2026-10-22"),
         ("sold out", "TATAPOWER", "2026-10-29"),
     ]
     assert next(move for move in moves if move[1] == "SBIN") == ("settled after T+1", "SBIN", "2026-10-07")
     assert states(account_of(document, SAVINGS), "seen on two days") == [("GAIL", ["ACKED 0", "EXECUTED 100"])]
+    assert results(document, FAMILY).pop("2026-10-21") == "missed"
+    assert {each for client in (TRADING, SAVINGS) for each in results(document, client).values()} == {
+        "complete", "holiday",
+    }  # fmt: skip
     assert questions == [("MARUTI", "-27"), ("MARUTI", "135"), ("ITC", "161"), ("KOTAKBANK", "30"), ("TITAN", "-5")]
     code, out, _ = run("demo", "--once", "--json")
-    assert (code, [(day["number"], day["day"]) for day in json.loads(out)["days"]]) == (0, [(31, "2026-11-18")])
+    assert (code, [(day["number"], day["day"]) for day in json.loads(out)["days"]]) == (0, [(21, "2026-11-03")])
 
 
 def test_the_text_has_a_line_a_day_and_a_part_for_each_account() -> None:
     code, out, _ = run("demo", "--once", "--days", 1)
     lines = out.splitlines()
     assert code == 0
-    assert lines[4].endswith("holdings moved      Trading, INR      Savings, INR")
-    figures = ["4", "12", "34", "3,767,265.00", "5,109,897.95"]
-    assert lines[5].split() == ["1", "Mon", "05", "Oct", "8", "ok", *figures]
-    assert [line for line in lines if line.startswith("GROWW ")] == [
-        f"GROWW Trading, client {TRADING}", f"GROWW Savings, client {SAVINGS}",
+    assert lines[5].endswith("holdings moved      Trading, INR      Savings, INR       Family, INR")
+    figures = ["6", "22", "45", "3,767,265.00", "5,109,897.95", "2,634,816.50"]
+    assert lines[6].split() == ["1", "Mon", "05", "Oct", "12", "ok", *figures]
+    assert [line for line in lines if ", client " in line] == [
+        f"GROWW Trading, client {TRADING}", f"GROWW Savings, client {SAVINGS}", f"ZERODHA Family, client {FAMILY}",
     ]  # fmt: skip
+    assert lines[-4].split() == ["GROWW", "Trading", ".", "-", "-", "-", "#", *["-"] * 8]
     (told,) = [line for line in lines if line.startswith("    SBIN          BUY")]
     assert told.split(" -> ")[0].endswith("05 Oct 10:50 partially filled 40/100 at 780.00")
 
@@ -146,41 +163,85 @@ def test_the_text_has_a_line_a_day_and_a_part_for_each_account() -> None:
 def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(REGISTRY, "GROWW")
     code, document = days(1)
-    assert (code, {batch["status"] for batch in document["days"][0]["batches"]}) == (1, {"FAILED"})
+    ended = {(each["broker"], each["status"]) for each in document["days"][0]["batches"]}
+    assert (code, ended) == (1, {("GROWW", "FAILED"), ("ZERODHA", "COMPLETED")})
+
+
+def test_the_login_that_its_owner_forgets_is_a_missed_day_and_no_failure_of_the_demo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo, "FORGOTTEN", 2)
+    code, document = days(3)
+    ended = {day["day"]: {(each["broker"], each["status"]) for each in day["batches"]} for day in document["days"]}
+    (row,) = [row for row in document["coverage"]["accounts"] if row["client_id"] == FAMILY]
+    assert (code, row["state"]) == (0, "active")
+    assert ended["2026-10-06"] == {("GROWW", "COMPLETED"), ("ZERODHA", "FAILED")}
+    assert ended["2026-10-07"] == {("GROWW", "COMPLETED"), ("ZERODHA", "COMPLETED")}
+    assert [(day["day"], day["result"], day["must_be_imported"]) for day in row["days"]] == [
+        ("2026-10-05", "complete", False), ("2026-10-06", "missed", True), ("2026-10-07", "complete", False),
+    ]  # fmt: skip
+    assert "login at Zerodha has not been made" in row["days"][1]["reason"]
+    assert BrokerAccount.objects.get(account_id=FAMILY).events.filter(kind="day.missed").count() == 1
 
 
 def test_a_problem_that_every_capture_of_a_day_met_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(REGISTRY, "GROWW")
     _, out, _ = run("demo", "--once", "--days", 1)
-    assert out.count("account: no trigger is registered for GROWW") == 1
+    assert out.count("\n      account: no trigger is registered for GROWW") == 1
 
 
-def test_a_day_that_failed_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_that_failed_is_missed_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as without_a_trigger:
         without_a_trigger.delitem(REGISTRY, "GROWW")
-        days(1)
+        _, document = days(1)
+    assert results(document, TRADING) == {"2026-10-05": "missed"}
     code, document = days(1)
     (day,) = document["days"]
-    assert (code, day["day"], {batch["status"] for batch in day["batches"]}) == (0, "2026-10-05", {"COMPLETED"})
+    assert (code, day["day"], {batch["status"] for batch in day["batches"]}) == (0, "2026-10-06", {"COMPLETED"})
+
+
+def test_the_market_of_the_demo_has_no_evening_sessions() -> None:
+    with demo.opened():
+        assert calendar.session(date(2026, 11, 8)) is None
+    calendar.amend((), ())  # as in a process that has just begun
+    with demo.opened():
+        assert calendar.session(date(2026, 11, 8)) is None
+
+
+def test_a_tick_of_another_time_leaves_the_demos_accounts_alone(set_clock: Callable[[str], None]) -> None:
+    days(1)
+
+    def all_there_is() -> tuple[list[Any], ...]:
+        slots = SyncSlot.objects.order_by("pk").values_list("pk", "result", "attempts")
+        return list(slots), list(AccountHead.objects.order_by("pk").values_list("owed_until", "token"))
+
+    before = all_there_is()
+    set_clock("2026-11-20T19:05:00+05:30")
+    assert (tick(), all_there_is()) == (0, before)
+    code, document = days(1)
+    assert (code, results(document, TRADING)) == (0, {"2026-10-06": "complete"})
 
 
 def test_no_other_sync_asks_for_the_demos_accounts() -> None:
     days(1)
     assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")
     assert run("sync_holdings", "--portfolio", Portfolio.objects.get().pk)[0] == 2
-    assert SyncBatch.objects.filter(broker_account__isnull=False).count() == 8
+    assert SyncBatch.objects.filter(broker_account__isnull=False).count() == 12
 
 
-def test_the_address_of_the_simulator_is_forgotten_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_addresses_of_the_simulators_are_forgotten_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "address").write_text("https://groww.example/v1", "utf-8")
     monkeypatch.setenv("GROWW_API_URL_FILE", str(tmp_path / "address"))
     monkeypatch.delenv("GROWW_API_URL", raising=False)
-    before = {name: value for name, value in os.environ.items() if name.startswith("GROWW_")}
+    before = {name: value for name, value in os.environ.items() if name.startswith(("GROWW_", "ZERODHA_"))}
     clock = settings.KHATA_CLOCK
     with demo.opened():
-        assert os.environ["GROWW_API_URL"].startswith("http://127.0.0.1:")
+        for name in ("GROWW_API_URL", "GROWW_INSTRUMENTS_URL", "ZERODHA_API_URL", "ZERODHA_LOGIN_URL"):
+            assert os.environ[name].startswith("http://127.0.0.1:")
         assert "GROWW_API_URL_FILE" not in os.environ
-    after = {name: value for name, value in os.environ.items() if name.startswith("GROWW_")}
+    after = {name: value for name, value in os.environ.items() if name.startswith(("GROWW_", "ZERODHA_"))}
     assert (after, settings.KHATA_CLOCK) == (before, clock)
 
 
@@ -206,8 +267,8 @@ def test_a_number_of_days_that_is_none_is_refused(count: str) -> None:
     assert (code > 0, error) == (True, "Error: argument --days: a whole number, 1 or more")
 
 
-def test_the_simulator_ends_when_whoever_started_it_is_gone() -> None:
-    command = [sys.executable, "-m", "simulators.groww", "--ends-with-input"]
+def test_the_simulators_end_when_whoever_started_it_is_gone() -> None:
+    command = [sys.executable, "-m", "simulators", "--ends-with-input"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdin and child.stdout
         child.stdout.readline()

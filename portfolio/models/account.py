@@ -34,9 +34,10 @@ class BrokerType(models.Model):
 
 
 class BrokerAccountQuerySet(models.QuerySet["BrokerAccount"]):
-    def to_sync(self) -> "BrokerAccountQuerySet":
-        """Accounts that a sync may touch: enabled, and in an active portfolio."""
-        return self.filter(portfolio__active=True).exclude(state=BrokerAccount.State.DISABLED)
+    def to_sync(self, simulated: bool = False) -> "BrokerAccountQuerySet":
+        """Accounts that a sync may touch: enabled, and in an active portfolio. The demo's are for the demo alone."""
+        synced = self.filter(portfolio__active=True, portfolio__simulated=simulated)
+        return synced.exclude(state=BrokerAccount.State.DISABLED)
 
 
 class BrokerAccount(Keyed):

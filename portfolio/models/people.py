@@ -16,12 +16,15 @@ class User(AbstractUser):
 
 
 class Portfolio(Keyed):
-    """A named set of broker accounts of one user. The accounts of an inactive one are not synced."""
+    """A named set of broker accounts of one user. The accounts of an inactive one are not synced.
+
+    A `simulated` one is the demo's: its brokers are simulators and so is its time. Nothing but the demo syncs it."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="portfolios")
     name = models.CharField(max_length=100)
     base_currency = models.CharField(max_length=3, default="INR")
     active = models.BooleanField(default=True)
+    simulated = models.BooleanField(default=False, editable=False)
     shared_with = models.ManyToManyField(User, related_name="shared_portfolios", blank=True, help_text="Read only")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 

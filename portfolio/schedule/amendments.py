@@ -53,7 +53,7 @@ def portfolio_changed(portfolio: Portfolio) -> None:
 def account_changed(account: BrokerAccount) -> None:
     """After an account got another schedule or portfolio, or was enabled or disabled."""
     mine = Q(account=account)
-    is_synced = BrokerAccount.objects.to_sync().filter(pk=account.pk).exists()
+    is_synced = BrokerAccount.objects.to_sync(account.portfolio.simulated).filter(pk=account.pk).exists()
     write_anew(clock.now(), accounts=mine) if is_synced else owe_nothing(mine)
 
 

@@ -33,26 +33,26 @@ class Due:
     """Gives one run what is due, `room` accounts at a time, until nothing is left. Accounts whose run was killed before
     are a run of their own: they never join one that goes on, and nobody joins them."""
 
-    def __init__(self, room: int, is_stopping: Callable[[], bool]) -> None:
-        self._room, self._is_stopping = room, is_stopping
+    def __init__(self, room: int, is_stopping: Callable[[], bool], simulated: bool = False) -> None:
+        self._room, self._is_stopping, self._simulated = room, is_stopping, simulated
         self._has_begun = self._is_over = False
 
     def __call__(self, owner: UUID, now: datetime) -> list[Capture]:
         if self._is_over or self._is_stopping():
             return []
-        captures = claim_due([self._room], owner, now)
+        captures = claim_due([self._room], owner, now, self._simulated)
         if not captures:
             self._is_over = True
-            captures = [] if self._has_begun else claim_due([0, *COMPANY], owner, now)
+            captures = [] if self._has_begun else claim_due([0, *COMPANY], owner, now, self._simulated)
         self._has_begun = True
         return captures
 
 
-def claim_due(company: Sequence[int], owner: UUID, now: datetime) -> list[Capture]:
+def claim_due(company: Sequence[int], owner: UUID, now: datetime, simulated: bool = False) -> list[Capture]:
     """At most so many accounts, by how many runs they have lost, each with an open batch. Empty when nothing is due
     that nobody works on."""
-    wanted = _due_accounts(company, now)
-    wanted += [account_id for code, account_id in _probes(now) if breakers.take_probe(code, now)]
+    wanted = _due_accounts(company, now, simulated)
+    wanted += [account_id for code, account_id in _probes(now, simulated) if breakers.take_probe(code, now)]
     if not wanted:
         return []
     close_interrupted(wanted, now)
@@ -66,9 +66,9 @@ def claim_due(company: Sequence[int], owner: UUID, now: datetime) -> list[Captur
     return captures
 
 
-def is_any_due(now: datetime) -> bool:
+def is_any_due(now: datetime, simulated: bool = False) -> bool:
     """Whether there is one that nobody works on."""
-    return bool(_due_accounts([1, 1, 1], now) or _probes(now))
+    return bool(_due_accounts([1, 1, 1], now, simulated) or _probes(now, simulated))
 
 
 def _is_due(now: datetime) -> Q:
@@ -76,10 +76,10 @@ def _is_due(now: datetime) -> Q:
     return Q(result=None, next_attempt_at__lte=now, ends_at__gt=now, trading_day=calendar.trading_day(now))
 
 
-def _due_accounts(company: Sequence[int], now: datetime) -> list[UUID]:
+def _due_accounts(company: Sequence[int], now: datetime, simulated: bool) -> list[UUID]:
     """Those that have waited longest. Accounts whose run was killed go later and in small company, then alone, so that
     one that kills every run takes no other with it."""
-    free = _free(now).filter(broker_account__broker__failing_since=None)
+    free = _free(now, simulated).filter(broker_account__broker__failing_since=None)
     for lost_runs, most in enumerate(company):
         ids = free.filter(lost_runs=lost_runs).order_by("next_attempt_at").values_list("broker_account_id", flat=True)
         # An account may have several slots that are due.
@@ -88,19 +88,20 @@ def _due_accounts(company: Sequence[int], now: datetime) -> list[UUID]:
     return []
 
 
-def _probes(now: datetime) -> list[tuple[str, UUID]]:
+def _probes(now: datetime, simulated: bool) -> list[tuple[str, UUID]]:
     """Of each broker that is left alone and may be tried again: the account that has waited longest."""
     failing = BrokerType.objects.filter(failing_since__isnull=False, probe_at__lte=now).values_list("pk", flat=True)
     longest = {
-        code: _free(now).filter(broker_account__broker=code).order_by("lost_runs", "next_attempt_at").first()
+        code: _free(now, simulated).filter(broker_account__broker=code).order_by("lost_runs", "next_attempt_at").first()
         for code in failing
     }
     return [(code, slot.broker_account_id) for code, slot in longest.items() if slot]
 
 
-def _free(now: datetime) -> QuerySet[SyncSlot]:
+def _free(now: datetime, simulated: bool) -> QuerySet[SyncSlot]:
     """What is due to accounts that nobody works on and that may be asked."""
-    slots = SyncSlot.objects.filter(_is_due(now), broker_account__portfolio__active=True)
+    of = {"broker_account__portfolio__active": True, "broker_account__portfolio__simulated": simulated}
+    slots = SyncSlot.objects.filter(_is_due(now), **of)
     enabled = slots.exclude(broker_account__state=BrokerAccount.State.DISABLED)
     unhurried = enabled.exclude(broker_account__head__pause_until__gt=now)
     return unhurried.exclude(broker_account__head__lease_until__gte=Now())

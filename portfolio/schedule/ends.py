@@ -25,10 +25,10 @@ UNCONFIRMED = "it was captured after the close, and not at its last look"
 NOBODY_CAME = "nobody came in time: Khata was not running, or did not get so far"
 
 
-def end(now: datetime) -> int:
+def end(now: datetime, simulated: bool = False) -> int:
     """Returns how many slots were ended. Costs one query when there is none."""
     count = 0
-    while account_ids := _accounts(now):
+    while account_ids := _accounts(now, simulated):
         count += _end_those_of(account_ids, now)
     return count
 
@@ -38,8 +38,9 @@ def _is_over(now: datetime) -> Q:
     return Q(result=None, retry_until__lte=now) & (Q(ends_at__lte=now) | Q(next_attempt_at=None))
 
 
-def _accounts(now: datetime) -> list[UUID]:
-    slots = SyncSlot.objects.filter(_is_over(now)).exclude(broker_account__head__lease_until__gte=Now())
+def _accounts(now: datetime, simulated: bool) -> list[UUID]:
+    over = SyncSlot.objects.filter(_is_over(now), broker_account__portfolio__simulated=simulated)
+    slots = over.exclude(broker_account__head__lease_until__gte=Now())
     return list(slots.values_list("broker_account", flat=True).distinct()[:ACCOUNTS_AT_ONCE])
 
 

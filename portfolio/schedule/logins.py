@@ -24,12 +24,12 @@ BEFORE_THE_CLOSE: Final = timedelta(hours=1)
 _State = BrokerAccount.State
 
 
-def see_to_logins(now: datetime) -> None:
+def see_to_logins(now: datetime, simulated: bool = False) -> None:
     """Costs one query where nobody has to log in, and one more in the hours before the evening's look."""
-    _for_each(_ended(now), _require, now)
+    _for_each(_ended(now, simulated), _require, now)
     session = calendar.session(ist_date(now))
     if session and now >= session.closes - BEFORE_THE_CLOSE:
-        _for_each(_waiting(now), _remind, now)
+        _for_each(_waiting(now, simulated), _remind, now)
 
 
 def _for_each(
@@ -45,22 +45,22 @@ def _for_each(
         tell([head for head in heads if head.account_id in facts], facts, now)
 
 
-def _owed(now: datetime) -> QuerySet[BrokerAccount]:
+def _owed(now: datetime, simulated: bool) -> QuerySet[BrokerAccount]:
     """Accounts that are owed a look at everything today, which can still be made."""
     today = SyncSlot.objects.filter(
         broker_account=OuterRef("pk"), result=None, kind__in=WHOLE, trading_day=ist_date(now), ends_at__gt=now
     )
-    return BrokerAccount.objects.to_sync().filter(Exists(today))
+    return BrokerAccount.objects.to_sync(simulated).filter(Exists(today))
 
 
-def _ended(now: datetime) -> QuerySet[BrokerAccount]:
+def _ended(now: datetime, simulated: bool) -> QuerySet[BrokerAccount]:
     """Those whose login has ended by what the broker said of it, and that do not say so yet."""
     over = BrokerAccount.objects.filter(token_expires_at__lte=now, state__in=(_State.ACTIVE, _State.FAILING))
     logins = over.values_list("broker", "credential__login_method").distinct()
     by_hand = [Q(broker=code, credential__login_method=method) for code, method in logins if needs_person(code, method)]
     if not by_hand:
         return BrokerAccount.objects.none()
-    return _owed(now).filter(Q(*by_hand, _connector=Q.OR), pk__in=over)
+    return _owed(now, simulated).filter(Q(*by_hand, _connector=Q.OR), pk__in=over)
 
 
 def _require(accounts: Sequence[BrokerAccount], now: datetime) -> dict[object, Fact]:
@@ -75,11 +75,11 @@ def _require(accounts: Sequence[BrokerAccount], now: datetime) -> dict[object, F
     return facts
 
 
-def _waiting(now: datetime) -> QuerySet[BrokerAccount]:
+def _waiting(now: datetime, simulated: bool) -> QuerySet[BrokerAccount]:
     """Those that need a login for today's look, and were not reminded of it today."""
     today = ist_date(now)
     unreminded = Q(head__reminded_on=None) | ~Q(head__reminded_on=today)
-    return _owed(now).filter(unreminded, state=_State.NEEDS_LOGIN)
+    return _owed(now, simulated).filter(unreminded, state=_State.NEEDS_LOGIN)
 
 
 def _remind(accounts: Sequence[BrokerAccount], now: datetime) -> dict[object, Fact]:

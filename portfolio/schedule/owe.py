@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from ledger.canonical import Rendered, render
 
@@ -42,12 +42,16 @@ class Follower(NamedTuple):
     is_attended: bool
 
 
-def owe(now: datetime) -> int:
+def owe(now: datetime, simulated: bool = False) -> int:
     """Returns how many slots were written. Costs one query when all are there."""
     until, count = midnight_after(now), 0
-    while AccountHead.objects.filter(owed_until__lt=until).exists():
-        count += _owe_some(until)
+    while _behind(until, simulated).exists():
+        count += _owe_some(until, simulated)
     return count
+
+
+def _behind(until: datetime, simulated: bool) -> QuerySet[AccountHead]:
+    return AccountHead.objects.filter(owed_until__lt=until, account__portfolio__simulated=simulated)
 
 
 def read_plans() -> dict[str, Plan]:
@@ -66,8 +70,8 @@ def read_plans() -> dict[str, Plan]:
 
 
 @transaction.atomic(durable=True)
-def _owe_some(until: datetime) -> int:
-    followers = _followers(until)
+def _owe_some(until: datetime, simulated: bool) -> int:
+    followers = _followers(until, simulated)
     owed = list(_owed(followers, until))
     known = _known(owed)
     new = [(account_id, each) for account_id, each in owed if (account_id, each.kind, each.due_at) not in known]
@@ -76,10 +80,10 @@ def _owe_some(until: datetime) -> int:
     return len(new)
 
 
-def _followers(until: datetime) -> list[Follower]:
+def _followers(until: datetime, simulated: bool) -> list[Follower]:
     """Locks their heads, in id order as everybody does."""
-    heads = AccountHead.objects.select_for_update(of=("self",)).filter(owed_until__lt=until).order_by("pk")
-    synced = BrokerAccount.objects.to_sync().filter(pk=OuterRef("account"))
+    heads = _behind(until, simulated).select_for_update(of=("self",)).order_by("pk")
+    synced = BrokerAccount.objects.to_sync(simulated).filter(pk=OuterRef("account"))
     rows = heads.values_list(
         "pk", "account", "owed_until", "account__schedule", Exists(synced), "account__broker",
         "account__credential__login_method",

@@ -20,18 +20,22 @@ WAVE = 500  # accounts at a time
 
 
 def tick(
-    report: Callable[[Result], None] = lambda result: None, is_stopping: Callable[[], bool] = lambda: False
+    report: Callable[[Result], None] = lambda result: None,
+    is_stopping: Callable[[], bool] = lambda: False,
+    simulated: bool = False,
 ) -> int:
-    """Runs all that is due now. Returns how many runs that were. What has begun is finished."""
+    """Runs all that is due now: of the demo's accounts, whose time is another, when `simulated`, else of all others.
+    Returns how many runs that were. What has begun is finished."""
     startup.require_guards()
     count = 0
     while not is_stopping():
         now = clock.refresh()
         amendments.refresh()
-        owe(now)
-        end(now)
-        see_to_logins(now)
-        done = sync_due(Due(WAVE, is_stopping), report) if is_any_due(now) else 0
+        owe(now, simulated)
+        end(now, simulated)
+        see_to_logins(now, simulated)
+        due = Due(WAVE, is_stopping, simulated)
+        done = sync_due(due, report, simulated) if is_any_due(now, simulated) else 0
         count += done
         sealer.seal(now)
         if not done:

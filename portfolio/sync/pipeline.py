@@ -41,9 +41,9 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     return results
 
 
-def sync_due(claim_due: Claim, report: Report) -> int:
+def sync_due(claim_due: Claim, report: Report, simulated: bool = False) -> int:
     """The same for accounts whose slots are due. Returns how many were synced."""
-    master.refresh(BrokerAccount.objects.to_sync())
+    master.refresh(BrokerAccount.objects.to_sync(simulated))
     return asyncio.run(_sync(claim_due, report))
 
 

@@ -1,21 +1,26 @@
-"""manage.py demo: takes two simulated Groww accounts through trading days, and tells what the book has of them."""
+"""manage.py demo: takes three simulated accounts through trading days, and tells what the book has of them."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import demo, report, startup, story
+from ... import demo, grid, report, startup, story
 from ...clock import ClockError
 from ...demo import Day, Demo
 from ...keys import KeyTrouble
+from ...schedule.coverage import Row, cover
+from ...simulated import CannotRun
 
 
 class Command(BaseCommand):
     help = (
-        "Try Khata with a simulated Groww: thirty trading days on the first run, the next one on each run after that. "
-        "Exit code 0: every batch completed; 1: some did not; 2: it cannot run here."
+        "Try Khata with a simulated Groww and Zerodha: thirty trading days on the first run, the next one on each run "
+        "after that. Exit code 0: all went as the story has it, with the one login that its owner forgets; 1: "
+        "something else did not complete; 2: it cannot run here."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,13 +38,12 @@ class Command(BaseCommand):
                 days = self._take(opened, options["days"] or opened.days_left, options["json"])
                 while asks and input("\nEnter: the next trading day. q: the end. ").strip().lower() != "q":
                     days += self._take(opened, 1, False)
-        except (demo.CannotRun, startup.NotReady, KeyTrouble, ClockError) as error:
+        except (CannotRun, startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         except (EOFError, KeyboardInterrupt):
             raise CommandError("stopped; run it again to go on from here", returncode=1) from None
-        results = [result for day in days for result in day.results]
-        if code := report.exit_code(results, len(results)):
-            sys.exit(code)
+        if not all(day.is_as_told for day in days):
+            sys.exit(1)
 
     def _take(self, opened: Demo, count: int, is_json: bool) -> list[Day]:
         """So many days, then what the book has of them."""
@@ -48,12 +52,16 @@ class Command(BaseCommand):
         stories = [(account, story.of(account, since)) for account in opened.accounts]
         if is_json:
             told = [report.account_values(account, its_story) for account, its_story in stories]
-            self.stdout.write(report.as_json({"days": [report.day_values(*day) for day in days], "accounts": told}))
+            covered = grid.values(_covered(opened, days[0].day, days[-1].day))
+            values = [report.day_values(*day) for day in days]
+            self.stdout.write(report.as_json({"days": values, "accounts": told, "coverage": covered}))
             return days
         for account, its_story in stories:
             self.stdout.write(f"\n{account}, client {account.account_id}\n")
             report.write_story(self.stdout, its_story)
             report.write_account(self.stdout, account)
+        for month, _ in groupby(days, lambda day: day.day.replace(day=1)):
+            self.stdout.write("\n" + grid.text(_covered(opened, month, _last_of(month))))
         return days
 
     def _shown(self, opened: Demo, count: int) -> list[Day]:
@@ -67,8 +75,17 @@ class Command(BaseCommand):
         return days
 
 
-INTRODUCTION = """A simulated Groww on this machine, and two accounts: Trading and Savings, in the portfolio Demo.
-Each trading day they are looked at four times: orders at 10:50, 11:15 and 19:30, everything at 16:05.
+def _covered(opened: Demo, first: date, last: date) -> list[Row]:
+    return cover(opened.accounts, first, last, opened.now)
+
+
+def _last_of(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+INTRODUCTION = """A simulated Groww and Zerodha on this machine, and three accounts in the portfolio Demo:
+Trading and Savings at Groww; Family at Zerodha, where its owner logs in every morning, and once forgets to.
+Owed on each trading day: orders at 10:50 and 11:15, everything at 16:00 and again at 19:00; at Groww holdings at 08:30.
 Run it again for the next trading day. "make run" shows the book in the admin.
 
 """

@@ -27,10 +27,11 @@ def paired(known: Fills, told: Fills) -> Pairs:
     All are fills of one order. Two that have a number of the exchange are never the same for their terms alone.
     """
     pairs = {name: name for name, trade in told.items() if trade.trade_id and name in known}
-    for of_known, of_told in ((True, True), (False, False), (False, True), (True, False)):
-        some, others = _numbered(known, of_known), _numbered(told, of_told)
-        if some and others:
-            _pair_alike(pairs, some, others, _by_number if of_known and of_told else _by_terms)
+    for pair_alike in (_pair_of_one_moment, _pair_without_time):
+        for of_known, of_told in ((True, True), (False, False), (False, True), (True, False)):
+            some, others = _numbered(known, of_known), _numbered(told, of_told)
+            if some and others:
+                pair_alike(pairs, some, others, _by_number if of_known and of_told else _by_terms)
     return pairs
 
 
@@ -49,8 +50,8 @@ def _by_terms(trade: Trade, shift: timedelta) -> Likeness:
     return terms, trade.executed_at + shift if trade.executed_at else None
 
 
-def _pair_alike(pairs: Pairs, known: Fills, told: Fills, likeness: Alike) -> None:
-    """Pairs those of the same moment, in that reading of the times in which most agree; then those without a time."""
+def _pair_of_one_moment(pairs: Pairs, known: Fills, told: Fills, likeness: Alike) -> None:
+    """Pairs those of the same moment, in that reading of the times in which most agree."""
     moments = Counter(likeness(trade, _AS_TOLD) for trade in known.values())
 
     def agreeing(shift: timedelta) -> int:
@@ -58,6 +59,10 @@ def _pair_alike(pairs: Pairs, known: Fills, told: Fills, likeness: Alike) -> Non
 
     for shift in sorted(_READINGS, key=agreeing, reverse=True):
         _pair(pairs, known, told, partial(_timed, likeness, _AS_TOLD), partial(_timed, likeness, shift))
+
+
+def _pair_without_time(pairs: Pairs, known: Fills, told: Fills, likeness: Alike) -> None:
+    """Pairs those of which one has no time."""
     _pair(pairs, known, told, partial(_untimed, likeness), partial(_any, likeness))
     _pair(pairs, known, told, partial(_any, likeness), partial(_untimed, likeness))
 

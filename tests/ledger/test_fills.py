@@ -244,6 +244,13 @@ def test_a_void_fill_that_is_listed_again_counts_again_as_its_next_revision(trad
     assert revisions(book) == [1, 1, 3]
 
 
+def test_the_same_moment_is_surer_than_no_time_whatever_is_numbered() -> None:
+    told = [at(MORNING, 1), at(None, 1)]
+    book = after([at(MORNING, 1, "T3")], told)
+    assert len(counted(book)) == 2
+    assert fills.moves(book, source_ids(told), None) == []
+
+
 # Fills that are made up
 
 

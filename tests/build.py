@@ -21,6 +21,7 @@ from portfolio.sync.pipeline import sync
 from portfolio.sync.record import Result
 from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.groww import GrowwSimulator, groww_simulator
+from simulators.groww import serving as groww_stage
 from simulators.stage import Stage
 from simulators.zerodha import ZerodhaSimulator, zerodha_simulator
 from simulators.zerodha import serving as zerodha_stage
@@ -55,9 +56,10 @@ def a_groww_account(simulator: GrowwSimulator, ucc: str, portfolio: Portfolio | 
 
 
 @contextmanager
-def groww(*investors: Any, **options: Any) -> Iterator[GrowwSimulator]:
-    """A local Groww that the sync asks, with its clock as Khata's clock."""
-    with groww_simulator(investors or None, **options) as simulator, pytest.MonkeyPatch.context() as patch:
+def groww(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[GrowwSimulator]:
+    """A local Groww that the sync asks, with its clock as Khata's clock; over `stage` where others stand there."""
+    started = groww_stage(stage) if stage else groww_simulator(investors or None, **options)
+    with started as simulator, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROWW_API_URL", simulator.url)
         patch.setenv("GROWW_INSTRUMENTS_URL", simulator.instruments_url)
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")

@@ -88,7 +88,7 @@ def bridge(account: BrokerAccount) -> dict[str, Decimal]:
         (delivered.filter(transaction_type="SELL"), "quantity", -1),
         (HoldingChange.objects.filter(**mine), "unexplained_quantity", 1),
     ):
-        for isin, units in rows.values_list("isin").annotate(Sum(column)):
+        for isin, units in rows.values_list("instrument__isin").annotate(Sum(column)):
             owned[isin] += sign * units
     return {isin: Decimal(units) for isin, units in owned.items() if units}
 

@@ -1,0 +1,171 @@
+"""One investor's days as Groww tells them and as Zerodha does: each evening the two books say the same.
+
+The investor is one and the same, seen through both simulators on one stage; only what a broker does not tell may differ,
+and stands here by name.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from portfolio.models import BrokerAccount, OrderVersion, RealHolding, Transaction
+from portfolio.triggers.groww import GrowwTrigger
+from portfolio.triggers.zerodha import ZerodhaTrigger
+from simulators import habits
+from simulators.groww_api import SWITCHES as GROWW_SWITCHES
+from simulators.investor import Investor
+from simulators.market import CorporateAction, Market, trading_days
+from simulators.orders import BUY
+from simulators.stage import Stage
+from simulators.zerodha_api import SWITCHES as ZERODHA_SWITCHES
+from tests import build, emptying
+from tests.simulators.build import at
+from tests.sync.month import bridge
+
+pytestmark = [pytest.mark.database, pytest.mark.xdist_group("compared")]
+
+UCC = "8100000007"
+DAYS = trading_days(date(2026, 10, 5), 8)
+SPLIT_DAY = DAYS[5]
+CLOCKS = ("11:05", "16:05")  # a look while orders are open, and the evening's
+# What is kept of both but differs, and why.
+DIFFERS: dict[str, set[str]] = {}
+ROWS: dict[Any, tuple[str, ...]] = {
+    RealHolding: ("instrument_id", "lot"),
+    OrderVersion: ("created_at", "symbol", "transaction_type"),
+    Transaction: ("executed_at", "symbol", "transaction_type", "quantity"),
+}
+Evening = dict[str, Any]
+
+
+def a_full_life(market: Market) -> Investor:
+    """Of all that can become of an order and a holding, something on every day."""
+    market.announce(CorporateAction("split", "MARUTI", SPLIT_DAY, old=1, new=5, new_isin="INE585B01028"))
+    investor = Investor(market, UCC, segments=("CASH",))
+    for symbol, units, average in (("MARUTI", 12, "9800"), ("SBIN", 90, "640.5"), ("TITAN", 30, "3100"), ("ITC", 7, "0")):
+        investor.start_with(symbol, units, average)
+    investor.at(f"{DAYS[0]} 10:20", _filled_in_two_parts)
+    investor.at(f"{DAYS[1]} 10:59", habits.corrects("TCS"))
+    investor.at(f"{DAYS[1]} 12:30", lambda one: one.sell("SBIN", 20))
+    investor.at(f"{DAYS[2]} 11:00", habits.changes_mind("CIPLA", filled_first=True))
+    investor.at(f"{DAYS[2]} 13:00", habits.changes_mind("BPCL", filled_first=False))
+    investor.at(f"{DAYS[2]} 18:30", lambda one: one.place("WIPRO", BUY, 40))  # after-market
+    investor.at(f"{DAYS[3]} 12:00", lambda one: one.sell("TCS", 1))
+    investor.at(f"{DAYS[3]} 14:00", habits.oversells("TITAN"))
+    investor.at(f"{DAYS[4]} 10:00", lambda one: one.pledge("SBIN", 15))
+    investor.at(f"{DAYS[4]} 14:40", habits.day_trades("ITC", minutes=600))  # the broker closes it
+    investor.at(f"{DAYS[5]} 12:00", lambda one: one.sell("MARUTI", 10))
+    investor.at(f"{DAYS[6]} 10:10", lambda one: one.unpledge("SBIN", 5))
+    investor.at(f"{DAYS[6]} 10:30", lambda one: one.buy("TATAPOWER", 50))
+    investor.at(f"{DAYS[7]} 10:30", lambda one: one.sell("TATAPOWER", 50))  # before it has settled
+    return investor
+
+
+def _filled_in_two_parts(investor: Investor) -> None:
+    order = investor.place("SBIN", BUY, 100, price=habits.near(investor, "SBIN", "0.3"))
+    investor.at(f"{DAYS[0]} 10:40", habits.fills(order, 40, order.price))
+    investor.at(f"{DAYS[0]} 14:10", habits.fills(order, 60, order.price))
+
+
+def evening(account: BrokerAccount, day: date) -> Evening:
+    """What the book of one account says: nothing here is by a broker's own number."""
+    snapshot = account.snapshots.filter(snapshot_date=day).latest("revision")
+    held = RealHolding.objects.filter(broker_account=account)
+    return {
+        "owned": bridge(account),
+        "held": sorted(held.values_list("isin", "symbol", "owned_quantity", "current_price")),
+        "orders": orders(account),
+        "fills": fills(account),
+        "totals": (snapshot.total_holdings_value, snapshot.orders_count, snapshot.trades_count),
+    }
+
+
+def orders(account: BrokerAccount) -> list[Any]:
+    """As each stands: when and what, how much of it is filled, and its state."""
+    latest = {row.groww_order_id: row for row in _versions(account)}
+    return sorted(
+        (row.created_at, row.symbol, row.transaction_type, row.product, row.quantity, row.price or Decimal(0),
+         row.order_date, row.filled_quantity, row.order_status)
+        for row in latest.values()
+    )  # fmt: skip
+
+
+def fills(account: BrokerAccount) -> list[Any]:
+    rows = Transaction.objects.current().filter(broker_account=account)
+    columns = ("symbol", "instrument__isin", "transaction_type", "quantity", "price", "trade_date", "executed_at", "is_delivery")
+    return sorted(rows.values_list(*columns))
+
+
+def differing(pair: list[BrokerAccount]) -> dict[str, set[str]]:
+    """The columns in which rows of the same share, order or fill differ at the end."""
+    found = {}
+    for model, key in ROWS.items():
+        groww, zerodha = (_rows(model, key, account) for account in pair)
+        assert groww.keys() == zerodha.keys()
+        found[model.__name__] = {
+            name for each in groww for name, value in groww[each].items() if value != zerodha[each][name]
+        }
+    return found
+
+
+def _rows(model: Any, key: tuple[str, ...], account: BrokerAccount) -> dict[Any, dict[str, Any]]:
+    """By what identifies them at any broker; of an order, its last version."""
+    rows = model.objects.filter(broker_account=account)
+    ordered = rows.order_by("version") if model is OrderVersion else rows
+    return {tuple(row[name] for name in key): row for row in ordered.values()}
+
+
+def _versions(account: BrokerAccount) -> Any:
+    return OrderVersion.objects.filter(broker_account=account).order_by("version")
+
+
+@pytest.fixture(scope="module")
+def lived(_migrated: None) -> dict[str, Any]:
+    """Lived once: what is compared is read before the tables are emptied again."""
+    investor = a_full_life(Market())
+    stage = Stage([investor], None, GROWW_SWITCHES | ZERODHA_SWITCHES | {"limits": False})
+    found: dict[str, Any] = {"problems": [], "days": {}, "truth": {}}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        build.groww(stage=stage) as groww,
+        build.zerodha(stage=stage) as zerodha,
+    ):
+        patch.setattr(GrowwTrigger, "limits", {})
+        patch.setattr(ZerodhaTrigger, "limits", {})
+        portfolio = build.a_portfolio()
+        pair = [build.a_groww_account(groww, UCC, portfolio), build.a_zerodha_account(zerodha, UCC, portfolio)]
+        for day in DAYS:
+            for number, clock in enumerate(CLOCKS):
+                stage.move_to(at(f"{day} {clock}"))
+                if number == 0:
+                    build.log_in(zerodha, UCC, pair[1])
+                found["problems"] += [
+                    (day, result.status, result.capture.problems) for result in build.synced(*pair)
+                    if result.status != "COMPLETED" or result.capture.problems
+                ]  # fmt: skip
+            found["days"][day] = [evening(account, day) for account in pair]
+            found["truth"][day] = {isin: Decimal(units) for isin, units in investor.owned.items() if units}
+        found["differing"] = differing(pair)
+    emptying.empty()
+    return found
+
+
+def test_every_look_at_either_is_whole(lived: dict[str, Any]) -> None:
+    assert lived["problems"] == []
+
+
+@pytest.mark.parametrize("broker", [0, 1], ids=["groww", "zerodha"])
+def test_every_evening_both_books_own_what_the_investor_owns(lived: dict[str, Any], broker: int) -> None:
+    assert {day: pair[broker]["owned"] for day, pair in lived["days"].items()} == lived["truth"]
+
+
+@pytest.mark.parametrize("what", ["held", "orders", "fills", "totals"])
+def test_every_evening_both_books_say_the_same(lived: dict[str, Any], what: str) -> None:
+    for at_groww, at_zerodha in lived["days"].values():
+        assert at_groww[what] == at_zerodha[what]
+
+
+def test_columns_differ_only_where_a_broker_gives_less_or_counts_its_own(lived: dict[str, Any]) -> None:
+    assert lived["differing"] == DIFFERS

@@ -25,6 +25,8 @@ GROUPS = {
     "How it was captured": (
         "SyncBatch",
         "LedgerPage",
+        "LedgerTree",
+        "Checkpoint",
         "RawReply",
         "RawBody",
         "ActWords",

@@ -20,9 +20,10 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from ledger import canonical
-from portfolio import accounts, models
+from portfolio import accounts, clock, models
 from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
+from portfolio.proof import sealer
 from portfolio.schedule.tick import tick
 from portfolio.site import GROUPS
 from portfolio.sync.amend import ANSWER, Deed, amending
@@ -104,6 +105,9 @@ def a_filled_timetable() -> None:
             source="a test",
         )  # fmt: skip
     tick()
+    for _ in range(2):
+        build.synced(*models.BrokerAccount.objects.all())
+        sealer.checkpoint(clock.now())
 
 
 def sealed_values() -> list[str]:

@@ -135,3 +135,16 @@ read_only(
     search_fields=("head__account__account_id", "head__account__label"),
     list_select_related=("head__account", "batch"),
 )
+read_only(
+    models.LedgerTree,
+    list_display=("position", "page", "placed_at"),
+    list_select_related=("page__head__account",),
+    date_hierarchy="placed_at",
+    ordering=("-position",),
+)
+read_only(
+    models.Checkpoint,
+    list_display=("size", "signed_at"),
+    date_hierarchy="signed_at",
+    ordering=("-size",),
+)

@@ -24,6 +24,7 @@ DIGESTS = frozenset(
         "hash",
         "header_digest",
         "leaf",
+        "nodes",
         "page_hash",
         "previous_hash",
         "root",

@@ -84,7 +84,7 @@ def known_fills(account_id: str, order_ids: Iterable[str], names: Iterable[str])
     mine = Transaction.objects.filter(broker_account=UUID(account_id))
     last: dict[str, KnownFill] = {}
     for found in (mine.filter(groww_order_id__among=list(order_ids)), mine.filter(source_id__among=list(names))):
-        for _, fill in _fills(found):
+        for _, fill in fill_revisions(found):
             if fill.source_id not in last or last[fill.source_id].revision < fill.revision:
                 last[fill.source_id] = fill
     return list(last.values())
@@ -92,14 +92,14 @@ def known_fills(account_id: str, order_ids: Iterable[str], names: Iterable[str])
 
 def _read(found: QuerySet[Transaction], books: dict[str, Book]) -> None:
     """Of each source id the last revision stays."""
-    for account, fill in _fills(found):
+    for account, fill in fill_revisions(found):
         if account in books:
             before = books[account].trades.get(fill.source_id)
             if before is None or before.revision < fill.revision:
                 books[account].keep_fill(fill)
 
 
-def _fills(found: QuerySet[Transaction]) -> Iterator[tuple[str, KnownFill]]:
+def fill_revisions(found: QuerySet[Transaction]) -> Iterator[tuple[str, KnownFill]]:
     """Each revision, with the account that it is of."""
     for account, source_id, pk, revision, void_reason, source, instrument, order_id, isin, *fields in table_rows(
         found, FILL

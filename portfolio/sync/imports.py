@@ -16,7 +16,7 @@ from ledger import canonical, statement
 from ledger.diff import HoldingKey, HoldingMove
 from ledger.entries import ZERO, Holding, Listing, Trade
 from ledger.errors import BadValue
-from ledger.fills import FillMove, KnownFill, number_of
+from ledger.fills import FillMove, KnownFill
 from ledger.reconcile import FILLS, Piece, is_delivery
 from ledger.statement import Asked, Bridged, Differing
 
@@ -28,9 +28,8 @@ from . import instruments
 from .amend import IMPORT, Amendment, Deed, amending
 from .decision import listing_of
 from .evidence import RAW_BODY
-from .history import FILL
+from .history import fill_revisions
 from .questions import OpenQuestion, read_open
-from .reading import table_rows
 from .slots import SETTLED
 
 _AT_ONCE = 5_000  # fills that are sent together: a long file need not be in memory as rows
@@ -139,12 +138,10 @@ def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Iterable[Kn
     days = [trade.trade_date for trade in trades]
     found = Transaction.objects.filter(broker_account=account, trade_date__range=(min(days), max(days)))
     latest: dict[str, KnownFill] = {}
-    for _, source_id, pk, revision, void_reason, instrument, order_id, isin, *fields in table_rows(found, FILL):
-        before = latest.get(source_id)
-        if before is None or before.revision < revision:
-            trade = Trade("", order_id, isin or None, *fields)
-            trade = trade._replace(trade_id=number_of(source_id, trade))
-            latest[source_id] = KnownFill(source_id, pk, revision, void_reason, instrument, trade)
+    for _, fill in fill_revisions(found):
+        before = latest.get(fill.source_id)
+        if before is None or before.revision < fill.revision:
+            latest[fill.source_id] = fill
     return latest.values()
 
 

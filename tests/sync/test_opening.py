@@ -110,7 +110,7 @@ def test_outside_the_sessions_own_day_all_is_evidence_but_orders_and_trades(brok
         holdings=[build.a_holding(quantity=99)], positions=[], orders=[late], trades=[build.a_trade(late)]
     )
     (result,) = build.synced(account)
-    assert (result.status, result.capture.metadata) == ("COMPLETED", {"holdings_differ": "1"})
+    assert (result.status, result.capture.metadata) == ("COMPLETED", {"parser": "SCRIPTED 1", "holdings_differ": "1"})
     after = [list(account.holdings.values()), list(account.positions.values()), list(account.snapshots.values())]
     assert after == before
     assert str(OrderVersion.objects.get().order_date) == "2026-10-05"
@@ -127,7 +127,7 @@ def test_a_saturday_is_evidence_too(broker: Broker, at: At) -> None:
     at("2026-10-10 16:05")
     broker.says["holdings"] = []
     (result,) = build.synced(account)
-    assert (result.status, result.capture.metadata) == ("COMPLETED", {"holdings_differ": "1"})
+    assert (result.status, result.capture.metadata) == ("COMPLETED", {"parser": "SCRIPTED 1", "holdings_differ": "1"})
     assert account.holdings.get().unconfirmed_since is None
     assert account.snapshots.count() == 1
 
@@ -229,4 +229,4 @@ def test_orders_that_are_absent_leave_their_trades_absent(broker: Broker) -> Non
     (result,) = build.synced(account)
     assert (result.status, result.capture.problems) == ("COMPLETED", [])
     assert result.made.section("trades").state == "absent"
-    assert result.capture.metadata == {"orders_absent": "***'s plan has no orders"}
+    assert result.capture.metadata == {"parser": "SCRIPTED 1", "orders_absent": "***'s plan has no orders"}

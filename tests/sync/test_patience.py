@@ -21,7 +21,7 @@ def test_a_run_leaves_the_broker_alone_for_as_long_as_it_asked_the_run_before(ki
         asked = len(simulator.requests)
         (second,) = build.synced(account)
         assert [result.status for result in (first, second)] == ["FAILED", "FAILED"]
-        assert [problem.kind for problem in second.capture.problems] == ["rate_limited"]
+        assert [problem.kind for problem in second.capture.problems] == ["left_alone"]
         assert first.capture.retry_after == 600
         assert 500 < (second.capture.retry_after or 0) < 601  # what is left, and up to a second of chance
         assert len(simulator.requests) == asked

@@ -94,6 +94,8 @@ class Memory(msgspec.Struct):
     funds: list[str | None] | None = None
     snapshot_day: date | None = None
     positions_day: date | None = None  # of which the positions in the book are
+    unconfirmed: dict[str, date] = {}  # since when an open position is missing, by its row's id
+    is_wrong_account: bool = False  # it was told so
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()

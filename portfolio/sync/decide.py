@@ -66,6 +66,8 @@ def _remember(made: Decision) -> None:
     doubted = {problem.section for problem in made.capture.problems}
     if made.has_marks:
         doubted.add(HOLDINGS)
+    if made.memory.unconfirmed:
+        doubted.add(POSITIONS)
     if doubted & {TRADES, TRAILS}:
         doubted.add(ORDERS)  # they tell whether fills or states are still missing
     for name, section in made.capture.sections.items():

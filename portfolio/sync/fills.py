@@ -89,6 +89,8 @@ def _count(made: Decision, instrument: str, trade: Trade, sign: int) -> None:
         (instrument, lot_of(trade.product)), trade.trade_date, trade.transaction_type == BUY,
         is_delivery(trade.segment, trade.product), sign * trade.quantity, sign * amount, sign,
     )  # fmt: skip
+    position = (instrument, trade.segment, trade.product)
+    made.book.add_traded(position, trade.trade_date, trade.transaction_type == BUY, sign * trade.quantity)
     made.book.named.setdefault(instrument, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None))
 
 

@@ -1,14 +1,19 @@
 """Positions of one capture: as the broker shows them, and gone when it shows them no more.
 
 They belong to a trading day: what was bought on an earlier one stands in holdings by now, and is not counted again.
+A derivative that is missing erases nothing until it was closed or expired, or a later trading day agrees: see
+`ledger.absence`.
 """
 
-from ledger import diff
+from datetime import date
+
+from ledger import absence, diff
+from ledger.absence import OpenPosition, Traded
 from ledger.diff import PositionKey, PositionMove
 from ledger.entries import CASH, Position
 
 from . import rows
-from .capture import ACCEPTED, POSITIONS, UNCHANGED
+from .capture import ACCEPTED, POSITIONS, SUSPECT, UNCHANGED
 from .decision import Decision
 from .holdings import price_now
 
@@ -25,11 +30,50 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     seen = made.shown(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product), known)
     unread = made.unread(POSITIONS)  # a row that cannot be right is not a row that is gone
     kept = {key for key, row in known.items() if key not in seen and ("" in unread or row.symbol in unread)}
+    doubted = _doubted(made, {key for key in known if key not in seen and key not in kept})
+    if reason := _suspicion(made, len(doubted), not (seen or kept)):
+        _suspect(made, reason)
+        return still_open
+    kept |= doubted
     for move in diff.positions(known, {**seen, **{key: known[key] for key in kept}}):
         _take(made, move)
     if not section.set_aside:
         made.memory.positions_day = capture.trading_day
     return {**seen, **{key: still_open[key] for key in kept & still_open.keys()}}
+
+
+def _doubted(made: Decision, missing: set[PositionKey]) -> set[PositionKey]:
+    """Those of the missing ones that are not believed to be gone; they are remembered until they are."""
+    memory, book, capture = made.memory, made.book.positions, made.capture
+    open_ones = {
+        key: OpenPosition(row.position, memory.unconfirmed.get(row.row_id), _fills_since(made, key))
+        for key, row in book.items()
+        if key in missing and absence.stays_open(row.position)
+    }
+    found = absence.doubted(open_ones, capture.trading_day, capture.is_closed)
+    memory.unconfirmed = {book[key].row_id: open_ones[key].unconfirmed_since or capture.trading_day for key in found}
+    if found:
+        capture.metadata["positions_unconfirmed"] = ", ".join(sorted(book[key].position.symbol for key in found))
+    return set(found)
+
+
+def _fills_since(made: Decision, key: PositionKey) -> dict[date, Traded]:
+    """From the day whose positions are in the book: what they show as that day's own is among these."""
+    since = made.memory.positions_day or made.capture.trading_day
+    return {day: traded for day, traded in made.book.traded.get(key, {}).items() if day >= since}
+
+
+def _suspicion(made: Decision, doubted: int, is_empty: bool) -> str:
+    open_count = sum(absence.stays_open(row.position) for row in made.book.positions.values())
+    return absence.suspicion(open_count, doubted, is_empty)
+
+
+def _suspect(made: Decision, reason: str) -> None:
+    made.capture.blame(
+        POSITIONS, "suspect", reason,
+        "nothing was taken; look at the broker's own app: the same answer on the next trading day is believed",
+    )  # fmt: skip
+    made.capture.sections[POSITIONS] = made.section(POSITIONS)._replace(state=SUSPECT)
 
 
 def _take(made: Decision, move: PositionMove) -> None:

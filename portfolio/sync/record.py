@@ -159,12 +159,19 @@ def _account_state(made: Decision, status: str, now: datetime) -> Rendered | Non
         state, reason, event = BrokerAccount.State.FAILING, next(iter(kinds.values())), "account.failing"
     else:
         state, reason, event = BrokerAccount.State.ACTIVE, "", "account.recovered"
-    if "wrong_account" in kinds:
-        made.outbox.account.append(("security.wrong_account", {"account": made.capture.account_id}))
+    _tell_of_wrong_account(made, "wrong_account" in kinds)
     if made.book.head.state in (state, BrokerAccount.State.DISABLED):
         return None
     made.outbox.account.append((event, {"account": made.capture.account_id, "reason": reason}))
     return render(ACCOUNT_STATE, (made.capture.account_id, str(state), now, reason[:500], now))
+
+
+def _tell_of_wrong_account(made: Decision, is_wrong: bool) -> None:
+    """One event when it begins. It goes on while the account fails, whatever else it fails of between."""
+    was_wrong = made.memory.is_wrong_account and made.book.head.state == BrokerAccount.State.FAILING
+    if is_wrong and not was_wrong:
+        made.outbox.account.append(("security.wrong_account", {"account": made.capture.account_id}))
+    made.memory.is_wrong_account = is_wrong or was_wrong
 
 
 def record(results: Sequence[Result]) -> Recorded:

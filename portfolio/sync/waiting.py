@@ -22,7 +22,12 @@ from .reading import rows
 if TYPE_CHECKING:
     from .state import AccountIds, Book
 
-FILLS = ("uuid", "uuid", "date", "text", "boolean", "text", "quantity", "money", "integer", "text", "text", "text")
+_GROUP = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "segment", "product")
+FILLS = (
+    *("uuid", "uuid", "date", "text", "boolean", "text", "text"),
+    *("quantity", "money", "integer"),
+    *("text",) * 3,
+)
 USED = ("uuid", "uuid", "text", "date", "quantity")
 OVERDUE = ("uuid", "uuid", "uuid", "text", "integer", "quantity")
 OPENINGS = ("uuid", "uuid", "text", "uuid", "quantity", "price")
@@ -55,14 +60,16 @@ def _is_young(book: Book, since: date) -> bool:
 
 def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
     fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
-    columns = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "product")
-    grouped = fills.values_list(*columns).annotate(
+    grouped = fills.values_list(*_GROUP).annotate(
         Sum("quantity"), Sum("amount"), Count("pk"), Max("isin"), Max("symbol"), Max("exchange")
     )
-    for account, instrument, day, kind, is_delivery, product, units, amount, count, *named in rows(grouped, FILLS):
+    for account, instrument, day, kind, is_delivery, segment, product, units, amount, count, *named in rows(
+        grouped, FILLS
+    ):
         if day >= since[account]:
             key = (instrument, lot_of(product))
             books[account].add_fill(key, day, kind == BUY, is_delivery, units, amount, count)
+            books[account].add_traded((instrument, segment, product), day, kind == BUY, units)
             books[account].named.setdefault(instrument, _named(*named))
 
 

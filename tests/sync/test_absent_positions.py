@@ -1,0 +1,174 @@
+"""Open derivatives that are not in an answer: never erased by it alone, never kept for ever when they were closed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ledger.entries import FNO, Position
+from portfolio.models import BrokerAccount
+from portfolio.triggers.base import BrokerUnavailable, WrongAccount
+from tests import build
+from tests.sync.scripted import Broker
+
+pytestmark = pytest.mark.database
+
+At = Callable[[str], None]
+
+
+def a_future(symbol: str, units: int = 65, **values: Any) -> Position:
+    return build.a_position(symbol, **{"segment": FNO, "product": "NRML", "isin": None, "quantity": units, **values})
+
+
+OPEN = [a_future("NIFTY26NOVFUT"), a_future("TCS26NOVFUT", -175), a_future("NIFTY26NOV25000CE")]
+WHOLE = {row.symbol: row.quantity for row in OPEN}
+
+
+def tell_fill(broker: Broker, symbol: str, side: str, units: int, day: int, product: str = "NRML") -> None:
+    order = build.an_order(
+        f"{symbol}{side}{day}", units, units, symbol=symbol, segment=FNO, product=product, transaction_type=side,
+        created_at=build.MORNING.replace(day=day),
+    )  # fmt: skip
+    broker.says["orders"] = [*broker.says["orders"], order]
+    broker.says["trades"] = [*broker.says["trades"], build.a_trade(order, trade_id=f"T{order.order_id}")]
+
+
+def state(account: BrokerAccount) -> dict[str, Any]:
+    return dict(account.positions.values_list("symbol", "quantity"))
+
+
+def kinds(result: Any) -> list[tuple[str, str]]:
+    return [(problem.section, problem.kind) for problem in result.capture.problems]
+
+
+@pytest.fixture
+def account(broker: Broker, at: At) -> BrokerAccount:
+    """Two futures and an option, open on Monday evening."""
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = OPEN
+    at("2026-10-05 16:05")
+    build.synced(account)
+    return account
+
+
+def told(broker: Broker, at: At, account: BrokerAccount, when: str, *shown: Position) -> Any:
+    at(f"2026-10-{when}")
+    broker.says["positions"] = list(shown)
+    return build.synced(account)[0]
+
+
+@pytest.mark.parametrize("shown", [[], [build.a_position("INFY", 3)], OPEN[:1]])
+def test_an_answer_that_lacks_most_is_suspect_and_takes_nothing(
+    account: BrokerAccount, broker: Broker, at: At, shown: list[Position]
+) -> None:
+    versions = account.position_versions.count()
+    for when in ("05 19:00", "05 20:00"):
+        result = told(broker, at, account, when, *shown)
+        assert (result.status, kinds(result)) == ("PARTIAL", [("positions", "suspect")])
+    result = told(broker, at, account, "05 21:00", *OPEN)
+    assert (result.status, state(account), account.position_versions.count()) == ("COMPLETED", WHOLE, versions)
+
+
+def test_the_reason_says_what_is_missing_and_what_to_do(account: BrokerAccount, broker: Broker, at: At) -> None:
+    (problem,) = told(broker, at, account, "06 16:05").capture.problems
+    assert problem.message == "an empty answer, while 3 open positions were not closed"
+    assert "the same answer on the next trading day is believed" in problem.next
+    (problem,) = told(broker, at, account, "06 19:00", OPEN[2]).capture.problems
+    assert problem.message == "2 of 3 open positions are missing and were not closed"
+    assert account.snapshots.filter(snapshot_date="2026-10-06").count() == 0
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_agreement_on_a_later_trading_day_is_believed(
+    account: BrokerAccount, broker: Broker, at: At, count: int
+) -> None:
+    told(broker, at, account, "06 16:05", *OPEN[:count])
+    assert state(account) == WHOLE
+    result = told(broker, at, account, "07 16:05", *OPEN[:count])
+    assert (result.status, set(state(account))) == ("COMPLETED", {row.symbol for row in OPEN[:count]})
+
+
+def test_one_that_is_missing_stands_and_the_rest_is_taken(account: BrokerAccount, broker: Broker, at: At) -> None:
+    shown = [a_future("NIFTY26NOVFUT", 130), OPEN[1]]
+    for when in ("06 16:05", "06 19:00"):
+        result = told(broker, at, account, when, *shown)
+        assert (result.status, state(account)) == ("COMPLETED", {**WHOLE, "NIFTY26NOVFUT": 130})
+        assert result.capture.metadata["positions_unconfirmed"] == "NIFTY26NOV25000CE"
+
+
+def test_what_was_shown_again_begins_anew(account: BrokerAccount, broker: Broker, at: At) -> None:
+    told(broker, at, account, "06 16:05")
+    told(broker, at, account, "07 16:05", *OPEN)
+    assert kinds(told(broker, at, account, "08 16:05")) == [("positions", "suspect")]
+    assert state(account) == WHOLE
+
+
+def test_what_fills_of_the_day_closed_is_gone_at_once(account: BrokerAccount, broker: Broker, at: At) -> None:
+    tell_fill(broker, "NIFTY26NOVFUT", "SELL", 65, 6)
+    tell_fill(broker, "TCS26NOVFUT", "BUY", 175, 6)
+    tell_fill(broker, "NIFTY26NOV25000CE", "SELL", 65, 6)
+    at("2026-10-06 16:05")
+    build.synced(account)  # still shown
+    result = told(broker, at, account, "06 19:00")
+    assert (result.status, state(account)) == ("COMPLETED", {})
+
+
+@pytest.mark.parametrize(("side", "units", "product"), [("SELL", 60, "NRML"), ("SELL", 65, "MIS"), ("BUY", 65, "NRML")])
+def test_fills_that_close_it_in_part_or_not_at_all_do_not_do(
+    account: BrokerAccount, broker: Broker, at: At, side: str, units: int, product: str
+) -> None:
+    tell_fill(broker, "NIFTY26NOVFUT", side, units, 6, product)
+    told(broker, at, account, "06 16:05", *OPEN[1:])
+    assert state(account) == WHOLE
+
+
+def test_sales_that_the_position_showed_already_close_nothing(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_fill(broker, "NIFTY26NOVFUT", "SELL", 65, 5)
+    left = a_future("NIFTY26NOVFUT", 65, carry_forward_credit_quantity=130, debit_quantity=65)
+    told(broker, at, account, "05 16:05", left)
+    result = told(broker, at, account, "06 16:05")
+    assert (kinds(result), state(account)) == ([("positions", "suspect")], {"NIFTY26NOVFUT": 65})
+
+
+def test_a_purchase_meanwhile_speaks_against_the_absence(account: BrokerAccount, broker: Broker, at: At) -> None:
+    told(broker, at, account, "06 16:05", *OPEN[1:])
+    tell_fill(broker, "NIFTY26NOVFUT", "BUY", 65, 7)
+    told(broker, at, account, "07 16:05", *OPEN[1:])
+    assert state(account) == WHOLE
+    broker.says.update(orders=[], trades=[])
+    told(broker, at, account, "08 16:05", *OPEN[1:])
+    assert "NIFTY26NOVFUT" not in state(account)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "values"),
+    [
+        ("NIFTY26O0624000CE", {}),
+        ("TCS26SEPFUT", {}),
+        ("TCS26NOVFUT", {"product": "MIS"}),
+        ("TCS26NOVFUT", {"quantity": 0}),
+        ("TCS", {"segment": "CASH", "product": "CNC"}),
+    ],
+)
+def test_what_expired_or_was_of_its_day_alone_is_gone_at_once(
+    broker: Broker, at: At, symbol: str, values: dict[str, Any]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    told(broker, at, account, "05 16:05", a_future(symbol, **values))
+    result = told(broker, at, account, "06 16:05")
+    assert (result.status, state(account)) == ("COMPLETED", {})
+
+
+def test_another_clients_data_is_told_of_once_and_again_after_it_was_over(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    wrong, sound = WrongAccount("another client"), {**broker.says}
+    told_of = []
+    for hour, answer in enumerate(
+        (wrong, wrong, BrokerUnavailable("down"), wrong, None, BrokerUnavailable("x"), wrong)
+    ):
+        at(f"2026-10-06 {10 + hour}:00")
+        broker.says = {name: [] if answer is None else answer for name in sound}
+        build.synced(account)
+        told_of.append(account.events.filter(kind="security.wrong_account").count())
+    assert told_of == [1, 1, 1, 1, 1, 1, 2]

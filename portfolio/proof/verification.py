@@ -135,28 +135,31 @@ class _Verification:
         ).iterator()
         for head, links in groupby(columns, key=itemgetter(0)):
             chain = Chain(self.accounts.get(str(head), str(head)))
-            unplaced = 0
-            for nth, (_, number, previous, hash_, position, placed) in enumerate(links):
-                if self.scope.since and not nth:
-                    chain.number, chain.hash = number - 1, bytes(previous)
-                yield from chain.follow(number, bytes(previous), bytes(hash_))
-                if position is None:
-                    unplaced = unplaced or number
-                elif bytes(placed) != bytes(hash_):
-                    says = "the page is not the one that was placed at this position of the tree"
-                    yield Finding(says, chain.account, number, TREE, str(position))
-                elif unplaced:
-                    says = "its place in the tree is gone, though a later page has its own"
-                    yield Finding(says, chain.account, unplaced, TREE)
-                    unplaced = 0
+            yield from self._followed(chain, links)
             end = ends.pop(str(head), (0, b""))
             if (chain.number, chain.hash) != end:
                 says = f"the last page is {chain.number}, and the head says {end[0]}: pages were cut off or added"
                 yield Finding(says, chain.account, chain.number, PAGES)
-        if self.scope.is_whole:
-            for head_id, (count, _) in ends.items():
-                if count:
-                    yield Finding(f"all of its {count} pages are gone", self.accounts[head_id], table=PAGES)
+        for head_id, (count, _) in ends.items() if self.scope.is_whole else ():
+            if count:
+                yield Finding(f"all of its {count} pages are gone", self.accounts[head_id], table=PAGES)
+
+    def _followed(self, chain: Chain, links: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
+        """The pages of one head, in their order, and their places in the tree."""
+        unplaced = 0
+        for nth, (_, number, previous, hash_, position, placed) in enumerate(links):
+            if self.scope.since and not nth:
+                chain.number, chain.hash = number - 1, bytes(previous)
+            yield from chain.follow(number, bytes(previous), bytes(hash_))
+            if position is None:
+                unplaced = unplaced or number
+            elif bytes(placed) != bytes(hash_):
+                says = "the page is not the one that was placed at this position of the tree"
+                yield Finding(says, chain.account, number, TREE, str(position))
+            elif unplaced:
+                says = "its place in the tree is gone, though a later page has its own"
+                yield Finding(says, chain.account, unplaced, TREE)
+                unplaced = 0
 
     def _rows(self) -> None:
         total = self.scope.pages().aggregate(rows=Sum("entries_count"))["rows"] or 0

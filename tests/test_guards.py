@@ -230,7 +230,7 @@ def test_postgresql_merges_nothing_into_a_protected_table() -> None:
     def merge(row: Any) -> int:
         column, value = key(row)
         return run(
-            f'MERGE INTO "{table(row)}" t USING (SELECT %s::uuid AS k) s ON t."{column}" = s.k '
+            f'MERGE INTO "{table(row)}" t USING (SELECT %s AS k) s ON t."{column}" = s.k '
             f'WHEN MATCHED THEN UPDATE SET "{column}" = s.k',
             value,
         )

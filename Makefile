@@ -24,7 +24,7 @@ run: migrate ## start Khata for real use, on http://127.0.0.1:8000 (HOST=, PORT=
 test: setup-dev ## every test on SQLite, then the database tests on PostgreSQL
 	@$(BIN)/python -m tests
 
-faults: setup-dev ## the fault campaigns at full size, on both databases, within the hour (SEED=)
+faults: setup-dev ## the fault campaigns at full size, on both databases: leave it running (SEED=)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
 
 lint: setup-dev ## format, lint, types, who may import whom, and requirements without addresses

@@ -1,8 +1,8 @@
 """`python -m benchmarks [what ...]`: each prints its ratio beside what it is compared to, in one run.
 
 sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
-proof (in a book of 1,000,000 rows), bridge, import, evening (1,000 accounts, beside its parts), crowd (10,000
-accounts), idle (what serve takes), ticks (0 against 1,000,000 past slots).
+proof (in a book of 1,000,000 rows), known (the past against the present), bridge, import, evening (1,000 accounts,
+beside its parts), crowd (10,000 accounts), idle (what serve takes), ticks (0 against 1,000,000 past slots).
 """
 
 import argparse
@@ -14,7 +14,21 @@ import sys
 from . import database
 
 KINDS = ("postgresql", "sqlite")
-ALL = ("sync", "leaves", "depth", "fetch", "verify", "proof", "bridge", "import", "evening", "crowd", "idle", "ticks")
+ALL = (
+    "sync",
+    "leaves",
+    "depth",
+    "fetch",
+    "verify",
+    "proof",
+    "known",
+    "bridge",
+    "import",
+    "evening",
+    "crowd",
+    "idle",
+    "ticks",
+)
 # What is the same on both, or slow on both.
 ON_ONE = {"fetch": ("postgresql",), "bridge": ("sqlite",), "crowd": ("sqlite",), "idle": ("sqlite",)}
 

@@ -122,10 +122,14 @@ def test_there_is_no_truth_of_a_day_to_come_or_of_a_stranger(sim: GrowwSimulator
 
 
 def test_a_simulator_starts_in_a_fifth_of_a_second_with_the_demo() -> None:
-    began = time.process_time()
+    assert min(seconds_to_start() for _ in range(3)) < 0.2  # the machine may be busy with something else
+
+
+def seconds_to_start() -> float:
+    began = time.monotonic()
     with groww_simulator(demo_investors(Market())) as sim:
         assert len(sim.investors) == 2
-        assert time.process_time() - began < 0.2
+        return time.monotonic() - began
 
 
 def test_a_start_may_be_told_as_text_and_is_read_as_indian_time() -> None:

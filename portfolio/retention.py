@@ -7,14 +7,13 @@ whoever passes them by says why, and that is recorded too. Deletes no row of the
 
 import secrets
 import time
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F, Max
 
 from ledger.normalise import ist_date
@@ -49,7 +48,7 @@ class Receipt(NamedTuple):
     page: int
     page_hash: str
     backups_until: date
-    is_forgotten: bool  # False: somebody was still reading what stood before, so that old bytes may be on disk
+    is_forgotten: bool  # False: somebody was still using what stood before, so that old bytes may be on disk
 
 
 def hold(account: BrokerAccount, who: str, why: str) -> None:
@@ -93,14 +92,13 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
     """Destroys the evidence key and the credentials, and overwrites what names the person, in one transaction; then
     the database is made to forget the old bytes. `reason` and `who` stand in clear: nobody could read them otherwise.
     """
-    if account.key.destroyed_at:
-        raise Kept(f"{account} was erased on {ist_date(account.key.destroyed_at)}")
-    passed = obstacles(account)
-    if passed and not override:
-        raise Kept("it may not be erased: " + "; ".join(passed))
+    _passed_by(account, override)
     _forget_deleted_bytes()
-    subject = "erased" if not passed else "erased, although it was to be kept"
-    with amending(account, RETENTION, Deed(subject, who, reason)) as amendment:
+    with amending(account, RETENTION, Deed("erased", who, reason)) as amendment:
+        # Read anew under the lock: a hold may have been committed since the account was read.
+        passed = _passed_by(BrokerAccount.objects.select_related("key").get(pk=account.pk), override)
+        if passed:
+            amendment.deed = amendment.deed._replace(subject="erased, although it was to be kept")
         told = {"by": who, "reason": reason, "overridden": passed, "override_reason": override}
         amendment.metadata |= told
         amendment.tell("account.erased", account=str(account.pk), **told)
@@ -122,6 +120,16 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
     )  # fmt: skip
 
 
+def _passed_by(account: BrokerAccount, override: str) -> list[str]:
+    """The obstacles that `override` passes by. Kept where it may not be erased, or was."""
+    if account.key.destroyed_at:
+        raise Kept(f"{account} was erased on {ist_date(account.key.destroyed_at)}")
+    passed = obstacles(account)
+    if passed and not override:
+        raise Kept("it may not be erased: " + "; ".join(passed))
+    return passed
+
+
 def _forget_deleted_bytes() -> None:
     """SQLite overwrites what is deleted from now on, instead of only letting go of it."""
     if connection.vendor == "sqlite":
@@ -130,14 +138,28 @@ def _forget_deleted_bytes() -> None:
 
 
 def _vacuum() -> bool:
-    """Writes the tables anew, without what was in them. The log that was written ahead goes with it on SQLite; on
-    PostgreSQL it is recycled by itself, and who still reads what stood before is waited for."""
-    with connection.cursor() as cursor:
-        nobody_reads = connection.vendor == "sqlite" or _wait_for_readers(cursor)
-        for statement in _STATEMENTS[connection.vendor]:
-            cursor.execute(statement)
-            if cursor.description:
-                cursor.fetchall()
+    """Writes the tables anew, without what was in them. Whether nothing is left on disk of what stood before: the
+    account is erased by now, so that a database that is locked ends nothing."""
+    try:
+        with connection.cursor() as cursor:
+            return _vacuum_sqlite(cursor) if connection.vendor == "sqlite" else _vacuum_postgresql(cursor)
+    except OperationalError:
+        return False
+
+
+def _vacuum_sqlite(cursor: Any) -> bool:
+    """The log that was written ahead goes too, unless somebody still reads of it, or of the file before it."""
+    cursor.execute("VACUUM")
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    is_busy, _, _ = cursor.fetchone()
+    return not is_busy
+
+
+def _vacuum_postgresql(cursor: Any) -> bool:
+    """The log is recycled by itself; who still reads what stood before is waited for."""
+    nobody_reads = _wait_for_readers(cursor)
+    for table in _PERSONAL:
+        cursor.execute(f"VACUUM (FULL) {table}")
     return nobody_reads
 
 
@@ -160,7 +182,3 @@ SELECT txid_snapshot_xmin(txid_current_snapshot()) <= %s OR EXISTS (
    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin::text::bigint <= %s
 )
 """
-_STATEMENTS: dict[str, Sequence[str]] = {
-    "sqlite": ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"),
-    "postgresql": [f"VACUUM (FULL) {table}" for table in _PERSONAL],
-}

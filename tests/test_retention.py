@@ -1,9 +1,12 @@
 """A person is erased and the book holds; a hold and the years stand in the way; keys are replaced and destroyed."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -18,6 +21,7 @@ from portfolio.retention import Kept
 from portfolio.sync import evidence
 from portfolio.sync.amend import words_of
 from tests import build
+from tests.rows import only_on
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
 from tests.test_commands import run
@@ -90,6 +94,54 @@ def test_nothing_more_is_written_about_a_person_who_was_erased(account: BrokerAc
         retention.shred(again, "Asha", "again")
     with pytest.raises(CannotDecrypt):
         retention.hold(again, "Asha", "too late")
+
+
+def test_an_account_that_was_held_or_erased_since_it_was_read_is_not_erased(account: BrokerAccount) -> None:
+    early, late = BrokerAccount.objects.select_related("key").get(pk=account.pk), account
+    retention.hold(late, "Asha", "an inquiry")
+    with pytest.raises(Kept, match="a legal hold since 2034-10-06"):
+        retention.shred(early, "Asha", "she asked for it")
+    assert evidence.read_body(RawReply.objects.earliest("pk"))
+    receipt = retention.shred(early, "Asha", "she asked for it", override="a court order")
+    assert len(receipt.overridden) == 1
+    assert Act.objects.latest("pk").subject == "erased, although it was to be kept"
+    with pytest.raises(Kept, match="was erased on 2034-10-06"):
+        retention.shred(early, "Asha", "again", override="a court order")
+    assert SyncBatch.objects.filter(sync_type="RETENTION").count() == 2
+
+
+@pytest.fixture
+def other_connection() -> Iterator[sqlite3.Connection]:
+    """Another one to the same file; ours waits for it no more than a moment."""
+    only_on("sqlite")  # on PostgreSQL who reads is asked for, and waited for
+    with connection.cursor() as cursor, closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+        cursor.execute("PRAGMA busy_timeout = 50")
+        yield other
+        connection.close()
+
+
+def test_the_receipt_says_that_old_bytes_stay_while_somebody_reads_them(
+    account: BrokerAccount, other_connection: sqlite3.Connection
+) -> None:
+    other_connection.execute("BEGIN")
+    other_connection.execute("SELECT account_id FROM broker_accounts").fetchall()
+    code, out, _ = run("shred", "--account", account.pk, "--reason", "asked")
+    assert (code, "Old bytes may still stand" in out) == (0, True)
+    assert CLIENT.encode() in stored_bytes()
+
+
+def test_the_receipt_is_given_where_the_database_is_locked_after_the_erasure(
+    account: BrokerAccount, other_connection: sqlite3.Connection
+) -> None:
+    def locking(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql == "VACUUM":
+            other_connection.execute("BEGIN IMMEDIATE")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(locking):
+        receipt = retention.shred(account, "Asha", "she asked for it")
+    assert (other_connection.in_transaction, receipt.is_forgotten) == (True, False)
+    assert BrokerAccount.objects.select_related("key").get(pk=account.pk).key.destroyed_at == receipt.erased_at
 
 
 def test_a_book_is_kept_for_eight_years(account: BrokerAccount, at: At) -> None:

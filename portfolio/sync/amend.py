@@ -56,6 +56,7 @@ class Amendment:
 
     account: BrokerAccount
     head: AccountHead
+    deed: Deed
     sync_type: str
     trading_day: date
     now: datetime
@@ -118,12 +119,12 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
         now = clock.now()  # under the lock: pages and times run the same way
         pen = Pen(str(account.pk), new_id(), now)
         amendment = Amendment(
-            account, head, sync_type, calendar.trading_day(now), now, evidence_key, pen, head.question_number
+            account, head, deed, sync_type, calendar.trading_day(now), now, evidence_key, pen, head.question_number
         )
         yield amendment
         if pen.entries or pen.inserts or pen.updates or pen.deletes:
-            _keep(amendment, deed)
-            _close(amendment, deed)
+            _keep(amendment)
+            _close(amendment)
 
 
 def words_of(act: Act) -> dict[str, str]:
@@ -134,9 +135,9 @@ def words_of(act: Act) -> dict[str, str]:
     return words
 
 
-def _keep(amendment: Amendment, deed: Deed) -> None:
+def _keep(amendment: Amendment) -> None:
     """The act. Its words have the batch's id beside them, so that the same words twice tell nothing."""
-    pen, key = amendment.pen, amendment.evidence_key
+    pen, key, deed = amendment.pen, amendment.evidence_key, amendment.deed
     words = _encode({"who": deed.who, "why": deed.why, "batch": pen.batch_id})
     digest = key.digest(words)
     ciphertext = key.encrypt(words, digest)
@@ -144,11 +145,11 @@ def _keep(amendment: Amendment, deed: Deed) -> None:
     pen.insert(ACT_WORDS, act_id, ciphertext)
 
 
-def _close(amendment: Amendment, deed: Deed) -> None:
+def _close(amendment: Amendment) -> None:
     head, pen = amendment.head, amendment.pen
-    metadata = _encode({"subject": deed.subject, **amendment.metadata}).decode()
+    metadata = _encode({"subject": amendment.deed.subject, **amendment.metadata}).decode()
     header = render(canonical.SYNC_BATCH, amendment.header("COMPLETED", amendment.now, metadata))
-    events = _events(amendment, deed)
+    events = _events(amendment)
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
     entries: list[Entry] = pen.entries
     sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
@@ -163,9 +164,9 @@ def _close(amendment: Amendment, deed: Deed) -> None:
     record.close_batches([header])
 
 
-def _events(amendment: Amendment, deed: Deed) -> list[canonical.Rendered]:
+def _events(amendment: Amendment) -> list[canonical.Rendered]:
     """What downstream hears: that it was done, then whatever else was told."""
-    summary: Mapping[str, Any] = {"subject": deed.subject, **amendment.counts}
+    summary: Mapping[str, Any] = {"subject": amendment.deed.subject, **amendment.counts}
     facts = [(f"{amendment.sync_type.lower()}.completed", summary), *amendment.facts]
     pen, rows = amendment.pen, []
     numbered = enumerate(zip(facts, new_ids(len(facts)), strict=True), amendment.head.event_number + 1)

@@ -48,5 +48,6 @@ def _text(receipt: Receipt) -> str:
 
 
 UNFORGOTTEN = (
-    "Old bytes may still stand in the database's files, since somebody was reading them: run VACUUM (FULL) later.\n"
+    "Old bytes may still stand in the database's files, since somebody was using them: run VACUUM later "
+    "(on PostgreSQL VACUUM FULL).\n"
 )

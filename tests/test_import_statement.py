@@ -225,21 +225,41 @@ def test_what_a_file_explains_is_not_expected_again(broker: Broker, at: At, file
     assert (left_open(account), explained(account)) == ({}, 110)
 
 
-def test_the_missed_looks_of_the_days_of_a_file_are_back_filled(broker: Broker, at: At, file: Any) -> None:
-    from portfolio.schedule.coverage import cover
+def missed_days(broker: Broker, at: At) -> tuple[BrokerAccount, list[date]]:
+    """100 TCS on Monday, and the days after it that nobody came for."""
     from portfolio.schedule.tick import tick
 
     account = held(broker, at)
     at("2026-10-09 10:00")
     tick()
     missed = account.slots.filter(result="missed", kind="DAILY_PORTFOLIO")
-    days = sorted(set(missed.values_list("trading_day", flat=True)))
+    return account, sorted(set(missed.values_list("trading_day", flat=True)))
+
+
+def back_filled(account: BrokerAccount) -> list[date]:
+    from portfolio.schedule.coverage import cover
+
+    (covered,) = cover([account], date(2026, 10, 1), date(2026, 10, 31), build.MORNING.replace(day=9))
+    return [day.day for day in covered.days if day.result == "back_filled"]
+
+
+def test_the_missed_looks_of_the_days_of_a_file_are_back_filled(broker: Broker, at: At, file: Any) -> None:
+    account, days = missed_days(broker, at)
     assert days
     path = file(OURS, f"{days[0]},BUY,10,3000,TCS,{build.ISINS['TCS']}")
     told = imported(path, account, "--accept", "--until", str(days[-1]))
     assert f"missed days that it fills in: {', '.join(map(str, days))}" in told
-    (covered,) = cover([account], date(2026, 10, 1), date(2026, 10, 31), build.MORNING.replace(day=9))
-    assert {day.result for day in covered.days if day.day in days} == {"back_filled"}
+    assert back_filled(account) == days
+
+
+def test_a_missed_day_without_a_fill_in_the_file_stays_missed(broker: Broker, at: At, file: Any) -> None:
+    account, days = missed_days(broker, at)
+    assert len(days) > 2
+    isin = build.ISINS["TCS"]
+    path = file(OURS, f"{days[0]},BUY,10,3000,TCS,{isin}", f"{days[-1]},BUY,10,3000,TCS,{isin}")
+    told = imported(path, account, "--accept")
+    assert f"  missed days that it fills in: {days[0]}, {days[-1]}" in told.splitlines()
+    assert back_filled(account) == [days[0], days[-1]]
 
 
 def test_fills_of_today_are_left_to_the_sync(broker: Broker, at: At, file: Any) -> None:

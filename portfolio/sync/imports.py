@@ -54,6 +54,7 @@ class Outcome:
     rows: int
     first: date
     last: date
+    covered: frozenset[date] | None = None  # of the days between them only these; None: each of them
     new: int = 0
     known: int = 0
     differing: list[Differing] = field(default_factory=list)
@@ -69,12 +70,15 @@ def import_fills(
 ) -> Outcome:  # fmt: skip
     """Writes what the file adds; without `accept` it only works it out. CannotImport when it is not of this account.
 
-    `since`, `until`: the days that the file covers, where these are more than those of its fills.
+    `since`, `until`: the days that the file covers, each of them. Without both it covers the days of its fills alone:
+    that nothing happened on another day it does not say.
     """
     _refuse_another_broker(account, told)
     trades = [trade for trade in told.trades if trade.trade_date < clock.today()]
     days = sorted({trade.trade_date for trade in told.trades})
-    outcome = Outcome(len(told.trades), since or days[0], until or days[-1], too_fresh=len(told.trades) - len(trades))
+    covered = None if since or until else frozenset(days)
+    outcome = Outcome(len(told.trades), since or days[0], until or days[-1], covered)
+    outcome.too_fresh = len(told.trades) - len(trades)
     if not is_anyway:
         _refuse_another_account(account, trades)
     known_instruments = instruments.of_the_past((listing_of(trade) for trade in trades), clock.today(), accept)
@@ -228,7 +232,8 @@ def _write_pieces(
 
 
 def _missed(account: BrokerAccount, outcome: Outcome) -> list[SyncSlot]:
-    """The looks of the days of the file that nobody came for."""
+    """The looks of the days that the file covers that nobody came for."""
     days = (outcome.first, min(outcome.last, calendar.previous_session(clock.today())))
     slots = account.slots.filter(trading_day__range=days, kind__in=_WHOLE_DAY, result=SyncSlot.Result.MISSED)
-    return list(slots.order_by("due_at"))
+    covered = outcome.covered
+    return [slot for slot in slots.order_by("due_at") if covered is None or slot.trading_day in covered]

@@ -35,9 +35,13 @@ class Command(BaseCommand):
         parser.add_argument("--account", required=True, type=_id, metavar="ID", help="whose fills they are")
         parser.add_argument("--accept", action="store_true", help="write it without asking")
         parser.add_argument(
-            "--from", dest="since", type=_day, metavar="DATE", help="the first day that the file covers"
-        )
-        parser.add_argument("--until", type=_day, metavar="DATE", help="the last day that the file covers")
+            "--from", dest="since", type=_day, metavar="DATE",
+            help="the first day that the file covers (default: without --until too only days with a fill are covered)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--until", type=_day, metavar="DATE",
+            help="the last day that the file covers; each day from the first one on counts as covered then",
+        )  # fmt: skip
         parser.add_argument("--anyway", action="store_true", help="also when another account has these fills")
         parser.add_argument("--note", default="", help="why, in your words; encrypted")
         parser.add_argument("--by", default="", metavar="NAME", help="who; encrypted (default: your login name)")

@@ -20,6 +20,7 @@ from .base import BaseTrigger, BrokerUnavailable, Rate
 Timer = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
+LONGEST_ASKED: Final = 6 * 3600.0  # seconds; more is a slip of the broker's, and would cost whole days
 SLACK: Final = 0.25  # seconds added to every window: what is sent apart may arrive closer together
 
 
@@ -179,7 +180,14 @@ OF_THIS_PROCESS: Final = Limits()
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a broker asks to be left alone, said as seconds or as a date; None when it does not say."""
+    """Seconds that a broker asks to be left alone, said as seconds or as a date; None when it does not say.
+
+    At most six hours: who asks for more is tried again then, and may ask again."""
+    asked = _asked(headers, now)
+    return None if asked is None else min(asked, LONGEST_ASKED)
+
+
+def _asked(headers: Mapping[str, str], now: datetime) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)

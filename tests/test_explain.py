@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from portfolio import retention
 from portfolio.models import Act, BrokerAccount, InstrumentLink, LedgerPage
 from portfolio.sync.amend import words_of
 from tests import build
@@ -207,6 +208,8 @@ def test_shares_that_a_missed_day_may_have_brought_are_no_guess(broker: Broker, 
     broker.says["holdings"] = [build.a_holding(quantity=100)]
     account = build.an_account("SCRIPTED")
     build.synced(account)
+    at("2026-10-06 12:00")
+    retention.hold(account, "Asha", "an inquiry")  # a batch of that day, in which nobody was asked
     at("2026-10-08 16:05")
     broker.says["holdings"] = [build.a_holding(quantity=105)]
     build.synced(account)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ledger import reconcile
 from ledger.diff import HoldingKey, HoldingMove, PositionKey
 from ledger.entries import ZERO, Holding, Position
-from ledger.reconcile import LATE, Change, Explained, Piece, is_delivery
+from ledger.reconcile import LATE, Change, Explained, Overdue, Piece, is_delivery
 
 from ..schedule import calendar
 from . import rows
@@ -73,7 +73,8 @@ def _write_piece(made: Decision, key: HoldingKey, named: Holding, change_id: str
         book.used[key][piece.dated] = book.used[key].get(piece.dated, ZERO) + piece.quantity
     if piece.question is not None:
         pen.explanation(book.asked[piece.question], key, named, LATE, piece.dated, -piece.quantity)
-        made.outbox.closed.append(piece.question)
+        if Overdue(piece.question, -piece.quantity) in book.overdue[key]:
+            made.outbox.closed.append(piece.question)
 
 
 def _question(made: Decision) -> int:

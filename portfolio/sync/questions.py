@@ -115,7 +115,7 @@ def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, 
     before = {question.number: _sessions_before(question.as_of) for question in questions}
     first = min(day for days in before.values() for day in days)
     batches = SyncBatch.objects.filter(broker_account=account, trading_day__gte=first, status__in=_LOOKED)
-    looked = set(batches.exclude(sync_type="ANSWER").values_list("trading_day", flat=True))
+    looked = set(batches.filter(sync_type__in=SyncBatch.ASKED).values_list("trading_day", flat=True))
     looked |= set(
         account.slots.filter(trading_day__gte=first, result="back_filled").values_list("trading_day", flat=True)
     )

@@ -154,6 +154,19 @@ def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
     assert kinds_of_events(account)[-2:] == ["holdings.changed", "question.closed"]
 
 
+def test_a_question_is_told_to_be_closed_when_nothing_of_it_is_left(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 15, "INFY"))
+    build.synced(account)
+    seen = []
+    for day, shown in ((7, {"TCS": 100}), (8, {"TCS": 100, "INFY": 5}), (9, {"TCS": 100, "INFY": 15})):
+        evening(broker, at, day, shown)
+        build.synced(account)
+        seen.append((left_open(account), kinds_of_events(account).count("question.closed")))
+    assert seen == [({1: -15}, 0), ({1: -10}, 0), ({}, 1)]
+
+
 @pytest.mark.parametrize("lot", ["MTF", "DELIVERY"])
 def test_funded_shares_are_explained_in_whichever_lot_the_broker_shows_them(
     account: BrokerAccount, broker: Broker, at: At, lot: str

@@ -117,15 +117,15 @@ def the_checkpoints(now: datetime) -> Iterator[Finding]:
             yield Finding("checkpoints", PROBLEM, says, "Set KHATA_KEYS to a folder elsewhere, and move it there.")
     last = sealer.last_signed()
     try:
-        key = signing.public_key()
+        signing.public_key()  # whatever is wrong with it is raised
         notes = signing.CheckpointFile(signing.files().checkpoints).notes()
     except KeyTrouble as error:
         yield Finding("checkpoints", PROBLEM, str(error), "Until then nothing is signed.")
         return
     if last is None:
         yield Finding("checkpoints", OK, "nothing was signed yet")
-    elif key is None or last.note not in map(str, notes):
-        missing = "the signing key" if key is None else "the last checkpoint in the file beside the keys"
+    elif not (can_sign := signing.files().secret.exists()) or last.note not in map(str, notes):
+        missing = "the signing key" if not can_sign else "the last checkpoint in the file beside the keys"
         says, remedy = f"{missing} is gone", "Put the files back from your copy, then run manage.py verify_ledger."
         yield Finding("checkpoints", PROBLEM, says, remedy)
     else:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.checkpoint import Checkpoint, Key, Note, read_notes, signed
+from ledger.checkpoint import Checkpoint, Key, Note, read_key, read_notes, signed
 from ledger.errors import BadCheckpoint
 
 from ..installation import installation_head
@@ -62,18 +62,36 @@ def signer() -> Signer:
     """The signer of this installation. Its key is made here when nothing was ever signed, and never again."""
     where = files()
     if not where.secret.exists():
-        if where.checkpoints.exists() or StoredCheckpoint.objects.exists():
-            raise KeyTrouble(
-                f"The signing key {where.secret} is gone, and checkpoints were signed with it. Put it back from your "
-                "copy of the keys, or set KHATA_KEYS to the directory that has it. Until then nothing is signed."
-            )
+        _require_unsigned(where)
         _make_key(where)
     return Signer(origin(), _read_secret(where.secret))
 
 
 def public_key() -> Key | None:
-    """The key that checkpoints are signed with; None before the first one."""
-    return signer().key if files().secret.exists() else None
+    """The key that checkpoints are signed with, also when only its public half is left; None before the first one.
+    KeyTrouble when checkpoints were signed and neither half is there, or what is there cannot be read."""
+    where = files()
+    if where.secret.exists():
+        return Signer(origin(), _read_secret(where.secret)).key
+    if where.public.exists():
+        return _read_public(where.public)
+    _require_unsigned(where)
+    return None
+
+
+def _require_unsigned(where: Files) -> None:
+    if where.checkpoints.exists() or StoredCheckpoint.objects.exists():
+        raise KeyTrouble(
+            f"The signing key {where.secret} is gone, and checkpoints were signed with it. Put it back from your "
+            "copy of the keys, or set KHATA_KEYS to the directory that has it. Until then nothing is signed."
+        )
+
+
+def _read_public(path: Path) -> Key:
+    try:
+        return read_key(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
+        raise KeyTrouble(f"{path} cannot be read: {error}. Put it back from your copy of the keys.") from None
 
 
 def _read_secret(path: Path) -> bytes:

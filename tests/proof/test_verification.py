@@ -6,11 +6,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from ledger import lines
 from ledger.canonical import BOOK
+from ledger.checkpoint import read_notes
 from portfolio.models import Event, HoldingVersion, LedgerPage
-from portfolio.proof import sealer
+from portfolio.proof import leaving, sealer, signing
 from portfolio.proof.verification import verify
 from tests import build
 from tests.proof import tampering
@@ -73,3 +75,46 @@ def test_a_changed_row_is_named_and_the_exit_code_and_an_event_tell() -> None:
         "line": 0,
     }
     assert Event.objects.filter(broker_account=None).latest("number").kind == "ledger.tampered"
+
+
+def spoil_every_signature() -> None:
+    """In the file and in the table alike: the two still have the same checkpoints."""
+    where = signing.files().checkpoints
+    notes = read_notes(where.read_text("utf-8"))
+    spoilt = [note._replace(signatures=(note.signatures[0]._replace(signature=b"x" * 64),)) for note in notes]
+    where.write_text("".join(f"{note}\n" for note in spoilt), "utf-8")
+    with tampering.unguarded():
+        for note in spoilt:
+            size = note.checkpoint.size
+            tampering.run("UPDATE checkpoints SET note = %s WHERE size = %s", str(note), size)
+
+
+def test_signatures_are_checked_with_the_public_half_where_the_secret_is_gone() -> None:
+    a_signed_book()
+    signing.files().secret.unlink()
+    assert said(verify().findings) == []
+
+    spoil_every_signature()
+    code, out = run_command()
+
+    assert (code, out.count("does not fit: the checkpoint was changed")) == (1, 4)
+    assert [line for line in leaving.export() if line.startswith(b'["key"')] == [
+        lines.line("key", signing.public_key())
+    ]
+
+
+@pytest.mark.parametrize("is_spoilt", [False, True])
+def test_a_key_of_which_nothing_is_left_is_a_finding(is_spoilt: bool) -> None:
+    a_signed_book()
+    where = signing.files()
+    where.secret.unlink()
+    where.public.chmod(0o600)
+    where.public.write_text("no key", "ascii") if is_spoilt else where.public.unlink()
+
+    code, out = run_command("--json")
+
+    wanted = f"{where.public} cannot be read" if is_spoilt else f"The signing key {where.secret} is gone"
+    (finding,) = json.loads(out)["findings"]
+    assert (code, finding["says"].startswith(wanted)) == (1, True)
+    with pytest.raises(CommandError, match=r"cannot be read|is gone"):
+        call_command("export_ledger", str(where.public.with_name("book")), stdout=StringIO())

@@ -3,7 +3,7 @@
 An answer becomes pieces of explanations. One that does not add up makes none: it is refused, with the figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
@@ -22,6 +22,10 @@ WORDS = {
 _IN_PARTS = frozenset({TRANSFER_IN, TRANSFER_OUT, NOTED})
 _OLD_TO_NEW = frozenset({SPLIT, ISIN_CHANGE, MERGER})  # of these the old one may go, and another come in its place
 _LARGEST_RATIO = 10_000
+# What may be said beside an answer, and of which kinds of answer it says anything.
+_USED_BY = {
+    "--with": _OLD_TO_NEW | {MOVED_BACK}, "--from": frozenset({DEMERGER}), "--on": CORPORATE, "--everywhere": CORPORATE,
+}  # fmt: skip
 
 
 class Question(NamedTuple):
@@ -108,6 +112,14 @@ def read(word: str, ratio: str = "", units: str = "", cost: str = "", cost_perce
     )
 
 
+def refuse_unused(answer: Answer, options: Iterable[str]) -> None:
+    """BadAnswer where one of these options says nothing about such an answer: it would be passed over in silence."""
+    for option in options:
+        if answer.kind not in _USED_BY[option]:
+            words = ", ".join(word for word, kind in WORDS.items() if kind in _USED_BY[option])
+            raise BadAnswer(f"{option} is for {words} alone, not for {answer.text()}")
+
+
 def _ratio(word: str, text: str) -> tuple[int, int]:
     parts = text.split(":")
     if len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
@@ -170,6 +182,8 @@ def pieces(answer: Answer, questions: Sequence[Question], parent: Parent | None 
         return [_split_off(answer, question, parent)]
     old = next((each for each in questions if not each.after), None)
     if old is None:
+        if len(questions) > 1:
+            raise BadAnswer(f"question {question.number}: {question.symbol} is not gone: nothing goes with it")
         return [_of_itself(answer, question)]
     return _replaced(answer, old, [each for each in questions if each is not old])
 

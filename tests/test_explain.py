@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from portfolio import retention
-from portfolio.models import Act, BrokerAccount, InstrumentLink, LedgerPage
+from portfolio import retention, startup
+from portfolio.models import AccountKey, Act, BrokerAccount, InstrumentLink, LedgerPage
 from portfolio.sync.amend import words_of
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
 from tests.sync.test_bridge import explained, left_open
+from tests.test_checks import prices_unguarded
+from tests.test_commands import run
 
 pytestmark = pytest.mark.database
 
@@ -140,6 +142,14 @@ def test_a_part_may_be_answered_and_the_rest_stays_open(broker: Broker, at: At) 
         (("split", "1:5", "--with", 7), "question 7 is not open in this account; open are: 1, 2"),
         (("demerger", "1:5", "--from", "ITC"), "this account holds no ITC"),
         (("withdraw",), "question 1: no person has answered it in this account"),
+        (("withdraw", "--on", "2026-10-05"), "withdraw takes back what was said, as it was"),
+        (("accept", "--with", 2), "accept takes the proposal as it is"),
+        (("accept", "--from", "ITC"), "accept takes the proposal as it is"),
+        (("accept", "--cost-percent", 5), "accept takes the proposal as it is"),
+        (("transfer-out", "--on", "2026-10-05"), "--on is for split, bonus, isin-change, merger, demerger alone"),
+        (("note", "lost", "--with", 2), "--with is for split, isin-change, merger, moved-back alone, not for note"),
+        (("note", "lost", "--everywhere"), "--everywhere is for split, bonus, isin-change, merger, demerger alone"),
+        (("split", "1:5", "--from", "TCS"), "--from is for demerger alone, not for split 1:5"),
     ],
 )
 def test_what_does_not_add_up_is_refused_and_nothing_is_written(
@@ -182,6 +192,44 @@ def test_everywhere_answers_the_others_too(broker: Broker, at: At) -> None:
     recomputed.check_all_pages()
 
 
+def test_what_is_accepted_is_so_since_the_day_that_is_said(broker: Broker, at: At) -> None:
+    split(broker, at)
+    explain(1, "accept", "--on", "2026-10-01")
+    assert str(InstrumentLink.objects.get().effective_on) == "2026-10-01"
+
+
+def test_a_day_that_a_proposal_has_no_use_for_is_refused(broker: Broker, at: At) -> None:
+    (account,) = moved(broker, at, build.a_holding(quantity=90))
+    assert "alone, not for transfer-out" in explain(1, "accept", "--on", "2026-10-01", code=2)
+    assert left_open(account) == {1: -10}
+
+
+def test_nobody_answers_for_a_person_who_was_erased(broker: Broker, at: At) -> None:
+    first, erased, last = moved(broker, at, build.a_holding(quantity=200, average=1500), clients=("A", "B", "C"))
+    retention.shred(erased, "Asha", "asked for it", override="a court order")
+    assert str(erased.pk) not in explain(code=1)
+    assert "the person was erased" in explain("--account", erased.pk, code=2)
+    explain(1, "accept", "--account", first.pk, "--everywhere")
+    assert [kinds(account) for account in (first, erased, last)] == [[("BONUS", 100, 0)], [], [("BONUS", 100, 0)]]
+    assert explain() == "No open questions: every share is accounted for.\n"
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_fails_in_a_further_account_is_told_beside_what_is_written(broker: Broker, at: At, is_json: bool) -> None:
+    accounts = moved(broker, at, build.a_holding(quantity=200, average=1500), clients=("A", "B", "C"))
+    AccountKey.objects.filter(account=accounts[1]).update(wrapped=b"no key")
+    words = ("explain", 1, "accept", "--account", accounts[0].pk, "--everywhere", *(["--json"] if is_json else []))
+    code, out, errors = run(*words)
+    assert (code, [kinds(account) for account in accounts]) == (1, [[("BONUS", 100, 0)], [], [("BONUS", 100, 0)]])
+    if is_json:
+        told = json.loads(out)
+        assert [each["account"] for each in told["answers"]] == [str(accounts[0].pk), str(accounts[2].pk)]
+        assert [each["account"] for each in told["failed"]] == [str(accounts[1].pk)]
+    else:
+        assert out.splitlines() == [f"{accounts[n]}: bonus 1:1 recorded; closed: 1" for n in (0, 2)]
+        assert errors.startswith(f"{accounts[1]}: nothing is written: ")
+
+
 def test_a_wrong_answer_is_withdrawn_and_the_questions_are_open_again(broker: Broker, at: At) -> None:
     first, second = split(broker, at, ("A", "B"))
     explain(1, "accept", "--account", first.pk)
@@ -215,3 +263,16 @@ def test_shares_that_a_missed_day_may_have_brought_are_no_guess(broker: Broker, 
     build.synced(account)
     assert "looks like a missed day: nobody looked on 2026-10-06, 2026-10-07: import" in explain(code=1)
     assert "import the broker's statement" in explain(1, "accept", code=2)
+
+
+@pytest.mark.parametrize("words", [("explain", 1, "accept"), ("import_statement", "none.csv", "--account")])
+def test_a_book_that_is_not_guarded_takes_no_answer_and_no_statement(
+    broker: Broker, at: At, words: tuple[Any, ...]
+) -> None:
+    (account,) = split(broker, at)
+    pages = LedgerPage.objects.count()
+    startup.require_guards.cache_clear()
+    with prices_unguarded():
+        code, _, error = run(*words, *([account.pk] if words[-1] == "--account" else []))
+    assert (code, error.startswith("The book is not guarded")) == (2, True)
+    assert LedgerPage.objects.count() == pages

@@ -182,6 +182,20 @@ def test_the_commands_say_what_stands_in_the_way_and_give_a_receipt(account: Bro
     assert "until the last of them is gone: 2034-11-05" in out
 
 
+def test_who_has_a_number_and_no_name_is_unknown(account: BrokerAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a user of its own."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2_000_000_011)
+    which = ("--account", account.pk)
+    assert run("hold", *which, "--reason", "an inquiry")[0] == 0
+    assert words_of(Act.objects.latest("pk"))["who"] == "unknown"
+    assert run("hold", *which, "--release", "--reason", "ended")[0] == 0
+    assert run("correct", "transaction", "T1", *which, "--void", "--reason", "none")[0] == 2
+    assert run("reparse", "--since", "2034-01-01")[0] == 0
+    assert "UTC by unknown." in run("shred", *which, "--reason", "asked")[1]
+
+
 # Keys
 
 

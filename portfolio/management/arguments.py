@@ -1,5 +1,7 @@
-"""What commands that name accounts have in common: how an account is named, and what ends a command before it began."""
+"""What commands that name accounts have in common: how accounts, days and persons are named, and what ends a command
+before it began."""
 
+import getpass
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,11 +39,19 @@ def add_accounts(parser: ArgumentParser) -> None:
 
 def accounts_named(ids: Sequence[UUID] | None) -> list[BrokerAccount]:
     """These accounts, disabled ones too; all without ids. CommandError where one is not known."""
-    accounts = BrokerAccount.objects.select_related("broker", "key").order_by("created_at", "pk")
+    accounts = BrokerAccount.objects.select_related("broker", "key", "head").order_by("created_at", "pk")
     found = list(accounts.filter(pk__among=ids) if ids else accounts)
     if missing := {str(each) for each in ids or ()} - {str(account.pk) for account in found}:
         raise CommandError(f"no account has the id {', '.join(sorted(missing))}", returncode=2)
     return found
+
+
+def login_name() -> str:
+    """Who runs this, as far as the system knows a name: in a container a user may have a number alone."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 @contextmanager

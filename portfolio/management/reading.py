@@ -2,9 +2,7 @@
 
 import os
 import secrets
-from argparse import ArgumentTypeError
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from uuid import UUID
 
@@ -15,13 +13,6 @@ from ledger.errors import BadCheckpoint
 from ledger.findings import Signed
 
 from ..models import AccountHead
-
-
-def day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-28") from None
 
 
 def head_of(account_id: UUID) -> AccountHead:

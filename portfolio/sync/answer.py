@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     left: dict[int, str]
 
 
-def accepted(account: BrokerAccount, number: int, who: str, why: str = "") -> Said:
+def accepted(account: BrokerAccount, number: int, who: str, why: str = "", effective_on: date | None = None) -> Said:
     """The likeliest proposal for this question as an answer. BadAnswer when there is none to accept."""
     asked = next((each for each in open_questions(account) if each.question.number == number), None)
     if asked is None:
@@ -49,7 +49,7 @@ def accepted(account: BrokerAccount, number: int, who: str, why: str = "") -> Sa
     if first is None or first.answer is None:
         raise BadAnswer(f"question {number}: {first.because if first else 'nothing suggests itself'}")
     others = tuple(other for other in first.questions if other != number)
-    return Said(number, first.answer, who, why, others, first.parent)
+    return Said(number, first.answer, who, why, others, first.parent, effective_on)
 
 
 def answer(account: BrokerAccount, said: Said) -> Outcome:
@@ -156,7 +156,8 @@ def _last_answer(account: BrokerAccount, number: int) -> list[ChangeExplanation]
 
 
 def fitting(said: Said, account: BrokerAccount) -> list[tuple[BrokerAccount, Said]]:
-    """The same answer for other accounts that have a question about the same share, where it adds up."""
+    """The same answer for other accounts that have a question about the same share, where it adds up. Not for erased
+    ones: nobody answers for them any more."""
     if said.answer.kind not in CORPORATE:
         return []
     written = InstrumentLink.objects.filter(broker_account=account).order_by("pk").last()
@@ -164,7 +165,9 @@ def fitting(said: Said, account: BrokerAccount) -> list[tuple[BrokerAccount, Sai
         return []
     instruments = [written.instrument_id, written.successor_id]
     others = BrokerAccount.objects.exclude(pk=account.pk).filter(
-        holding_changes__instrument__in=instruments, holding_changes__question_number__isnull=False
+        key__destroyed_at=None,
+        holding_changes__instrument__in=instruments,
+        holding_changes__question_number__isnull=False,
     )
     found = []
     for other in others.distinct().order_by("created_at", "pk"):

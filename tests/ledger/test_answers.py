@@ -151,3 +151,9 @@ def test_a_ratio_is_taken_exactly_when_the_units_are_what_it_makes(
             answers.check(pieces(Answer("SPLIT", before, after), [asked]), {1: asked})
     else:
         assert pieces(Answer("SPLIT", before, after), [asked]) == [AnswerPiece(1, "SPLIT", asked.open)]
+
+
+def test_with_a_share_that_is_not_gone_no_other_is_answered() -> None:
+    grown, other = question(1, 100, 500), question(2, 0, 500, isin="NEW")
+    assert pieces(Answer("SPLIT", 1, 5), [grown]) == [AnswerPiece(1, "SPLIT", Decimal(400))]
+    assert refusal(Answer("SPLIT", 1, 5), grown, other) == "question 1: MARUTI is not gone: nothing goes with it"

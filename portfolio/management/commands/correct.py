@@ -1,6 +1,5 @@
 """manage.py correct: a person sets a transaction or an order right; what stood before stays in the book."""
 
-import getpass
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from decimal import Decimal, InvalidOperation
@@ -10,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ...corrections import Author, BadCorrection, Corrected, correct_order, revise, void
 from ...report import as_json
-from ..arguments import a_day, accounts_named, an_id, refusing
+from ..arguments import a_day, accounts_named, an_id, login_name, refusing
 
 
 class Command(BaseCommand):
@@ -55,7 +54,7 @@ class Command(BaseCommand):
         (account,) = accounts_named([options["account"]])
         names = ORDER if options["kind"] == "order" else TRANSACTION
         changes = {name: options[name] for name in names if options[name] is not None}
-        author = Author(options["by"] or getpass.getuser(), options["reason"] or self._reason())
+        author = Author(options["by"] or login_name(), options["reason"] or self._reason())
         if options["kind"] == "order":
             return correct_order(account, options["name"], options["day"], changes, author)
         if options["void"]:

@@ -1,26 +1,23 @@
 """manage.py explain: lists the open questions with what they look like, and records what a person says to them."""
 
-import getpass
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from datetime import date
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, DjangoHelpFormatter
 
 from ledger import answers
-from ledger.answers import DEMERGER, WORDS, Parent
+from ledger.answers import WORDS, Parent
 from ledger.errors import BadAnswer
 
-from ... import asked, clock, startup
-from ...clock import ClockError
-from ...keys import CannotDecrypt, KeyTrouble
+from ... import asked, clock
 from ...models import BrokerAccount
 from ...report import as_json
 from ...sync.answer import Outcome, Said, accepted, answer, fitting, withdraw
 from ...sync.questions import open_questions, read_open
-from .sync_holdings import _id
+from ..arguments import REFUSALS, a_day, accounts_named, add_accounts, login_name, refusing
 
 EXAMPLES = """examples:
   explain                                   what is open, and what it looks like
@@ -32,6 +29,13 @@ EXAMPLES = """examples:
   explain 1 withdraw                        the last answer was wrong: open it again
 """
 
+Failed = tuple[BrokerAccount, str]  # where nothing was written, and why
+SAID = ("said", "units", "cost", "cost_percent")
+BESIDE = {"others": "--with", "parent": "--from", "on": "--on", "everywhere": "--everywhere"}
+TROUBLE: tuple[type[Exception], ...] = (BadAnswer, *REFUSALS)
+ACCEPTED = "accept takes the proposal as it is; say transfer-in, split and so on for anything else"
+WITHDRAWN = "withdraw takes back what was said, as it was: only --note and --by go with it"
+
 
 class _Help(RawDescriptionHelpFormatter, DjangoHelpFormatter):
     """Examples as they are written."""
@@ -39,8 +43,8 @@ class _Help(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 
 class Command(BaseCommand):
     help = (
-        "Open questions: list them (exit code 0: none, 1: some), or answer one (0: recorded; 2: refused, nothing is "
-        "written)."
+        "Open questions: list them (exit code 0: none, 1: some), or answer one (0: recorded; 1: recorded, but with "
+        "--everywhere not in each further account; 2: refused, nothing is written)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,9 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("number", nargs="?", type=int, help="the question")
         parser.add_argument("answer", nargs="?", help=f"accept, withdraw, {', '.join(WORDS)}")
         parser.add_argument("said", nargs="?", default="", help="a ratio such as 1:5, or the words of a note")
-        parser.add_argument(
-            "--account", action="append", type=_id, metavar="ID", help="of this account; may be repeated"
-        )
+        add_accounts(parser)
         parser.add_argument("--with", dest="others", type=int, metavar="N", help="the question that goes with it")
         parser.add_argument("--from", dest="parent", metavar="SYMBOL", help="which share a demerger split off")
         parser.add_argument("--units", default="", metavar="N", help="so many of them; the rest stays open")
@@ -59,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--cost-percent", default="", metavar="P", help="how much of the cost a demerger took along"
         )
-        parser.add_argument("--on", type=_day, metavar="DATE", help="since when it is so (default: when it was seen)")
+        parser.add_argument("--on", type=a_day, metavar="DATE", help="since when it is so (default: when it was seen)")
         parser.add_argument("--note", default="", help="why, in your words; encrypted")
         parser.add_argument(
             "--by", default="", metavar="NAME", help="who says so; encrypted (default: your login name)"
@@ -68,16 +70,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def handle(self, **options: Any) -> None:
-        try:
-            startup.require_tables()
-            clock.refresh()
-            accounts = _accounts(options["account"] or [])
+        with refusing(BadAnswer):
+            accounts = _accounts(options["account"])
             if options["number"] is None:
                 self._list(accounts, options["json"])
             else:
-                self._answer(_the_account(accounts, options["number"], options["answer"]), options)
-        except (BadAnswer, CannotDecrypt, startup.NotReady, KeyTrouble, ClockError) as error:
-            raise CommandError(str(error), returncode=2) from None
+                account = _the_account(accounts, options["number"], options["answer"])
+                act = self._withdraw if options["answer"] == "withdraw" else self._answer
+                act(account, options)
 
     def _list(self, accounts: Sequence[BrokerAccount], is_json: bool) -> None:
         found = [(account, open_questions(account)) for account in accounts]
@@ -89,23 +89,34 @@ class Command(BaseCommand):
         if any(questions for _, questions in found):
             sys.exit(1)
 
+    def _withdraw(self, account: BrokerAccount, options: dict[str, Any]) -> None:
+        _refuse(options, (*SAID, *BESIDE), WITHDRAWN)
+        numbers = withdraw(account, options["number"], options["by"] or login_name(), options["note"])
+        self._tell(account, "answer withdrawn", {"opened": numbers}, options["json"])
+
     def _answer(self, account: BrokerAccount, options: dict[str, Any]) -> None:
-        number, who = options["number"], options["by"] or _login_name()
-        if options["answer"] == "withdraw":
-            numbers = withdraw(account, number, who, options["note"])
-            self._tell(account, "answer withdrawn", {"opened": numbers}, options["json"])
-            return
-        said = _said(account, options, who)
-        outcome = answer(account, said)
+        said = _said(account, options, options["by"] or login_name())
+        outcomes = [answer(account, said)]
         others = fitting(said, account)
-        outcomes = [outcome, *([answer(other, same) for other, same in others] if options["everywhere"] else [])]
+        failed: list[Failed] = []
+        if options["everywhere"]:
+            further, failed = _further(others)
+            outcomes += further
         if options["json"]:
-            self.stdout.write(as_json({"answers": [_values(each) for each in outcomes]}))
-            return
+            told = [{"account": other.pk, "error": error} for other, error in failed]
+            self.stdout.write(as_json({"answers": [_values(each) for each in outcomes], "failed": told}))
+        else:
+            self._tell_all(outcomes, failed)
+            if others and not options["everywhere"]:
+                self._offer(others)
+        if failed:
+            sys.exit(1)
+
+    def _tell_all(self, outcomes: Sequence[Outcome], failed: Sequence[Failed]) -> None:
         for each in outcomes:
             self._tell(each.account, each.text, {"closed": each.closed, "left": each.left}, False)
-        if others and not options["everywhere"]:
-            self._offer(others)
+        for other, error in failed:
+            self.stderr.write(f"{other}: nothing is written: {error}")
 
     def _tell(self, account: BrokerAccount, what: str, numbers: dict[str, Any], is_json: bool) -> None:
         if is_json:
@@ -120,12 +131,14 @@ class Command(BaseCommand):
             self.stdout.write(f"  {other}: manage.py explain {said.number} accept --account {other.pk}")
 
 
-def _accounts(ids: Sequence[str]) -> list[BrokerAccount]:
-    found = BrokerAccount.objects.select_related("head", "key", "broker").order_by("created_at", "pk")
-    accounts = list(found.filter(pk__among=ids) if ids else found)
-    if missing := set(ids) - {str(account.pk) for account in accounts}:
-        raise BadAnswer(f"no account with the id {', '.join(sorted(missing))}; the admin shows the ids")
-    return accounts
+def _accounts(ids: Sequence[UUID] | None) -> list[BrokerAccount]:
+    """Of persons who were erased nobody answers anything any more: their questions are left out."""
+    found = accounts_named(ids)
+    standing = [account for account in found if account.key.destroyed_at is None]
+    if ids and len(standing) < len(found):
+        erased = ", ".join(str(account) for account in found if account not in standing)
+        raise BadAnswer(f"{erased}: the person was erased, and nobody answers for them any more")
+    return standing
 
 
 def _the_account(accounts: Sequence[BrokerAccount], number: int, word: str | None) -> BrokerAccount:
@@ -144,17 +157,41 @@ def _the_account(accounts: Sequence[BrokerAccount], number: int, word: str | Non
 def _said(account: BrokerAccount, options: dict[str, Any], who: str) -> Said:
     number, word, said = options["number"], options["answer"], options["said"]
     if word == "accept":
-        if said or options["units"] or options["cost"]:
-            raise BadAnswer("accept takes the proposal as it is; say transfer-in, split and so on for anything else")
-        return accepted(account, number, who, options["note"])
+        _refuse(options, (*SAID, "others", "parent"), ACCEPTED)
+        accepting = accepted(account, number, who, options["note"], options["on"])
+        answers.refuse_unused(accepting.answer, _given(options))
+        return accepting
     is_note = word == "note"
     why = " ".join(each for each in (said if is_note else "", options["note"]) if each)
     if is_note and not why:
         raise BadAnswer(f'question {number}: say why, such as: explain {number} note "a gift from my father"')
     made = answers.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
-    others = (options["others"],) if options["others"] else ()
-    parent = _parent(account, options["parent"]) if made.kind == DEMERGER and options["parent"] else None
+    answers.refuse_unused(made, _given(options))
+    others = () if options["others"] is None else (options["others"],)
+    parent = _parent(account, options["parent"]) if options["parent"] else None
     return Said(number, made, who, why, others, parent, options["on"])
+
+
+def _given(options: dict[str, Any]) -> list[str]:
+    """Those of the options beside an answer that were given."""
+    return [flag for name, flag in BESIDE.items() if options[name] is not None and options[name] is not False]
+
+
+def _refuse(options: dict[str, Any], names: Iterable[str], why: str) -> None:
+    if any(options[name] not in ("", None) and options[name] is not False for name in names):
+        raise BadAnswer(why)
+
+
+def _further(others: Sequence[tuple[BrokerAccount, Said]]) -> tuple[list[Outcome], list[Failed]]:
+    """The first answer is written by now: what fails in a further account is told beside it, and stops no other."""
+    outcomes: list[Outcome] = []
+    failed: list[Failed] = []
+    for other, same in others:
+        try:
+            outcomes.append(answer(other, same))
+        except TROUBLE as error:
+            failed.append((other, str(error)))
+    return outcomes, failed
 
 
 def _parent(account: BrokerAccount, symbol: str) -> Parent:
@@ -174,17 +211,3 @@ def _values(outcome: Outcome) -> dict[str, Any]:
 def _listed(value: Any) -> str:
     pairs = [f"{units} of question {number}" for number, units in value.items()] if isinstance(value, dict) else value
     return ", ".join(map(str, pairs))
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-10-19") from None

@@ -1,6 +1,5 @@
 """manage.py hold: nothing of an account may be erased while it is held."""
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from ... import retention
 from ...retention import Kept
-from ..arguments import accounts_named, an_id, refusing
+from ..arguments import accounts_named, an_id, login_name, refusing
 
 
 class Command(BaseCommand):
@@ -24,5 +23,5 @@ class Command(BaseCommand):
         with refusing(Kept):
             (account,) = accounts_named([options["account"]])
             act = retention.release if options["release"] else retention.hold
-            act(account, options["by"] or getpass.getuser(), options["reason"])
+            act(account, options["by"] or login_name(), options["reason"])
         self.stdout.write(f"{account} is {'held no more' if options['release'] else 'held: it cannot be erased'}\n")

@@ -5,21 +5,17 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from ledger.entries import Trade
 
-from ... import clock, startup
-from ...clock import ClockError
-from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount
 from ...report import as_json
 from ...statements.formats import FORMATS
 from ...statements.reading import NotReadable, Statement, read
 from ...sync.amend import Deed
 from ...sync.imports import CannotImport, Outcome, import_fills
-from .explain import _day, _login_name
-from .sync_holdings import _id
+from ..arguments import a_day, accounts_named, an_id, login_name, refusing
 
 SHOWN = 5  # differing fills that are named
 
@@ -32,14 +28,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the file, in CSV")
-        parser.add_argument("--account", required=True, type=_id, metavar="ID", help="whose fills they are")
+        parser.add_argument("--account", required=True, type=an_id, metavar="ID", help="whose fills they are")
         parser.add_argument("--accept", action="store_true", help="write it without asking")
         parser.add_argument(
-            "--from", dest="since", type=_day, metavar="DATE",
+            "--from", dest="since", type=a_day, metavar="DATE",
             help="the first day that the file covers (default: without --until too only days with a fill are covered)",
         )  # fmt: skip
         parser.add_argument(
-            "--until", type=_day, metavar="DATE",
+            "--until", type=a_day, metavar="DATE",
             help="the last day that the file covers; each day from the first one on counts as covered then",
         )  # fmt: skip
         parser.add_argument("--anyway", action="store_true", help="also when another account has these fills")
@@ -50,14 +46,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        try:
-            startup.require_tables()
-            clock.refresh()
-            account = _account(options["account"])
+        with refusing(NotReadable, CannotImport):
+            (account,) = accounts_named([options["account"]])
             told = read(options["file"], FORMATS)
             outcome, is_written = self._import(account, told, options)
-        except (NotReadable, CannotImport, CannotDecrypt, startup.NotReady, KeyTrouble, ClockError) as error:
-            raise CommandError(str(error), returncode=2) from None
         if options["json"]:
             self.stdout.write(as_json({"account": account.pk, "format": told.format.name, "is_written": is_written}
                                       | _values(outcome)))  # fmt: skip
@@ -73,7 +65,7 @@ class Command(BaseCommand):
 
         days = f"{min(t.trade_date for t in told.trades)} to {max(t.trade_date for t in told.trades)}"
         deed = Deed(
-            f"{told.format.name}, {len(told.trades)} fills, {days}", options["by"] or _login_name(), options["note"]
+            f"{told.format.name}, {len(told.trades)} fills, {days}", options["by"] or login_name(), options["note"]
         )
         outcome = run(accept=options["accept"])
         if not options["json"]:
@@ -107,13 +99,6 @@ class Command(BaseCommand):
         ):
             if found:
                 out.write(f"  {what}: {', '.join(map(str, found))}")
-
-
-def _account(account_id: str) -> BrokerAccount:
-    account = BrokerAccount.objects.select_related("head", "key", "broker").filter(pk=account_id).first()
-    if account is None:
-        raise CannotImport(f"no account with the id {account_id}; the admin shows the ids")
-    return account
 
 
 def _terms(trade: Trade) -> str:

@@ -14,7 +14,8 @@ from ...clock import ClockError
 from ...keys import KeyTrouble
 from ...proof import leaving, sealer
 from ...report import counted
-from ..reading import day, kept_in, written
+from ..arguments import a_day
+from ..reading import kept_in, written
 
 
 class Command(BaseCommand):
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("order", metavar="ORDER", help="the broker's id of the order")
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument("--account", type=UUID, metavar="ID", help="where several accounts have that id")
-        parser.add_argument("--date", type=day, metavar="YYYY-MM-DD", help="where several days have that id")
+        parser.add_argument("--date", type=a_day, metavar="YYYY-MM-DD", help="where several days have that id")
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="those that the reader kept"
         )

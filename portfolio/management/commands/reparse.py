@@ -1,6 +1,5 @@
 """manage.py reparse: reads kept replies with today's parsers, and writes what differs beside what was read."""
 
-import getpass
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +10,7 @@ from ...models import SyncBatch
 from ...reparse import Rereading, reparse
 from ...replies import of_batch
 from ...report import as_json, counted
-from ..arguments import a_day, accounts_named, add_accounts, an_id, refusing
+from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, refusing
 
 
 class Command(BaseCommand):
@@ -33,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         done: list[Rereading] = []
         with refusing():
-            for one in reparse(self._batches(options), options["dry_run"], options["by"] or getpass.getuser()):
+            for one in reparse(self._batches(options), options["dry_run"], options["by"] or login_name()):
                 done.append(one)
                 if not options["json"]:
                     self._tell(one)

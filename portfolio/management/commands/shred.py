@@ -1,6 +1,5 @@
 """manage.py shred: erases a person, and leaves a book that still holds."""
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from ...report import as_json
 from ...retention import Kept, Receipt, shred
-from ..arguments import accounts_named, an_id, refusing
+from ..arguments import accounts_named, an_id, login_name, refusing
 
 
 class Command(BaseCommand):
@@ -27,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         with refusing(Kept):
             (account,) = accounts_named([options["account"]])
-            receipt = shred(account, options["by"] or getpass.getuser(), options["reason"], options["override"])
+            receipt = shred(account, options["by"] or login_name(), options["reason"], options["override"])
         self.stdout.write(as_json(receipt._asdict()) if options["json"] else _text(receipt))
 
 

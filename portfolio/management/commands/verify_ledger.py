@@ -15,7 +15,8 @@ from ...clock import ClockError
 from ...proof.verification import Verified, verify
 from ...report import as_json, counted
 from ...sync import emit
-from ..reading import day, head_of, kept_in
+from ..arguments import a_day
+from ..reading import head_of, kept_in
 
 TOLD = 100  # findings in the event; all of them are printed
 PROGRESS_SECONDS = 2
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=UUID, metavar="ID", help="the pages of this account alone")
-        parser.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="pages of batches begun since that day")
+        parser.add_argument("--since", type=a_day, metavar="YYYY-MM-DD", help="pages of batches begun since that day")
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="checkpoints that you kept"
         )

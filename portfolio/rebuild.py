@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Max
-from msgspec import structs
 
 from . import book, clock
 from .models import (
@@ -72,7 +71,7 @@ def rebuild_one(account: BrokerAccount, repair: bool) -> list[Difference]:
     head = AccountHead.objects.select_for_update().get(account=account)
     found = [*mend(account, repair), *_compare_head(account, head)]
     if found and repair:
-        head.section_digests = _without_answers(head)
+        head.section_digests = Memory.read(head.section_digests).without_answers().text()
         head.save()
         tell([head], {account.pk: Fact("account.rebuilt", {"differences": len(found)})}, clock.now())
     return found
@@ -81,11 +80,6 @@ def rebuild_one(account: BrokerAccount, repair: bool) -> list[Difference]:
 def mend(account: BrokerAccount, repair: bool = True) -> list[Difference]:
     """The tables alone; the caller holds the head."""
     return [difference for table in _TABLES for difference in _compare(table, account, repair)]
-
-
-def _without_answers(head: AccountHead) -> str:
-    """The next sync reads every row, instead of trusting that what was answered last stands in the tables."""
-    return structs.replace(Memory.read(head.section_digests), seen={}).text()
 
 
 def _compare(table: _Table, account: BrokerAccount, repair: bool) -> list[Difference]:

@@ -13,8 +13,9 @@ from portfolio import book
 from portfolio.book import Moment
 from portfolio.corrections import Author, BadCorrection, correct_order, revise, void
 from portfolio.keys import CannotDecrypt
-from portfolio.models import Act, BrokerAccount, LedgerPage, OrderQuantityChange, SyncBatch, Transaction
+from portfolio.models import AccountHead, Act, BrokerAccount, LedgerPage, OrderQuantityChange, SyncBatch, Transaction
 from portfolio.sync.amend import words_of
+from portfolio.sync.capture import Memory, Seen
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker, india
@@ -64,6 +65,18 @@ def test_who_and_why_are_encrypted_and_covered_by_the_page(account: BrokerAccoun
     assert SyncBatch.objects.get(sync_type="CORRECTION").page.entries_count == 2
     assert b"Asha" not in bytes(act.words.ciphertext)
     assert not any("contract note" in row.void_reason for row in Transaction.objects.all())
+
+
+def test_what_is_remembered_and_stands_nowhere_else_outlives_a_correction(account: BrokerAccount) -> None:
+    known = Memory(
+        seen={"holdings": Seen("2026-10-05", {"a": "b"})}, counts={"holdings": 3}, positions_day=date(2026, 10, 5),
+        unconfirmed={"row": date(2026, 10, 2)}, is_wrong_account=True,
+    )  # fmt: skip
+    heads = AccountHead.objects.filter(account=account)
+    heads.update(section_digests=known.text())
+    void(account, source_id(), ASHA)
+    known.seen = {}
+    assert Memory.read(heads.get().section_digests) == known
 
 
 def test_a_void_transaction_counts_as_nothing_until_it_is_revised(account: BrokerAccount) -> None:

@@ -27,6 +27,7 @@ from ..models import AccountHead, Act, BrokerAccount
 from ..schedule import calendar
 from . import bulk, record
 from .bulk import schema
+from .capture import Memory
 from .emit import EVENT
 from .rows import Pen
 
@@ -82,7 +83,7 @@ class Amendment:
 
     def forget_sections(self) -> None:
         """The next sync compares every row with the book, instead of with what was accepted last."""
-        self.head.section_digests = "{}"
+        self.head.section_digests = Memory.read(self.head.section_digests).without_answers().text()
 
     def open_batch(self) -> None:
         """The row of the batch stands before those that point at it: on SQLite each row that points at nothing makes

@@ -86,7 +86,9 @@ class Section(NamedTuple):
 class Memory(msgspec.Struct):
     """What the account head remembers of the last accepted sections, so that equal answers cost nothing.
 
-    A projection: lost, the next sync compares with the book instead. `counts` are those of the last capture.
+    `seen`, `counts` (those of the last capture), `funds` and `snapshot_day` repeat what batches and book say: lost, the
+    next sync compares with the book instead. `positions_day`, `unconfirmed` and `is_wrong_account` are no projection:
+    they stand nowhere else, so nothing may empty them that is no look at the broker.
     """
 
     seen: dict[str, Seen] = {}
@@ -96,6 +98,10 @@ class Memory(msgspec.Struct):
     positions_day: date | None = None  # of which the positions in the book are
     unconfirmed: dict[str, date] = {}  # since when an open position is missing, by its row's id
     is_wrong_account: bool = False  # it was told so
+
+    def without_answers(self) -> "Memory":
+        """The next sync reads every row and compares it with the book, instead of trusting what was answered last."""
+        return msgspec.structs.replace(self, seen={})
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()

@@ -1,11 +1,13 @@
 """Open derivatives that are not in an answer: never erased by it alone, never kept for ever when they were closed."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ledger.entries import FNO, Position
+from portfolio.corrections import Author, revise
 from portfolio.models import BrokerAccount
 from portfolio.triggers.base import BrokerUnavailable, WrongAccount
 from tests import build
@@ -86,6 +88,19 @@ def test_agreement_on_a_later_trading_day_is_believed(
     assert state(account) == WHOLE
     result = told(broker, at, account, "07 16:05", *OPEN[:count])
     assert (result.status, set(state(account))) == ("COMPLETED", {row.symbol for row in OPEN[:count]})
+
+
+def test_a_correction_in_between_does_not_begin_the_absence_anew(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    tell_fill(broker, "INFY26NOVFUT", "BUY", 400, 6)
+    told(broker, at, account, "06 16:05", *OPEN[:2])
+    at("2026-10-06 18:00")
+    (fill,) = account.transactions.values_list("source_id", flat=True)
+    revise(account, fill, {"price": Decimal(1)}, Author("Asha", "the contract note"))
+    broker.says.update(orders=[], trades=[])
+    told(broker, at, account, "07 16:05", *OPEN[:2])
+    assert set(state(account)) == {row.symbol for row in OPEN[:2]}
 
 
 def test_one_that_is_missing_stands_and_the_rest_is_taken(account: BrokerAccount, broker: Broker, at: At) -> None:

@@ -2,7 +2,9 @@
 
 Nothing old is touched: what differs is a new version or revision in a batch of its own (REPARSE). Holdings, positions
 and cash are those of their day, so only a day's last capture is compared; what stood later stays what stands now. Of
-fills and orders each row is compared. Asks no broker; writes nothing where a parser fails. Prices and snapshots stay.
+fills and orders each row is compared, and of these and of cash also what could not be read then: brokers list them
+for the day only. Asks no broker; writes nothing of a batch where a parser fails for what was read then, and nothing of
+a section that it still cannot read. Prices and snapshots stay.
 """
 
 import inspect
@@ -25,12 +27,14 @@ from .models import BrokerAccount, FundsVersion, OrderVersion, SyncBatch
 from .replies import ReplyGone, Told
 from .sync import dicts, instruments, rows
 from .sync.amend import REPARSE, Amendment, Deed, amending
+from .sync.capture import ACCEPTED, FAILED, Memory
 from .sync.decision import listing_of
 from .sync.history import known_fills, known_orders
-from .triggers.base import Reply
+from .triggers.base import Reply, Rows
 from .triggers.registry import get_trigger_for_code
 
 READ = ("holdings", "positions", "orders", "trades", "funds")
+_WHERE_IT_FAILED_TOO = ("orders", "trades", "funds")  # what stood of the others then stands until a broker is asked
 
 
 class Difference(NamedTuple):
@@ -45,12 +49,14 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Rereading:
-    """One batch. `trouble`: why it could not be read again; then nothing was written."""
+    """One batch. `trouble`: why it could not be read again; then nothing was written. `unread`: sections that failed
+    then and fail today, and rows that are set aside; all else of the batch is taken."""
 
     batch: SyncBatch
     parsers: tuple[str, str] = ("", "")  # then and today
     differences: list[Difference] = field(default_factory=list)
     trouble: str = ""
+    unread: list[str] = field(default_factory=list)
 
 
 class _OnlyLooked(Exception):
@@ -75,7 +81,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
     if done.trouble:
         return
     listings = (listing_of(row) for section, rows in entries.items() if section != "funds" for row in rows)
-    named = instruments.resolve(listings, batch.trading_day)
+    named = instruments.of_the_past(listings, batch.trading_day, is_kept=not is_dry)
     deed = Deed(f"read anew: batch {batch.pk}", who)
     try:
         with amending(account, REPARSE, deed) as amendment:
@@ -95,7 +101,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
 
 
 def _parsed(done: Rereading, account: BrokerAccount, said: Told) -> dict[str, Sequence[Any]]:
-    """What today's parser makes of each section that was believed then."""
+    """What today's parser makes of each section that was believed then, or could not be read."""
     trigger = get_trigger_for_code(account.broker_id)
     if trigger is None:
         done.trouble = f"no broker {account.broker_id} is known any more"
@@ -103,22 +109,30 @@ def _parsed(done: Rereading, account: BrokerAccount, said: Told) -> dict[str, Se
     done.parsers = said.parser, trigger.parser()
     kept = replies.bodies(account, said)
     entries: dict[str, Sequence[Any]] = {}
-    for section in (name for name in READ if said.sections.get(name) == "accepted" and kept.get(name)):
+    for section in (name for name in READ if _is_read(name, said.sections.get(name)) and kept.get(name)):
         try:
-            entries[section] = _parse(trigger, section, kept[section], entries.get("orders", ()))
+            entries[section], aside = _parse(trigger, section, kept[section], entries.get("orders", ()))
         except Exception as error:  # whatever a parser does: it is told, and nothing is written
-            done.trouble = f"{section}: today's parser fails: {type(error).__name__}: {error}"
-            return {}
+            failure = f"{section}: today's parser fails: {type(error).__name__}: {error}"
+            if said.sections[section] != FAILED:
+                done.trouble = failure
+                return {}
+            done.unread.append(failure)
+        else:
+            done.unread += [f"{section} {row.subject}: set aside: {row.reason}" for row in aside]
     return entries
 
 
-def _parse(trigger: Any, section: str, kept: Sequence[Reply], orders: Sequence[Order]) -> Sequence[Any]:
+def _is_read(section: str, state: str | None) -> bool:
+    return state == ACCEPTED or (state == FAILED and section in _WHERE_IT_FAILED_TOO)
+
+
+def _parse(trigger: Any, section: str, kept: Sequence[Reply], orders: Sequence[Order]) -> Rows:
     if kept[0].request == f"fetch_{section}()":
-        return dicts.read(section, json.loads(kept[0].body, parse_float=Decimal))[0]
-    parse = getattr(trigger, f"parse_{section}")
+        return dicts.read(section, json.loads(kept[0].body, parse_float=Decimal))
+    parse: Callable[..., Rows] = getattr(trigger, f"parse_{section}")
     more = {"orders": orders} if "orders" in inspect.signature(parse).parameters else {}
-    entries: Sequence[Any] = parse(kept, **more)[0]
-    return entries
+    return parse(kept, **more)
 
 
 @dataclass(slots=True)
@@ -141,7 +155,7 @@ class _Reader:
             broker_account=self.account, trading_day=self.batch.trading_day, completed_at__gt=self.batch.completed_at,
             sync_type__in=SyncBatch.ASKED,
         )  # fmt: skip
-        return not any(replies.told(batch).sections.get(section) == "accepted" for batch in later)
+        return not any(replies.told(batch).sections.get(section) == ACCEPTED for batch in later)
 
     def differ(self, section: str, subject: str, stands: Mapping[str, Any], read: Mapping[str, Any]) -> bool:
         found = [name for name in read if stands.get(name) != read[name]]
@@ -195,6 +209,17 @@ class _Reader:
             if self.differ("funds", "cash and margin", {name: getattr(last, name, None) for name in read}, read):
                 values = (self.batch.trading_day, *entry, self.batch.started_at)
                 self.amendment.pen.write(canonical.FUNDS_VERSION, *values)
+                if not FundsVersion.objects.filter(
+                    broker_account=self.account, as_of__gt=self.batch.trading_day
+                ).exists():
+                    self._remember(entry)
+
+    def _remember(self, funds: Funds) -> None:
+        """The next sync compares with what stands now, not with what was misread."""
+        head = self.amendment.head
+        memory = Memory.read(head.section_digests)
+        memory.funds = [None if value is None else str(value) for value in funds]
+        head.section_digests = memory.text()
 
     def orders(self, entries: Iterable[Order]) -> None:
         told = {entry.order_id: entry for entry in entries}

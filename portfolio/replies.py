@@ -80,7 +80,8 @@ def bodies(account: BrokerAccount, said: Told) -> Mapping[str, list[Reply]]:
 
 
 def of_batch(**which: Any) -> list[SyncBatch]:
-    """Batches that asked a broker and were answered, oldest first."""
+    """Batches that asked a broker and were answered, oldest first; of failed ones those whose answers are kept."""
     asked = SyncBatch.objects.filter(sync_type__in=SyncBatch.ASKED, broker_account__isnull=False, **which)
-    done = asked.exclude(status__in=[SyncBatch.Status.STARTED, SyncBatch.Status.FAILED])
-    return list(done.select_related("broker_account__key").order_by("completed_at", "pk"))
+    done = asked.exclude(status=SyncBatch.Status.STARTED).select_related("broker_account__key")
+    found = done.order_by("completed_at", "pk")
+    return [batch for batch in found if batch.status != SyncBatch.Status.FAILED or any(told(batch).asked.values())]

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from ledger.entries import SetAside
 from portfolio import book, replies
 from portfolio.book import Moment
 from portfolio.models import (
     BrokerAccount,
     ChangeExplanation,
     HoldingVersion,
+    Instrument,
+    Listing,
     OrderQuantityChange,
     OrderVersion,
     RawBody,
@@ -110,6 +113,24 @@ def test_holdings_are_set_right_for_their_day_and_for_now(
     recomputed.check_all_pages()
 
 
+def test_a_dry_run_makes_no_instrument(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    misread(monkeypatch, "holdings", lambda held: held._replace(isin="INE467B01037", symbol="OTHER"))
+    before = [model.objects.count() for model in (Instrument, Listing)]
+    (seen,) = read_again(account, is_dry=True)
+    assert {each.subject for each in seen.differences} == {"OTHER"}
+    assert [model.objects.count() for model in (Instrument, Listing)] == before
+    (done,) = read_again(account)
+    assert (done.differences, Instrument.objects.filter(isin="INE467B01037").count()) == (seen.differences, 1)
+
+
+def test_a_dry_run_knows_what_a_name_means(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    misread(monkeypatch, "holdings", lambda held: held._replace(isin=None))
+    (seen,) = read_again(account, is_dry=True)
+    assert (seen.differences, seen.trouble) == ([], "")
+
+
 def test_an_old_day_is_set_right_and_what_stands_by_now_stays(
     simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +215,81 @@ def test_where_a_parser_fails_it_is_told_and_nothing_is_written(
     assert (code, "funds: today's parser fails: LookupError: no such field; nothing was written" in out) == (1, True)
     assert not SyncBatch.objects.filter(sync_type="REPARSE").exists()
     assert owned(account) == owned(account, book.NOW)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, *sections: str) -> None:
+    """Until the patch is undone these sections cannot be read."""
+
+    def fails(replies: Sequence[Reply], **more: Any) -> Rows:
+        raise LookupError("no such field")
+
+    for section in sections:
+        monkeypatch.setattr(GrowwTrigger, f"parse_{section}", staticmethod(fails))
+
+
+def counts(account: BrokerAccount) -> dict[str, int]:
+    """How many rows the book has of what is read anew where it failed."""
+    rows = book.orders([account.pk]), book.transactions([account.pk]), account.funds_versions.all()
+    return dict(zip(("orders", "trades", "funds"), (found.count() for found in rows), strict=True))
+
+
+@pytest.mark.parametrize("section", ["orders", "trades", "funds"])
+def test_a_section_that_could_not_be_read_is_read_by_a_better_parser(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch, section: str
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, section)
+        account = captured_with_problems(simulator)
+    assert counts(account)[section] == 0
+    simulator.move_to("2026-10-05 18:00")
+    (done,) = read_again(account)
+    assert (done.trouble, done.unread, {each.section for each in done.differences}) == ("", [], {section})
+    read = counts(account)[section]
+    build.synced(account)
+    assert counts(account)[section] == read > 0
+    recomputed.check_all_pages()
+
+
+def test_a_batch_that_failed_is_read_where_its_answers_are_kept(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, "holdings", "positions", "orders", "trades", "funds")
+        account = captured_with_problems(simulator)
+    assert SyncBatch.objects.get(sync_type="DAILY_PORTFOLIO").status == "FAILED"
+    simulator.move_to("2026-10-05 18:00")
+    code, out, _ = run("reparse", "--since", "2026-10-05")
+    assert (code, out.endswith("; all are written\n")) == (0, True)
+    read = counts(account)
+    assert read["orders"] > 0
+    assert (read["funds"], owned(account)) == (1, {})
+
+
+def test_what_still_cannot_be_read_is_told_and_the_rest_is_taken(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, "trades", "funds")
+        account = captured_with_problems(simulator)
+    failing(monkeypatch, "trades")
+    code, out, _ = run("reparse", "--since", "2026-10-05")
+    told = "  trades: today's parser fails: LookupError: no such field; nothing of it was written\n"
+    assert (code, told in out) == (1, True)
+    assert (counts(account)["trades"], counts(account)["funds"]) == (0, 1)
+
+
+def test_a_row_that_is_set_aside_is_told(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    right: Parse = GrowwTrigger.parse_orders
+
+    def parse(replies: Sequence[Reply], **more: Any) -> Rows:
+        return right(replies, **more)[0], [SetAside("orders", "GMK1", "quantity: -1")]
+
+    monkeypatch.setattr(GrowwTrigger, "parse_orders", staticmethod(parse))
+    (done,) = read_again(account)
+    assert (done.differences, done.unread) == ([], ["orders GMK1: set aside: quantity: -1"])
+    code, out, _ = run("reparse", "--since", "2026-10-05")
+    assert (code, "  orders GMK1: set aside: quantity: -1; nothing of it was written\n" in out) == (1, True)
 
 
 def test_the_command_shows_and_writes(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:

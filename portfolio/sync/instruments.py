@@ -68,13 +68,20 @@ def of_the_past(listings: Iterable[Listing], day: date, is_kept: bool) -> dict[L
             known |= _made_without_names([each for each in missing if each.isin not in there])
     known |= {str(each.isin): new_id() for each in missing if each.isin not in known}
     by_name = [listing for listing in wanted if not listing.isin]
-    named = resolve(by_name, day) if is_kept else {listing: new_id() for listing in by_name}
+    named = resolve(by_name, day) if is_kept else _by_name(by_name, day)
     return {listing: known[listing.isin] if listing.isin else named[listing] for listing in wanted}
 
 
 def _by_isin(isins: Iterable[str]) -> dict[str, str]:
     found = models.Instrument.objects.filter(isin__among=list(isins)).values_list("isin", "pk")
     return {str(isin): str(pk) for isin, pk in found}
+
+
+def _by_name(listings: Sequence[Listing], day: date) -> dict[Listing, str]:
+    """What these names mean; one that is not known gets an id that stands nowhere."""
+    known = Known()
+    _learn(known, listings, day)
+    return {listing: known.of(listing) or new_id() for listing in listings}
 
 
 def _made_without_names(listings: Sequence[Listing]) -> dict[str, str]:

@@ -16,8 +16,8 @@ from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, 
 class Command(BaseCommand):
     help = (
         "Read kept replies again with today's parsers. What they make of them that the book does not say is shown and "
-        "written as new versions and revisions. Exit code 0: done; 1: some could not be read, and nothing of these was "
-        "written; 2: bad input."
+        "written as new versions and revisions; so are orders, fills and cash that could not be read then. Exit code "
+        "0: done; 1: some could not be read, and nothing of these was written; 2: bad input."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             end = "" if not found else "; nothing was written" if options["dry_run"] else "; all are written"
             batches = f"{len(done)} {'batch' if len(done) == 1 else 'batches'}"
             self.stdout.write(f"{batches}, {counted(found, 'difference')}{end}\n")
-        if any(one.trouble for one in done):
+        if any(one.trouble or one.unread for one in done):
             sys.exit(1)
 
     def _batches(self, options: dict[str, Any]) -> list[SyncBatch]:
@@ -56,11 +56,13 @@ class Command(BaseCommand):
         return found
 
     def _tell(self, one: Rereading) -> None:
-        if one.trouble or one.differences:
+        if one.trouble or one.unread or one.differences:
             parsers = f" by {one.parsers[1]}, then by {one.parsers[0]}" if one.parsers[1] else ""
             self.stdout.write(f"{one.batch.broker_account}  {one.batch}  {one.batch.pk}{parsers}\n")
         if one.trouble:
             self.stdout.write(f"  {one.trouble}; nothing was written\n")
+        for unread in one.unread:
+            self.stdout.write(f"  {unread}; nothing of it was written\n")
         for each in one.differences:
             stands, read = each.stands or "nothing", each.read or "nothing"
             self.stdout.write(f"  {each.section} {each.subject}: {each.column} {stands}, read as {read}\n")
@@ -68,4 +70,5 @@ class Command(BaseCommand):
 
 def _values(one: Rereading) -> dict[str, Any]:
     differences = [each._asdict() for each in one.differences]
-    return {"batch": one.batch.pk, "parsers": one.parsers, "trouble": one.trouble, "differences": differences}
+    told = {"trouble": one.trouble, "unread": one.unread, "differences": differences}
+    return {"batch": one.batch.pk, "parsers": one.parsers} | told

@@ -96,19 +96,25 @@ def _replacing(named: Named, latest: Mapping[str, KnownFill]) -> tuple[list[Fill
 
 
 def net_units(moves: Iterable[tuple[FillMove, str]], after: date) -> dict[HoldingKey, dict[date, Decimal]]:
-    """By how much these moves, each with its instrument, change what was delivered on each day later than `after`."""
+    """By how much these moves, each with its instrument, change what was delivered on each day later than `after`.
+
+    What counted before is taken out where it stood: on its own day, side and lot.
+    """
     net: dict[HoldingKey, dict[date, Decimal]] = defaultdict(dict)
     for move, instrument in moves:
-        trade = move.trade
-        if trade.trade_date <= after or not is_delivery(trade.segment, trade.product):
-            continue
-        units = ZERO if move.void_reason else trade.quantity
         if move.before and move.before.counts:
-            units -= move.before.trade.quantity
+            _count(net, move.before.instrument, move.before.trade, -1)
+        if not move.void_reason:
+            _count(net, instrument, move.trade, 1)
+    changed = {key: {day: units for day, units in days.items() if units and day > after} for key, days in net.items()}
+    return {key: days for key, days in changed.items() if days}
+
+
+def _count(net: dict[HoldingKey, dict[date, Decimal]], instrument: str, trade: Trade, sign: int) -> None:
+    if is_delivery(trade.segment, trade.product):
         days = net[instrument, lot_of(trade.product)]
-        signed = units if trade.transaction_type == BUY else -units
+        signed = sign * trade.quantity if trade.transaction_type == BUY else -sign * trade.quantity
         days[trade.trade_date] = days.get(trade.trade_date, ZERO) + signed
-    return net
 
 
 class Asked(NamedTuple):

@@ -18,14 +18,16 @@ from ledger import canonical, diff
 from ledger.diff import KnownOrder
 from ledger.entries import BUY, EXECUTED, FINAL_STATES, OPEN, SELL, ZERO, Order
 from ledger.errors import BadValue
-from ledger.fills import BY_HAND
+from ledger.fills import BY_HAND, FillMove
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, at_scale, common_status
 from ledger.reconcile import is_delivery
 
 from . import book, clock
 from .models import BrokerAccount, OrderVersion, Transaction
+from .sync import late_fills
 from .sync.amend import CORRECTION, Amendment, Deed, amending
-from .sync.history import known_orders
+from .sync.history import fill_revisions, known_orders
+from .sync.late_fills import Placed
 
 SCALES = {"quantity": QUANTITY_SCALE, "price": PRICE_SCALE}
 VOID = "a person says that it was none"
@@ -125,11 +127,20 @@ def _write_revision(amendment: Amendment, last: Transaction, after: dict[str, An
     if not changed:
         raise BadCorrection(f"{last.source_id} is so already, in its revision {last.revision}")
     amendment.pen.write(canonical.TRANSACTION, *(_plain(value) for value in after.values()))
+    late_fills.bridge(amendment, [_placed(last, after)])
     amendment.forget_sections()
     amendment.tell("transaction.corrected", subjects=[last.source_id])
     return _corrected(f"{last.source_id}, revision {last.revision + 1}", before, after, changed)
 
 
+def _placed(last: Transaction, after: Mapping[str, Any]) -> Placed:
+    """The revision as a move of a fill, with its instrument."""
+    (before,) = (fill for _, fill in fill_revisions(Transaction.objects.filter(pk=last.pk)))
+    trade = before.trade._replace(**{name: after[name] for name in _OF_A_FILL})
+    return FillMove(last.source_id, before, trade, after["void_reason"]), before.instrument
+
+
+_OF_A_FILL = ("quantity", "price", "trade_date", "transaction_type", "product", "executed_at")
 _ALWAYS_OTHER = {"source", "revision", "supersedes_id"}
 
 

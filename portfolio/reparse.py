@@ -25,11 +25,12 @@ from .book import Moment
 from .keys import CannotDecrypt
 from .models import BrokerAccount, FundsVersion, OrderVersion, SyncBatch
 from .replies import ReplyGone, Told
-from .sync import dicts, instruments, rows
+from .sync import dicts, instruments, late_fills, rows
 from .sync.amend import REPARSE, Amendment, Deed, amending
 from .sync.capture import ACCEPTED, FAILED, Memory
 from .sync.decision import listing_of
 from .sync.history import known_fills, known_orders
+from .sync.late_fills import Placed
 from .triggers.base import Reply, Rows
 from .triggers.registry import get_trigger_for_code
 
@@ -90,6 +91,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
             for section, take in _TAKES.items():
                 if section in entries and (section in _EACH_ROW or reader.is_last_of_day(section)):
                     take(reader, entries[section])
+            late_fills.bridge(amendment, reader.fills)
             if done.differences and not is_dry:
                 amendment.flush()
                 rebuild.mend(account)
@@ -144,6 +146,7 @@ class _Reader:
     amendment: Amendment
     instruments: Mapping[Any, str]
     differences: list[Difference]
+    fills: list[Placed] = field(default_factory=list)  # those that are written
 
     @property
     def day(self) -> Moment:
@@ -274,6 +277,7 @@ class _Reader:
         self.amendment.pen.transaction(
             move.source_id, revision + 1, supersedes, move.void_reason, instrument, move.trade
         )
+        self.fills.append((move, instrument))
 
 
 HOLDING = (

@@ -19,6 +19,7 @@ from portfolio.sync.capture import Memory, Seen
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker, india
+from tests.sync.test_bridge import evening, explained, left_open, order
 from tests.test_commands import run
 
 pytestmark = pytest.mark.database
@@ -207,3 +208,52 @@ def test_nobody_writes_about_a_person_whose_key_is_gone(account: BrokerAccount) 
     account.key.wrapped = b""
     with pytest.raises(CannotDecrypt):
         void(account, source_id(), ASHA)
+
+
+@pytest.fixture
+def explained_purchase(broker: Broker, at: At) -> BrokerAccount:
+    """100 TCS on Monday, 10 bought on Tuesday, 110 in the holdings of Wednesday: explained by that purchase."""
+    account = build.an_account("SCRIPTED")
+    evening(broker, at, 5, {"TCS": 100})
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10))
+    build.synced(account)
+    evening(broker, at, 7, {"TCS": 110})
+    build.synced(account)
+    at("2026-10-07 18:00")
+    return account
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"quantity": Decimal(8)}, {1: 2}),
+        ({"product": "MIS"}, {1: 10}),
+        ({"transaction_type": "SELL"}, {1: 20}),
+        ({"trade_date": date(2026, 10, 5)}, {}),
+        ({"trade_date": date(2026, 10, 1)}, {1: 10}),  # before the opening, where it adds nothing
+        ({"price": Decimal(2999)}, {}),
+    ],
+)
+def test_what_a_corrected_fill_explains_no_more_is_a_question(
+    explained_purchase: BrokerAccount, broker: Broker, at: At, changes: dict[str, Any], left: dict[int, int]
+) -> None:
+    account = explained_purchase
+    revise(account, source_id(), changes, ASHA)
+    assert (left_open(account), explained(account)) == (left, 110)
+    assert account.events.filter(kind="question.opened").count() == len(left)
+    evening(broker, at, 8, {"TCS": 110})
+    build.synced(account)
+    assert (left_open(account), explained(account)) == (left, 110)
+    recomputed.check_all_pages()
+
+
+def test_a_correction_answers_the_question_that_it_explains(
+    explained_purchase: BrokerAccount, broker: Broker, at: At
+) -> None:
+    account = explained_purchase
+    void(account, source_id(), ASHA)
+    assert left_open(account) == {1: 10}
+    revise(account, source_id(), {"quantity": Decimal(10)}, ASHA)
+    assert (left_open(account), explained(account)) == ({}, 110)
+    assert account.events.filter(kind="question.closed").count() == 1

@@ -34,6 +34,7 @@ from simulators.market import Market
 from simulators.scripts import demo_investors
 from tests import build
 from tests.sync import recomputed
+from tests.sync.test_bridge import left_open
 from tests.test_commands import run
 
 pytestmark = pytest.mark.database
@@ -248,6 +249,22 @@ def test_a_section_that_could_not_be_read_is_read_by_a_better_parser(
     build.synced(account)
     assert counts(account)[section] == read > 0
     recomputed.check_all_pages()
+
+
+def test_fills_that_are_read_at_last_answer_the_questions_that_they_explain(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    with monkeypatch.context() as patch:
+        failing(patch, "trades")
+        simulator.move_to("2026-10-06 16:05")
+        build.synced(account)
+    captured(simulator, "2026-10-07 16:05", account)
+    asked = left_open(account)
+    assert asked
+    read_again(account, trading_day=date(2026, 10, 6))
+    assert left_open(account) == {}
+    assert account.events.filter(kind="question.closed").count() == 1
 
 
 def test_a_batch_that_failed_is_read_where_its_answers_are_kept(

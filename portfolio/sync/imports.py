@@ -4,37 +4,32 @@ The book keeps what it has: a fill that the broker told, or another file, is not
 day fills explain what was there and add nothing. One transaction, or nothing at all.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from itertools import islice
-from uuid import UUID
 
 from ledger import canonical, statement
-from ledger.diff import HoldingKey, HoldingMove
-from ledger.entries import ZERO, Holding, Listing, Trade
+from ledger.entries import Listing, Trade
 from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
-from ledger.reconcile import FILLS, Piece, is_delivery
-from ledger.statement import Asked, Bridged, Differing
+from ledger.statement import Differing
 
 from .. import clock
 from ..models import BrokerAccount, RawReply, SyncSlot, Transaction
 from ..schedule import calendar
 from ..statements.reading import Statement
-from . import instruments
+from . import instruments, late_fills
 from .amend import IMPORT, Amendment, Deed, amending
 from .decision import listing_of
 from .evidence import RAW_BODY
 from .history import fill_revisions
-from .questions import OpenQuestion, read_open
+from .late_fills import Placed
 from .slots import SETTLED
 
 _AT_ONCE = 5_000  # fills that are sent together: a long file need not be in memory as rows
 _SAMPLE = 500  # fills that are looked for in other accounts
-Placed = tuple[FillMove, str]  # with the instrument that it is of
 
 _WHOLE_DAY = ("DAILY_PORTFOLIO", "ORDER_HISTORY")
 
@@ -121,7 +116,8 @@ def _write_all(
     _keep_file(amendment, told)
     placed = [(move, move.before.instrument if move.before else of[listing_of(move.trade)]) for move in planned.moves]
     _write_fills(amendment, placed)
-    _bridge(amendment, placed, outcome)
+    learnt = late_fills.bridge(amendment, placed)
+    outcome.answered, outcome.opened = learnt.answered, learnt.opened
     for slot in slots:
         amendment.pen.update(
             SETTLED, str(slot.pk), slot.lost_runs, None, slot.standing, "back_filled", "from a statement",
@@ -175,60 +171,6 @@ def _write_fills(amendment: Amendment, placed: Iterable[Placed]) -> None:
             raise CannotImport(f"{move.trade.symbol} on {move.trade.trade_date}: {error}") from None
         if number % _AT_ONCE == 0:
             amendment.flush()
-
-
-def _bridge(amendment: Amendment, placed: Sequence[Placed], outcome: Outcome) -> None:
-    """What these fills explain, and what holdings ought to have shown of them."""
-    head = amendment.head
-    if head.opened_on is None:
-        return
-    net = statement.net_units(placed, head.opened_on)
-    asked: dict[HoldingKey, list[OpenQuestion]] = defaultdict(list)
-    for each in read_open(amendment.account) if net else ():
-        asked[each.question.instrument, each.question.lot].append(each)
-    named = {
-        instrument: move.trade for move, instrument in placed if is_delivery(move.trade.segment, move.trade.product)
-    }
-    for key, days in sorted(net.items()):
-        opened = {each.question.number: each for each in asked[key]}
-        questions = [Asked(n, each.question.as_of, each.question.open) for n, each in opened.items()]
-        found = statement.bridge(days, questions, head.holdings_day)
-        trade = named[key[0]]
-        _explain(
-            amendment, key, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None), found, opened, outcome
-        )
-    if outcome.answered:
-        amendment.tell("question.closed", subjects=outcome.answered)
-    if outcome.opened:
-        amendment.tell("question.opened", subjects=outcome.opened)
-
-
-def _explain(
-    amendment: Amendment, key: HoldingKey, named: Holding, found: Bridged, opened: dict[int, OpenQuestion],
-    outcome: Outcome,
-) -> None:  # fmt: skip
-    for number, pieces in found.answers.items():
-        _write_pieces(amendment, opened[number].change_id, key, named, pieces)
-        if sum((piece.quantity for piece in pieces), ZERO) == opened[number].question.open:
-            outcome.answered.append(number)
-    if not found.overdue:
-        return
-    missing = -sum((piece.quantity for piece in found.overdue), ZERO)
-    question = amendment.next_question() if missing else None
-    if question:
-        outcome.opened.append(question)
-    held = amendment.account.holdings.filter(instrument=UUID(key[0]), lot=key[1]).first()
-    stands = named._replace(owned=held.owned_quantity if held else ZERO)
-    move = HoldingMove(key, stands, stands)
-    change_id = amendment.pen.holding_change(amendment.trading_day, move, None, ZERO, missing, question)
-    _write_pieces(amendment, change_id, key, named, found.overdue)
-
-
-def _write_pieces(
-    amendment: Amendment, change_id: str, key: HoldingKey, named: Holding, pieces: Iterable[Piece]
-) -> None:
-    for piece in pieces:
-        amendment.pen.explanation(change_id, key, named, FILLS, piece.dated, piece.quantity)
 
 
 def _missed(account: BrokerAccount, outcome: Outcome) -> list[SyncSlot]:

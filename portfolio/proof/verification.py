@@ -7,16 +7,16 @@ is said, not found.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, Min, OuterRef, QuerySet, Sum
+from django.db.models import Exists, Min, OuterRef, Sum
 
 from ledger import merkle
 from ledger.canonical import BOOK, SYNC_BATCH
@@ -34,7 +34,6 @@ from ledger.findings import (
     judge_checkpoints,
     judge_page,
 )  # fmt: skip
-from ledger.normalise import IST
 from ledger.page import Entry, Page
 
 from .. import guards
@@ -43,9 +42,8 @@ from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawBody
 from ..sync.bulk import schema
 from . import reading, signing, tree
 from .reading import Stretch
+from .scope import Scope
 
-ROWS_A_PAGE = 2  # what a page costs besides its rows
-ROWS_A_STRETCH = 20_000
 STORED_PAGE = schema(
     PAGES, 1, "id:uuid head_id:uuid sync_batch_id:uuid number:integer entries_count:integer root:digest "
     "header_digest:digest previous_hash:digest hash:digest",
@@ -74,47 +72,37 @@ def verify(
 ) -> Verified:  # fmt: skip
     """`kept`: checkpoints that somebody kept elsewhere. Only the pages of one head, or of batches opened since a day,
     where that is wanted."""
-    with reading.one_moment():
-        return _Verification(list(kept), Scope(account, since), progress).run()
+    with _one_moment() as (filed, trouble):
+        return _Verification(filed, list(kept), Scope(account, since), progress).run(trouble)
 
 
-class Scope(NamedTuple):
-    account: AccountHead | None = None
-    since: date | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        return self == (None, None)
-
-    def pages(self) -> QuerySet[LedgerPage]:
-        pages = LedgerPage.objects.all()
-        if self.account:
-            pages = pages.filter(head=self.account)
-        if self.since:
-            pages = pages.filter(batch__started_at__gte=datetime.combine(self.since, time(), IST))
-        return pages
-
-    def stretches(self) -> Iterator[Stretch]:
-        """Of the whole book every row is in one of them, also one that no page knows."""
-        batches: list[str] = []
-        rows, after = 0, None
-        for batch_id, count in self.pages().order_by("batch_id").values_list("batch_id", "entries_count").iterator():
-            batches.append(str(batch_id))
-            rows += max(count, 0) + ROWS_A_PAGE
-            if rows >= ROWS_A_STRETCH:
-                yield Stretch(after, batches[-1]) if self.is_whole else Stretch(batches=tuple(batches))
-                after, rows, batches = batches[-1], 0, []
-        yield Stretch(after) if self.is_whole else Stretch(batches=tuple(batches))
+@contextmanager
+def _one_moment() -> Iterator[tuple[list[Signed], list[Finding]]]:
+    """The book and the file of checkpoints as they are at one moment: nothing is signed between the two readings.
+    Yields what the file has, and what is wrong with it."""
+    filed: list[Signed] = []
+    trouble: list[Finding] = []
+    with ExitStack() as moment, ExitStack() as unsigned:
+        try:
+            file = unsigned.enter_context(signing.checkpoint_file())
+            filed += [Signed(note, str(file.path)) for note in file.notes()]
+        except KeyTrouble as error:
+            trouble.append(Finding(str(error), table=CHECKPOINTS))
+        moment.enter_context(reading.one_moment())
+        tree.size()  # the moment is that of the first reading
+        unsigned.close()
+        yield filed, trouble
 
 
 class _Verification:
-    def __init__(self, kept: list[Signed], scope: Scope, progress: Progress) -> None:
-        self.kept, self.scope, self.progress = kept, scope, progress
+    def __init__(self, filed: list[Signed], kept: list[Signed], scope: Scope, progress: Progress) -> None:
+        self.filed, self.kept, self.scope, self.progress = filed, kept, scope, progress
         self.found = Verified()
         heads = AccountHead.objects.values_list("pk", "account_id")
         self.accounts = {str(head): str(account or "of the installation") for head, account in heads}
 
-    def run(self) -> Verified:
+    def run(self, trouble: list[Finding]) -> Verified:
+        self._note(trouble)
         self._note(Finding(problem) for problem in guards.problems(connection))
         self._note(self._chains())
         self._rows()
@@ -202,9 +190,8 @@ class _Verification:
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]
-        filed = [Signed(note, str(path)) for path, note in self._filed_notes()]
-        self._note(_differences(stored, filed))
-        everything = [*stored, *filed, *self.kept]
+        self._note(_differences(stored, self.filed))
+        everything = [*stored, *self.filed, *self.kept]
         sizes = {one.note.checkpoint.size for one in everything}
         size, roots = self._walk(sizes)
         self._note(judge_checkpoints(everything, signing.origin(), self._key(), size, roots))
@@ -243,13 +230,6 @@ class _Verification:
                 yield from read_notes(text)
             except BadCheckpoint as error:
                 self._note([Finding(f"it cannot be read: {error}", table=CHECKPOINTS, row=str(row))])
-
-    def _filed_notes(self) -> Iterator[tuple[Path, Note]]:
-        file = signing.CheckpointFile(signing.files().checkpoints)
-        try:
-            yield from ((file.path, note) for note in file.notes())
-        except KeyTrouble as error:
-            self._note([Finding(str(error), table=CHECKPOINTS)])
 
     def _key(self) -> Key | None:
         try:

@@ -1,17 +1,19 @@
 """The whole book is worked out again from its typed rows: a clean one gives no alarm, and what was changed is named."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from ledger import lines
 from ledger.canonical import BOOK
 from ledger.checkpoint import read_notes
-from portfolio.models import Event, HoldingVersion, LedgerPage
+from portfolio.models import Checkpoint, Event, HoldingVersion, LedgerPage
 from portfolio.proof import leaving, sealer, signing
 from portfolio.proof.verification import verify
 from tests import build
@@ -118,3 +120,18 @@ def test_a_key_of_which_nothing_is_left_is_a_finding(is_spoilt: bool) -> None:
     assert (code, finding["says"].startswith(wanted)) == (1, True)
     with pytest.raises(CommandError, match=r"cannot be read|is gone"):
         call_command("export_ledger", str(where.public.with_name("book")), stdout=StringIO())
+
+
+def test_what_is_signed_while_the_book_is_verified_is_no_finding() -> None:
+    a_signed_book()
+    build.synced(build.an_account())
+
+    def sign() -> None:
+        sealer.checkpoint(NOW + timedelta(hours=2))
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        found = verify(progress=lambda *_: pool.submit(sign).result())
+
+    assert said(found.findings) == []
+    assert (found.checkpoints, Checkpoint.objects.count()) == (2 * 2, 3)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import F, Min, Q, QuerySet, Window
 
 from ledger.normalise import IST
 
@@ -28,7 +28,12 @@ class Scope(NamedTuple):
         if self.account:
             pages = pages.filter(head=self.account)
         if self.since:
-            pages = pages.filter(batch__started_at__gte=datetime.combine(self.since, time(), IST))
+            # Numbers follow the closing: what was begun earlier can stand after the first that began since.
+            begun = Q(batch__started_at__gte=datetime.combine(self.since, time(), IST))
+            first = Window(Min("number", filter=begun), partition_by="head_id")
+            pages = LedgerPage.objects.filter(
+                pk__in=pages.alias(first=first).filter(number__gte=F("first")).values("pk")
+            )
         return pages
 
     def stretches(self) -> Iterator[Stretch]:

@@ -1,8 +1,9 @@
 """The whole book is worked out again from its typed rows: a clean one gives no alarm, and what was changed is named."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -10,15 +11,20 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from ledger import lines
+from ledger import canonical, lines
 from ledger.canonical import BOOK
 from ledger.checkpoint import read_notes
 from portfolio.models import Checkpoint, Event, HoldingVersion, LedgerPage
 from portfolio.proof import leaving, sealer, signing
+from portfolio.proof.scope import Scope
 from portfolio.proof.verification import verify
+from portfolio.sync.amend import ANSWER, Deed, amending
+from portfolio.sync.pipeline import settle
 from tests import build
 from tests.proof import tampering
 from tests.sync import recomputed
+from tests.sync.scripted import Broker
+from tests.sync.test_writers import claimed
 
 pytestmark = pytest.mark.database
 
@@ -135,3 +141,23 @@ def test_what_is_signed_while_the_book_is_verified_is_no_finding() -> None:
 
     assert said(found.findings) == []
     assert (found.checkpoints, Checkpoint.objects.count()) == (2 * 2, 3)
+
+
+def test_a_batch_of_yesterday_that_was_closed_after_one_of_today_is_no_gap(
+    broker: Broker, at: Callable[[str], None]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    build.synced(account)
+    at("2026-10-06 23:59")
+    begun_yesterday = claimed(account)
+    at("2026-10-07 00:01")
+    with amending(account, ANSWER, Deed("question 1: note", "Asha Rao")) as amendment:
+        amendment.pen.write(canonical.FUNDS_VERSION, amendment.trading_day, 7, None, None, None, "INR", False, NOW)
+    settle([begun_yesterday])
+    at("2026-10-07 00:02")
+    build.synced(account)
+
+    found = verify(since=date(2026, 10, 7))
+
+    assert (said(found.findings), found.pages, account.head.pages.count()) == ([], 3, 4)
+    assert list(Scope(since=date(2026, 10, 8)).pages()) == []

@@ -30,7 +30,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=UUID, metavar="ID", help="the pages of this account alone")
-        parser.add_argument("--since", type=a_day, metavar="YYYY-MM-DD", help="pages of batches begun since that day")
+        parser.add_argument(
+            "--since", type=a_day, metavar="YYYY-MM-DD", help="pages from the first one begun since that day"
+        )
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="checkpoints that you kept"
         )

@@ -54,8 +54,7 @@ def seal(now: datetime) -> None:
     if not (tree.is_any_unplaced() or _is_due(now)):
         return
     try:
-        with _lease():
-            tree.place(now)
+        with _all_placed(now):
             if _is_due(now):
                 _sign(now)
     except Busy:
@@ -72,8 +71,7 @@ def checkpoint(now: datetime, patience_seconds: float = 10) -> Note:
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            with _lease():
-                tree.place(now)
+            with _all_placed(now):
                 return _sign(now)
         except Busy:
             if time.monotonic() > deadline:
@@ -91,6 +89,21 @@ def _lease() -> Iterator[None]:
         yield
     finally:
         head.filter(lease_owner=owner).update(lease_owner=None, lease_until=None)
+
+
+@contextmanager
+def _all_placed(now: datetime) -> Iterator[None]:
+    """The lease, with every page at its place. What is refused for what the book has become is an event."""
+    with _lease():
+        try:
+            tree.place(now)
+            yield
+        except (Refused, tree.Gap) as error:
+            refused = (
+                error if isinstance(error, Refused) else Refused("rollback", f"{error} Run manage.py verify_ledger.")
+            )
+            _tell_once(f"ledger.{refused.kind}", str(refused), now)
+            raise refused from None
 
 
 def last_signed() -> StoredCheckpoint | None:
@@ -116,11 +129,7 @@ def _sign(now: datetime) -> Note:
         size, node = tree.size(), tree.stored_nodes()
         current = Checkpoint(signing.origin(), size, merkle.root_at(size, node))
         kept = file.notes()
-        try:
-            _refuse_contradiction(current, kept, signer.key, node)
-        except Refused as refused:
-            _tell_once(f"ledger.{refused.kind}", str(refused), now)
-            raise
+        _refuse_contradiction(current, kept, signer.key, node)
         note = kept[-1] if kept and kept[-1].checkpoint == current else signer.sign(current)
         if note not in kept[-1:]:
             file.append(note)

@@ -23,17 +23,26 @@ LEAF = schema("ledger_tree", 1, "position:integer page_id:uuid page_hash:digest 
 PLACED = schema("account_heads", 1, "id:uuid placed_number:integer")
 
 
+class Gap(Exception):
+    """A position of the tree is gone, so that nothing can be put on top of it or proved with it."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"Position {position} of the tree is gone: somebody changed the database.")
+
+
 def size() -> int:
     return LedgerTree.objects.aggregate(last=Max("position"))["last"] or 0
 
 
 def stored_nodes() -> merkle.Node:
-    """Reads each node once. The tree may grow meanwhile: a node never changes."""
+    """Reads each node once; a Gap is raised where one is gone. The tree may grow meanwhile: a node never changes."""
 
     @cache
     def row(position: int) -> tuple[bytes, bytes]:
-        page_hash, nodes = LedgerTree.objects.values_list("page_hash", "nodes").get(pk=position)
-        return bytes(page_hash), bytes(nodes)
+        found = LedgerTree.objects.values_list("page_hash", "nodes").filter(pk=position).first()
+        if found is None:
+            raise Gap(position)
+        return bytes(found[0]), bytes(found[1])
 
     def node(level: int, index: int) -> bytes:
         page_hash, nodes = row((index + 1) << level)

@@ -119,6 +119,22 @@ def test_a_tree_that_is_no_continuation_is_not_signed_and_told_once() -> None:
     assert [event.kind for event in Event.objects.filter(kind__startswith="ledger.")] == ["ledger.rollback"]
 
 
+def test_a_gap_in_the_tree_is_told_once_and_stops_no_tick() -> None:
+    a_book(3)
+    sealer.checkpoint(NOW)
+    with tampering.unguarded():
+        tampering.run("DELETE FROM ledger_tree WHERE position = 2")
+    a_book(1)
+
+    for minutes in (10, 20):
+        sealer.seal(NOW + timedelta(minutes=minutes))
+    with pytest.raises(sealer.Refused, match="Position 2 of the tree is gone"):
+        sealer.checkpoint(NOW)
+
+    assert (Checkpoint.objects.count(), LedgerTree.objects.count()) == (1, 2)
+    assert [event.kind for event in Event.objects.filter(kind__startswith="ledger.")] == ["ledger.rollback"]
+
+
 @pytest.mark.parametrize("spoil", ["cut", "gone"])
 def test_a_file_that_lacks_what_was_signed_is_not_continued(spoil: str) -> None:
     account = build.an_account()

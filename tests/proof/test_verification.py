@@ -161,3 +161,17 @@ def test_a_batch_of_yesterday_that_was_closed_after_one_of_today_is_no_gap(
 
     assert (said(found.findings), found.pages, account.head.pages.count()) == ([], 3, 4)
     assert list(Scope(since=date(2026, 10, 8)).pages()) == []
+
+
+def test_a_gap_below_what_is_looked_at_is_a_finding() -> None:
+    a_signed_book()
+    account = build.an_account()
+    build.synced(account)
+    sealer.checkpoint(NOW + timedelta(hours=2))
+    with tampering.unguarded():
+        tampering.run("DELETE FROM ledger_tree WHERE position = 2")
+
+    found = verify(account=account.head).findings
+
+    assert [finding.row for finding in found if "position of the tree is gone" in finding.says] == ["2"]
+    assert run_command("--account", str(account.pk))[0] == 1

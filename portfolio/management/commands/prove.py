@@ -12,7 +12,7 @@ from ledger.checkpoint import read_notes
 from ... import clock, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
-from ...proof import leaving, sealer
+from ...proof import leaving, sealer, tree
 from ...report import counted
 from ..arguments import a_day
 from ..reading import kept_in, written
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 (note,) = read_notes(last.note)
             written(options["file"], leaving.prove(versions, note, kept))
         except (
-            startup.NotReady, KeyTrouble, ClockError, leaving.CannotProve, sealer.Refused, sealer.Busy
+            startup.NotReady, KeyTrouble, ClockError, leaving.CannotProve, sealer.Refused, sealer.Busy, tree.Gap
         ) as error:  # fmt: skip
             raise CommandError(str(error), returncode=2) from None
         told = f"{counted(len(versions), 'version')} of the order {options['order']} of {versions[0].order_date}"

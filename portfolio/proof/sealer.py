@@ -114,7 +114,8 @@ def _is_due(now: datetime) -> bool:
     last = last_signed()
     if tree.size() == (last.size if last else 0):
         return False
-    return last is None or now - last.signed_at >= SIGN_AFTER or last.signed_at < _last_day_end(now) <= now
+    # Also when the clock was ahead at the last signing, and was put back since.
+    return last is None or abs(now - last.signed_at) >= SIGN_AFTER or last.signed_at < _last_day_end(now) <= now
 
 
 def _last_day_end(now: datetime) -> datetime:

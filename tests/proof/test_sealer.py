@@ -67,9 +67,11 @@ def test_a_checkpoint_is_in_the_file_the_table_and_an_event_and_signed_by_the_ke
 
 @pytest.mark.parametrize(
     ("later", "signed"),
-    [(timedelta(minutes=9), 1), (timedelta(minutes=10), 2)],
+    [(timedelta(minutes=9), 1), (timedelta(minutes=10), 2), (timedelta(minutes=-9), 1), (timedelta(days=-1), 2)],
 )
-def test_what_is_unsigned_is_signed_after_ten_minutes(later: timedelta, signed: int) -> None:
+def test_what_is_unsigned_is_signed_after_ten_minutes_also_by_a_clock_that_was_put_back(
+    later: timedelta, signed: int
+) -> None:
     account = build.an_account()
     build.synced(account)
     sealer.seal(NOW)

@@ -106,28 +106,30 @@ class Signed(NamedTuple):
 def judge_checkpoints(
     found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes],
     older: str = "it was rolled back to an older state",
-) -> Iterator[Finding]:  # fmt: skip
-    """Holds the tree, of this size, against what was signed. `roots`: its root at each size that is asked for."""
+) -> tuple[list[Finding], int]:  # fmt: skip
+    """Holds the tree, of this size, against what was signed. `roots`: its root at each size that is asked for. Returns
+    what does not fit, and the size of the last checkpoint that does: signed by the key, where there is one, and of this
+    very tree."""
+    findings: list[Finding] = []
     last_good = 0
     for note, where in sorted(found, key=lambda one: one.note.checkpoint.size):
         checkpoint = note.checkpoint
         place = f"the checkpoint of {checkpoint.size} pages ({where}, line {note.line})"
         if checkpoint.origin != origin:
-            yield Finding(
-                f"{place} is of another installation, {checkpoint.origin}; this is {origin}", table=CHECKPOINTS
-            )
+            says = f"{place} is of another installation, {checkpoint.origin}; this is {origin}"
+            findings.append(Finding(says, table=CHECKPOINTS))
             continue
-        if key:
-            yield from _judge_signature(note, key, place)
+        unsigned = list(_judge_signature(note, key, place)) if key else []
+        findings += unsigned
         if checkpoint.size > size:
-            says = f"{place} was signed, and here are only {size}: {older}"
-            yield Finding(says, table=TREE)
+            findings.append(Finding(f"{place} was signed, and here are only {size}: {older}", table=TREE))
         elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
             span = f"{last_good + 1} to {checkpoint.size}"
             says = f"the tree is not the one of {place}: pages at positions {span} were rewritten"
-            yield Finding(says, table=TREE)
-        else:
+            findings.append(Finding(says, table=TREE))
+        elif checkpoint.size in roots and not unsigned:
             last_good = checkpoint.size
+    return findings, last_good
 
 
 def _judge_signature(note: Note, key: Key, place: str) -> Iterator[Finding]:

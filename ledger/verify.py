@@ -30,14 +30,14 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
         size, roots = Book(reader, preamble, checked, {one.note.checkpoint.size for one in everything}).check()
     if roots is None or preamble.account:
         size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
-    checked.findings += judge_checkpoints(everything, preamble.origin, preamble.key, size, roots, OLDER)
+    judged, checked.covered = judge_checkpoints(everything, preamble.origin, preamble.key, size, roots, OLDER)
+    checked.findings += judged
     for note, where in kept.notes:
         if note.checkpoint.size <= size and note.checkpoint.size not in roots:
             says = (
                 f"this file is not joined to the checkpoint of {note.checkpoint.size} pages ({where}): make it again "
             )
             checked.findings.append(Finding(f"{says}with --checkpoint and that file", table=CHECKPOINTS))
-    checked.covered = max((at for at in roots if at <= size), default=0)
     checked.is_held_against_kept = bool(kept.notes)
     return checked
 

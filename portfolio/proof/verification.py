@@ -58,7 +58,7 @@ class Verified:
     pages: int = 0
     positions: int = 0
     checkpoints: int = 0
-    last_checkpoint: int = 0
+    last_checkpoint: int = 0  # pages that the last one that fits covers
     above: int = 0  # pages that no checkpoint covers
     findings: list[Finding] = field(default_factory=list)
 
@@ -194,19 +194,19 @@ class _Verification:
         everything = [*stored, *self.filed, *self.kept]
         sizes = {one.note.checkpoint.size for one in everything}
         size, roots = self._walk(sizes)
-        self._note(judge_checkpoints(everything, signing.origin(), self._key(), size, roots))
+        judged, self.found.last_checkpoint = judge_checkpoints(everything, signing.origin(), self._key(), size, roots)
+        self._note(judged)
         self.found.checkpoints = len(everything)
-        self.found.last_checkpoint = max((at for at in sizes if at <= size), default=0)
         self.found.above = LedgerPage.objects.count() - self.found.last_checkpoint
 
     def _walk(self, sizes: set[int]) -> tuple[int, dict[int, bytes]]:
         """Every leaf in its order. Returns the size, and the root at each of these sizes."""
         first = self._first_position()
+        below = max((at for at in sizes if at < first), default=0)  # the last one that is not worked out again
         try:
-            growing = _grown_to(first - 1)
+            growing, roots = _grown_to(first - 1), {below: merkle.root_at(below, tree.stored_nodes())}
         except tree.Gap:  # from the beginning on it is named, with every other
-            first, growing = 1, merkle.Growing()
-        roots = {growing.size: growing.root()} if growing.size in sizes else {}
+            first, growing, roots = 1, merkle.Growing(), {0: merkle.EMPTY_ROOT}
         rows = LedgerTree.objects.filter(position__gte=first).order_by("position")
         for position, page_hash, nodes in rows.values_list("position", "page_hash", "nodes").iterator():
             while growing.size + 1 < position:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.db import connections
 from ledger import canonical, lines
 from ledger.canonical import BOOK
 from ledger.checkpoint import read_notes
+from ledger.verify import check as verify_file
 from portfolio.models import Checkpoint, Event, HoldingVersion, LedgerPage
 from portfolio.proof import leaving, sealer, signing
 from portfolio.proof.scope import Scope
@@ -106,6 +107,8 @@ def test_signatures_are_checked_with_the_public_half_where_the_secret_is_gone() 
     code, out = run_command()
 
     assert (code, out.count("does not fit: the checkpoint was changed")) == (1, 4)
+    assert "The last checkpoint covers 0 pages" in out
+    assert verify_file(BytesIO(b"".join(leaving.export()))).covered == 0
     assert [line for line in leaving.export() if line.startswith(b'["key"')] == [
         lines.line("key", signing.public_key())
     ]
@@ -175,3 +178,15 @@ def test_a_gap_below_what_is_looked_at_is_a_finding() -> None:
 
     assert [finding.row for finding in found if "position of the tree is gone" in finding.says] == ["2"]
     assert run_command("--account", str(account.pk))[0] == 1
+
+
+def test_the_last_checkpoint_that_fits_is_told_and_not_one_that_does_not() -> None:
+    account = build.an_account()
+    for hours in range(3):
+        build.synced(account)
+        sealer.checkpoint(NOW + timedelta(hours=hours))
+    assert verify(since=date(2027, 1, 1)).last_checkpoint == 3
+    with tampering.unguarded():
+        tampering.run("UPDATE ledger_tree SET page_hash = %s WHERE position = 3", b"x" * 32)
+
+    assert (verify().last_checkpoint, verify().above) == (2, 1)

@@ -92,11 +92,10 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
     """Destroys the evidence key and the credentials, and overwrites what names the person, in one transaction; then
     the database is made to forget the old bytes. `reason` and `who` stand in clear: nobody could read them otherwise.
     """
-    _passed_by(account, override)
+    _passed_by(_as_it_stands(account), override)
     _forget_deleted_bytes()
     with amending(account, RETENTION, Deed("erased", who, reason)) as amendment:
-        # Read anew under the lock: a hold may have been committed since the account was read.
-        passed = _passed_by(BrokerAccount.objects.select_related("key").get(pk=account.pk), override)
+        passed = _passed_by(_as_it_stands(account), override)  # under the lock: a hold may have come meanwhile
         if passed:
             amendment.deed = amendment.deed._replace(subject="erased, although it was to be kept")
         told = {"by": who, "reason": reason, "overridden": passed, "override_reason": override}
@@ -118,6 +117,10 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
         str(account.pk), amendment.now, who, reason, passed, page.number, bytes(page.hash).hex(), backups_until,
         is_forgotten,
     )  # fmt: skip
+
+
+def _as_it_stands(account: BrokerAccount) -> BrokerAccount:
+    return BrokerAccount.objects.select_related("key").get(pk=account.pk)
 
 
 def _passed_by(account: BrokerAccount, override: str) -> list[str]:

@@ -19,7 +19,7 @@ from portfolio.keys import CannotDecrypt
 from portfolio.models import Act, BrokerAccount, BrokerAccountCredential, Event, RawReply, SyncBatch
 from portfolio.retention import Kept
 from portfolio.sync import evidence
-from portfolio.sync.amend import words_of
+from portfolio.sync.amend import ANSWER, Deed, amending, words_of
 from tests import build
 from tests.rows import only_on
 from tests.sync import recomputed
@@ -94,6 +94,15 @@ def test_nothing_more_is_written_about_a_person_who_was_erased(account: BrokerAc
         retention.shred(again, "Asha", "again")
     with pytest.raises(CannotDecrypt):
         retention.hold(again, "Asha", "too late")
+
+
+def test_an_account_that_was_read_before_its_erasure_is_written_about_no_more(account: BrokerAccount) -> None:
+    early = BrokerAccount.objects.select_related("key").get(pk=account.pk)
+    retention.shred(account, "Asha", "she asked for it")
+    before = Act.objects.count()
+    with pytest.raises(CannotDecrypt), amending(early, ANSWER, Deed("note", "Asha", "her own words")):
+        pass
+    assert Act.objects.count() == before
 
 
 def test_an_account_that_was_held_or_erased_since_it_was_read_is_not_erased(account: BrokerAccount) -> None:

@@ -23,7 +23,7 @@ from .. import clock, keys
 from ..ids import new_id, new_ids
 from ..installation import key_ring
 from ..keys import EvidenceKey
-from ..models import AccountHead, Act, BrokerAccount
+from ..models import AccountHead, AccountKey, Act, BrokerAccount
 from ..schedule import calendar
 from . import bulk, record
 from .bulk import schema
@@ -113,10 +113,11 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
 
     CannotDecrypt when the account's evidence key is gone: then nobody may write about the person any more.
     """
-    wrapped = bytes(account.key.wrapped)
-    evidence_key = keys.evidence_key(key_ring(), wrapped, str(account.pk))
     with transaction.atomic(durable=True):
         head = AccountHead.objects.select_for_update().get(account=account)
+        # As it stands under the lock: an erasure may have come since the account was read.
+        wrapped = AccountKey.objects.values_list("wrapped", flat=True).get(account=account)
+        evidence_key = keys.evidence_key(key_ring(), bytes(wrapped), str(account.pk))
         now = clock.now()  # under the lock: pages and times run the same way
         pen = Pen(str(account.pk), new_id(), now)
         amendment = Amendment(

@@ -39,13 +39,15 @@ class Breaker(NamedTuple):
 CLOSED: Final = Breaker()
 
 
-def is_up(status: str, kinds: Collection[str]) -> bool | None:
-    """Whether the broker answered this account. None: that was not put to the test, or it only asked for patience."""
+def is_up(status: str, kinds: Collection[str], *, has_reply: bool) -> bool | None:
+    """Whether the broker answered this account. None: that was not put to the test, or it only asked for patience.
+
+    Without a reply nothing was answered: that nobody has logged in is known before anything is asked."""
     if status in ("COMPLETED", "PARTIAL"):
         return True
     if _IS_DOWN & set(kinds):
         return False
-    return True if _IS_UP & set(kinds) else None
+    return True if has_reply and _IS_UP & set(kinds) else None
 
 
 def after(breaker: Breaker, outcomes: Iterable[Outcome], now: datetime) -> Breaker:

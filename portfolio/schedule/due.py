@@ -89,10 +89,12 @@ def _due_accounts(company: Sequence[int], now: datetime, simulated: bool) -> lis
 
 
 def _probes(now: datetime, simulated: bool) -> list[tuple[str, UUID]]:
-    """Of each broker that is left alone and may be tried again: the account that has waited longest."""
+    """Of each broker that is left alone and may be tried again: the account that has waited longest. One that nobody
+    has logged in for asks nothing, and finds nothing out."""
     failing = BrokerType.objects.filter(failing_since__isnull=False, probe_at__lte=now).values_list("pk", flat=True)
+    able = _free(now, simulated).exclude(broker_account__state=BrokerAccount.State.NEEDS_LOGIN)
     longest = {
-        code: _free(now, simulated).filter(broker_account__broker=code).order_by("lost_runs", "next_attempt_at").first()
+        code: able.filter(broker_account__broker=code).order_by("lost_runs", "next_attempt_at").first()
         for code in failing
     }
     return [(code, slot.broker_account_id) for code, slot in longest.items() if slot]

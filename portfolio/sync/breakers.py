@@ -80,7 +80,8 @@ def _outcomes(results: Sequence["Result"]) -> dict[str, list[Outcome]]:
     outcomes = defaultdict(list)
     for result in results:
         capture = result.capture
-        answered = is_up(result.status, [problem.kind for problem in capture.problems])
+        kinds = [problem.kind for problem in capture.problems]
+        answered = is_up(result.status, kinds, has_reply=bool(capture.replies))
         if answered is not None:
             reason = capture.problems[0].message if capture.problems else ""
             outcomes[capture.broker].append(Outcome(capture.account_id, answered, reason, capture.retry_after))

@@ -43,7 +43,7 @@ def test_a_broker_that_asks_for_a_longer_pause_gets_it(asked: float | None, paus
 
 
 @pytest.mark.parametrize(
-    ("status", "kinds", "expected"),
+    ("status", "kinds", "expected"),  # where the broker replied
     [
         ("COMPLETED", [], True),
         ("PARTIAL", ["broker_unavailable"], True),
@@ -58,4 +58,12 @@ def test_a_broker_that_asks_for_a_longer_pause_gets_it(asked: float | None, paus
     ],
 )
 def test_what_an_attempt_says_of_the_broker(status: str, kinds: list[str], expected: bool | None) -> None:
-    assert is_up(status, kinds) is expected
+    assert is_up(status, kinds, has_reply=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [(["login_required"], None), (["unexpected_reply"], None), (["broker_unavailable"], False), (["timed_out"], False)],
+)
+def test_without_a_reply_it_is_never_up(kinds: list[str], expected: bool | None) -> None:
+    assert is_up("FAILED", kinds, has_reply=False) is expected

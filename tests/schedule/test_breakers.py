@@ -10,7 +10,7 @@ from portfolio.models import AccountHead, BrokerAccount, BrokerType, Event, Sync
 from portfolio.schedule.coverage import cover
 from portfolio.schedule.tick import tick
 from portfolio.sync import breakers
-from portfolio.triggers.base import BrokerUnavailable, RateLimited
+from portfolio.triggers.base import BrokerUnavailable, LoginRequired, RateLimited
 from tests import build
 from tests.schedule.evening import At, batches, results, tick_at
 from tests.schedule.test_coverage import MONDAY
@@ -96,6 +96,31 @@ def test_a_broker_that_comes_back_before_midnight_misses_nobody(
     broker.says = UP
     tick_at(at, "2026-10-05 23:28")
     assert [results(account) for account in accounts] == [EVENING] * 8
+
+
+def test_that_nobody_has_logged_in_neither_closes_it_nor_keeps_it_closed(
+    accounts: list[BrokerAccount], broker: Broker, at: At
+) -> None:
+    for number in (2, 4, 6):  # among five for which it is down
+        broker.others[f"C{number}"] = {"holdings": LoginRequired("the day's login has not been made")}
+    since = opened(at).failing_since
+    assert since == india("2026-10-05 16:00")
+    broker.says = {"holdings": LoginRequired("the day's login has not been made")}
+    assert tick_at(at, "2026-10-05 16:01") == [1]
+    assert (BrokerType.objects.get(pk="SCRIPTED").failing_since, told()) == (since, ["broker.unavailable"])
+
+
+def test_an_account_that_needs_its_owner_is_not_what_a_broker_is_tried_with(
+    accounts: list[BrokerAccount], broker: Broker, at: At
+) -> None:
+    opened(at)
+    broker.asked.clear()
+    needy = BrokerAccount.objects.exclude(pk=accounts[5].pk)
+    needy.update(state=BrokerAccount.State.NEEDS_LOGIN)
+    assert tick_at(at, "2026-10-05 16:01") == [1]
+    assert {client for client, _ in broker.asked} == {"C5"}
+    BrokerAccount.objects.update(state=BrokerAccount.State.NEEDS_LOGIN)
+    assert tick_at(at, "2026-10-05 16:30") == [0]
 
 
 def test_other_brokers_go_on(accounts: list[BrokerAccount], at: At) -> None:

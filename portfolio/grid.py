@@ -23,7 +23,7 @@ MARKS = {
     COMPLETE: "#", PROVISIONAL: "+", PARTIAL: "p", MISSED: "X", WAITING: "?", BACK_FILLED: "b", HOLIDAY: "-",
     TO_COME: " ", NOT_OWED: ".",
 }  # fmt: skip
-LEGEND = "# complete   + provisional   p partial   X MISSED   ? waiting   b back-filled   - no session   . not owed yet"
+LEGEND = "# complete   + provisional   p partial   X MISSED   ? waiting   b back-filled   - no session   . not owed"
 
 
 def text(rows: Sequence[Row]) -> str:

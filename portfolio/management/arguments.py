@@ -39,7 +39,7 @@ def add_accounts(parser: ArgumentParser) -> None:
 
 def accounts_named(ids: Sequence[UUID] | None) -> list[BrokerAccount]:
     """These accounts, disabled ones too; all without ids. CommandError where one is not known."""
-    accounts = BrokerAccount.objects.select_related("broker", "key", "head").order_by("created_at", "pk")
+    accounts = BrokerAccount.objects.select_related("broker", "portfolio", "key", "head").order_by("created_at", "pk")
     found = list(accounts.filter(pk__among=ids) if ids else accounts)
     if missing := {str(each) for each in ids or ()} - {str(account.pk) for account in found}:
         raise CommandError(f"no account has the id {', '.join(sorted(missing))}", returncode=2)

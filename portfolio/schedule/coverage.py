@@ -107,7 +107,8 @@ def _day(
         return Day(day, HOLIDAY)
     today = ist_date(now)
     result = of_captures(captures, last_whole_look(plan, day), is_over=day < today)
-    if result == NOT_OWED and day >= max(today, ist_date(account.created_at)):
+    is_asked = account.is_active and account.portfolio.active
+    if result == NOT_OWED and is_asked and day >= max(today, ist_date(account.created_at)):
         return Day(day, TO_COME)
     if result == PARTIAL:
         return Day(day, result, reason="not confirmed at the day's last look")

@@ -6,10 +6,11 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
-from portfolio import clock
-from portfolio.models import BrokerAccount
+from portfolio import accounts, clock
+from portfolio.ids import new_uuid
+from portfolio.models import BrokerAccount, Portfolio
 from portfolio.schedule.coverage import Day, cover
 from portfolio.triggers.base import BrokerUnavailable
 from tests import build
@@ -80,3 +81,37 @@ def test_json_has_what_the_grid_has(broker: Broker, at: At) -> None:
     assert [
         (day["day"], day["result"], day["must_be_imported"]) for day in told["days"] if day["result"] != "holiday"
     ] == [("2026-10-05", "missed", True)]
+
+
+def days(out: str) -> list[list[tuple[str, str]]]:
+    """Of each account the trading days that have a result."""
+    told: list[dict[str, Any]] = json.loads(out)["accounts"]
+    return [[(d["day"], d["result"]) for d in each["days"] if d["result"] != "holiday"] for each in told]
+
+
+def test_an_account_that_is_asked_no_more_keeps_the_days_before(broker: Broker, at: At) -> None:
+    disabled, inactive = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "S2", build.a_portfolio("Old"))
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 10:00", "2026-10-07 00:10")
+    accounts.disable(disabled, "sold")
+    Portfolio.objects.filter(pk=inactive.portfolio_id).update(active=False)
+    tick_at(at, "2026-10-08 10:00", "2026-10-09 00:10")
+    known = [("2026-10-05", "complete"), ("2026-10-06", "missed")]  # what was to come is not owed by who is disabled
+    owed = [*known, ("2026-10-07", "missed")]
+    code, out = run("--month", "2026-10", "--json")
+    assert (code, days(out)) == (1, [known, owed])
+    assert days(run("--json", "--month", "2026-10", "--account", str(disabled.pk))[1]) == [known]
+    assert days(run("--json", "--month", "2026-10", "--portfolio", str(inactive.portfolio_id))[1]) == [owed]
+    assert run("--month", "2026-10")[1].splitlines()[3].split() == [
+        "SCRIPTED",
+        "S1",
+        *".---#X...--.....--.-...--.....-",
+    ]
+
+
+@pytest.mark.parametrize("which", ["--account", "--portfolio"])
+def test_an_id_that_is_not_known_is_refused(which: str) -> None:
+    account, unknown = build.an_account(), str(new_uuid())
+    known = str(account.pk if which == "--account" else account.portfolio_id)
+    with pytest.raises(CommandError, match=unknown) as refused:
+        run(which, known, which, unknown)
+    assert refused.value.returncode == 2

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -11,10 +12,11 @@ from ledger.coverage import WANTING
 
 from ... import clock, grid, startup
 from ...clock import ClockError
+from ...models import BrokerAccount
 from ...report import as_json
 from ...schedule import amendments
 from ...schedule.coverage import cover
-from ...sync.claim import accounts_to_sync
+from ..arguments import accounts_named, an_id
 
 
 class Command(BaseCommand):
@@ -25,8 +27,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="which month (default: this one)")
-        parser.add_argument("--account", action="append", metavar="ID", help="this account; may be repeated")
-        parser.add_argument("--portfolio", action="append", metavar="ID", help="all accounts of a portfolio")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--account", action="append", type=an_id, metavar="ID", help="this account; may be repeated")
+        which.add_argument("--portfolio", action="append", type=an_id, metavar="ID", help="all accounts of a portfolio")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def handle(self, **options: Any) -> None:
@@ -38,10 +41,23 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         first = options["month"] or clock.today().replace(day=1)
         last = (first + timedelta(31)).replace(day=1) - timedelta(1)
-        rows = cover(accounts_to_sync(options["account"] or [], options["portfolio"] or []), first, last, now)
+        rows = cover(_accounts(options["account"], options["portfolio"]), first, last, now)
         self.stdout.write(as_json(grid.values(rows)) if options["json"] else grid.text(rows))
         if any(day.result in WANTING for row in rows for day in row.days):
             sys.exit(1)
+
+
+def _accounts(ids: list[UUID] | None, portfolio_ids: list[UUID] | None) -> list[BrokerAccount]:
+    """Those named, or all but the demo's. Also those that are asked no more: what became of their days stays told."""
+    accounts = [account for account in accounts_named(ids) if not account.portfolio.simulated]
+    if portfolio_ids:
+        accounts = [account for account in accounts if account.portfolio_id in portfolio_ids]
+    found = {id for account in accounts for id in (account.pk, account.portfolio_id)}
+    if missing := {str(each) for each in (*(ids or ()), *(portfolio_ids or ())) if each not in found}:
+        raise CommandError(
+            f"no account is, or is in, {', '.join(sorted(missing))}; see the ids in the admin", returncode=2
+        )
+    return accounts
 
 
 def _month(text: str) -> date:

@@ -1,7 +1,7 @@
 """`python -m benchmarks [what ...]`: each prints its ratio beside what it is compared to, in one run.
 
 sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
-proof (in a book of 1,000,000 rows), known (the past against the present), bridge, import, evening (1,000 accounts,
+proof (in a book of 1,100,000 rows), known (the past against the present), bridge, import, evening (1,000 accounts,
 beside its parts), crowd (10,000 accounts), idle (what serve takes), ticks (0 against 1,000,000 past slots).
 """
 

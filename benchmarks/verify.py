@@ -1,4 +1,4 @@
-"""What proofs cost in a book of 1,000,000 rows in 100,000 pages: `python -m benchmarks verify proof`.
+"""What proofs cost in a book of 1,100,000 rows in 100,000 pages: `python -m benchmarks verify proof`.
 
 verify: `verify_ledger` beside only reading the same rows through the driver; `python -m ledger verify` on the export.
 proof: the proof of one order, made and checked. `--rows N` makes the book smaller.
@@ -7,15 +7,16 @@ proof: the proof of one order, made and checked. `--rows N` makes the book small
 import argparse
 import multiprocessing
 import random
-import resource
+import secrets
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,33 +33,39 @@ from portfolio import models
 from portfolio.ids import new_id, new_ids
 from portfolio.proof import leaving, sealer
 from portfolio.proof.verification import verify as verify_book
-from portfolio.sync import bulk, instruments, record
+from portfolio.sync import bulk, evidence, instruments, record
 
-from .sync import make_accounts
+from .evening import memory_mb
+from .sync import make_accounts, timed
 
-ROUNDS, ORDERS_A_PAGE, ACCOUNTS, PROOFS = 3, 5, 100, 25
+ROUNDS, ORDERS_A_PAGE, ACCOUNTS, PROOFS, CHECKPOINTS = 3, 5, 100, 25, 100
+ROWS_A_PAGE = 2 * ORDERS_A_PAGE + 1
+PLAIN_BYTES, BODY_BYTES = 30_000, 1_500  # a list of orders in the workload; compressed and encrypted
 NOW = datetime(2026, 10, 5, 10, 35, tzinfo=UTC)
 LIMITS = {"postgresql": 4, "sqlite": 6}
 
 
 def fill(rows: int) -> None:
-    """Ten rows a page: orders, each with a quantity change. Sealed, placed and signed as the sync does it."""
+    """Eleven rows a page: a reply, and orders, each with a quantity change. Sealed, placed and signed as the sync does
+    it, with a hundred checkpoints."""
     accounts = make_accounts(ACCOUNTS)
     heads = {str(head.account_id): str(head.pk) for head in models.AccountHead.objects.exclude(account=None)}
     listing = Listing("INE002A01018", "RELIANCE")
     instrument = instruments.resolve([listing], NOW.date())[listing]
     ends = {str(account.pk): (0, FIRST_PREVIOUS) for account in accounts}
-    for first in range(0, rows // 10, 1_000):
-        written = [
-            _page(str(accounts[n % ACCOUNTS].pk), heads, ends, n, instrument) for n in range(first, first + 1_000)
-        ]
+    pages = rows // ROWS_A_PAGE
+    step = max(1, pages // CHECKPOINTS)
+    for first in range(0, pages, step):
+        written = [_page(str(accounts[n % ACCOUNTS].pk), heads, ends, n, instrument)
+                   for n in range(first, min(first + step, pages))]  # fmt: skip
         bulk.insert(canonical.SYNC_BATCH, [header for header, *_ in written])
-        bulk.insert(bulk.with_leaf(canonical.ORDER), [row for _, orders, _, _ in written for row in orders])
-        bulk.insert(bulk.with_leaf(canonical.QUANTITY_CHANGE), [row for _, _, moves, _ in written for row in moves])
+        for table in (canonical.RAW_REPLY, canonical.ORDER, canonical.QUANTITY_CHANGE):
+            bulk.insert(bulk.with_leaf(table), [row for _, made, *_ in written for row in made[table.name]])
+        bulk.insert(evidence.RAW_BODY, [body for *_, body, _ in written])
         bulk.insert(record.PAGE_ROW, [sealed for *_, sealed in written])
-    for account_id, (number, hash_) in ends.items():
-        models.AccountHead.objects.filter(account__pk=account_id).update(page_number=number, page_hash=hash_)
-    sealer.checkpoint(NOW)
+        for account_id, (number, hash_) in ends.items():
+            models.AccountHead.objects.filter(account__pk=account_id).update(page_number=number, page_hash=hash_)
+        sealer.checkpoint(NOW)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     connections.close_all()
@@ -71,9 +78,18 @@ def _page(account: str, heads: dict[str, str], ends: dict[str, tuple[int, bytes]
     header = render(
         canonical.SYNC_BATCH, (batch, account, "DAILY_PORTFOLIO", day, "COMPLETED", NOW, NOW, *zeros, "[]", "{}")
     )
-    orders: list[Any] = []
-    moves: list[Any] = []
+    made: dict[str, list[Any]] = defaultdict(list)
     entries = []
+
+    def write(table: canonical.Schema, values: tuple[Any, ...]) -> None:
+        rendered = render(table, values)
+        leaf = canonical.leaf(table, rendered)
+        made[table.name].append([*rendered, leaf.hex()])
+        entries.append(Entry(table.name, values[0], leaf))
+
+    reply, ciphertext = new_id(), secrets.token_bytes(BODY_BYTES)
+    digest = sha256(ciphertext).digest()
+    write(canonical.RAW_REPLY, (reply, account, "GET /orders", 200, NOW, digest, digest, PLAIN_BYTES, NOW, batch))
     for row, (order_id, move_id) in enumerate(zip(new_ids(ORDERS_A_PAGE), new_ids(ORDERS_A_PAGE), strict=True)):
         values = (
             order_id, account, f"GMK{number:07d}{row}", day, 1, False, instrument, "INE002A01018", "RELIANCE", "NSE",
@@ -84,28 +100,20 @@ def _page(account: str, heads: dict[str, str], ends: dict[str, tuple[int, bytes]
             move_id, account, order_id, "INE002A01018", "RELIANCE", "NSE", "QUANTITY_ADDED", 0, 10, 10, 250 + row,
             "ORDER_FILLED", NOW, batch,
         )  # fmt: skip
-        for table, given, rows in ((canonical.ORDER, values, orders), (canonical.QUANTITY_CHANGE, moved, moves)):
-            rendered = render(table, given)
-            leaf = canonical.leaf(table, rendered)
-            rows.append([*rendered, leaf.hex()])
-            entries.append(Entry(table.name, given[0], leaf))
+        write(canonical.ORDER, values)
+        write(canonical.QUANTITY_CHANGE, moved)
     before, previous = ends[account]
     sealed = page.seal(heads[account], before + 1, entries, page.header_digest(header), previous)
     ends[account] = sealed.number, sealed.hash
-    return header, orders, moves, record.page_row(sealed, batch)
-
-
-def timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    return header, made, [reply, ciphertext.hex()], record.page_row(sealed, batch)
 
 
 def only_read() -> None:
     """The same columns, through the driver alone."""
-    for table in canonical.BOOK.values():
-        columns = ", ".join(f'"{column}"' for column in (*table.columns, "leaf"))
-        statement = f"SELECT {columns} FROM {table.name}"
+    wanted = {table.name: [f'"{column}"' for column in (*table.columns, "leaf")] for table in canonical.BOOK.values()}
+    wanted["raw_bodies"] = ["reply_id", "ciphertext"]
+    for table, columns in wanted.items():
+        statement = f"SELECT {', '.join(columns)} FROM {table}"
         if connection.vendor == "postgresql":
             with psycopg.connect(_address()) as raw:
                 _drain(raw.cursor("only_read"), statement)
@@ -127,7 +135,7 @@ def _drain(cursor: Any, statement: str) -> None:
 
 def main(what: str) -> None:
     rows = argparse.ArgumentParser()
-    rows.add_argument("--rows", type=int, default=1_000_000)
+    rows.add_argument("--rows", type=int, default=1_100_000)
     count = rows.parse_known_args()[0].rows
     connections.close_all()
     filling = multiprocessing.get_context("fork").Process(target=fill, args=(count,))  # its memory is not ours
@@ -141,12 +149,12 @@ def _verify(count: int) -> None:
     for _ in range(ROUNDS):
         reads.append(timed(only_read))
         verifications.append(timed(lambda: _clean(verify_book().findings)))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ratio = statistics.median(v / r for v, r in zip(verifications, reads, strict=True))
     print(
-        f"{vendor}: verify_ledger on {count:,} rows in {count // 10:,} pages {statistics.median(verifications):.1f} s, "
+        f"{vendor}: verify_ledger on {count:,} rows in {count // ROWS_A_PAGE:,} pages "
+        f"{statistics.median(verifications):.1f} s, "
         f"only reading them {statistics.median(reads):.1f} s: {ratio:.2f}x (at most {LIMITS[vendor]}x), "
-        f"{memory:.0f} MB (under 300)"
+        f"{memory_mb():.0f} MB (under 300)"
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "book.jsonl"
@@ -171,7 +179,7 @@ def _proof(count: int) -> None:
     chance = random.Random(1)
     made, checked, sizes = [], [], []
     for _ in range(PROOFS):
-        order = f"GMK{chance.randrange(count // 10):07d}{chance.randrange(ORDERS_A_PAGE)}"
+        order = f"GMK{chance.randrange(count // ROWS_A_PAGE):07d}{chance.randrange(ORDERS_A_PAGE)}"
         began = time.perf_counter()
         proof = _made(order)
         made.append(time.perf_counter() - began)
@@ -179,7 +187,7 @@ def _proof(count: int) -> None:
         checked.append(timed(lambda proof=proof: _clean(verify.check(BytesIO(proof)).findings)))  # type: ignore[misc]
         sizes.append(len(proof))
     print(
-        f"{connection.vendor}: proof of one order of {count:,} rows in {count // 10:,} pages: made in "
+        f"{connection.vendor}: proof of one order of {count:,} rows in {count // ROWS_A_PAGE:,} pages: made in "
         f"{1000 * statistics.median(made):.1f} ms (under 50), {max(sizes):,} bytes a version (at most 4,096), "
         f"checked in {1000 * statistics.median(checked):.1f} ms (under 20)"
     )

@@ -13,7 +13,16 @@ from portfolio import book
 from portfolio.book import Moment
 from portfolio.corrections import Author, BadCorrection, correct_order, revise, void
 from portfolio.keys import CannotDecrypt
-from portfolio.models import AccountHead, Act, BrokerAccount, LedgerPage, OrderQuantityChange, SyncBatch, Transaction
+from portfolio.models import (
+    AccountHead,
+    AccountKey,
+    Act,
+    BrokerAccount,
+    LedgerPage,
+    OrderQuantityChange,
+    SyncBatch,
+    Transaction,
+)
 from portfolio.sync.amend import words_of
 from portfolio.sync.capture import Memory, Seen
 from tests import build
@@ -205,7 +214,7 @@ def test_the_command_refuses_in_words(account: BrokerAccount) -> None:
 
 
 def test_nobody_writes_about_a_person_whose_key_is_gone(account: BrokerAccount) -> None:
-    account.key.wrapped = b""
+    AccountKey.objects.filter(account=account).update(wrapped=b"")
     with pytest.raises(CannotDecrypt):
         void(account, source_id(), ASHA)
 

@@ -164,6 +164,19 @@ def test_any_changed_byte_of_an_export_is_found() -> None:
     assert unseen == []
 
 
+def test_any_changed_byte_of_what_ends_a_page_is_found() -> None:
+    a_signed_book()
+    content = exported()
+    begins = content.index(b'["leaves"')
+    ends = content.index(b"\n", begins) + 1
+
+    unseen = [
+        at for at in range(begins, ends) if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    ]
+
+    assert unseen == []
+
+
 def _passes(content: bytes) -> bool:
     try:
         return not checked(content, *kept_notes()).findings

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Max, Min, Q
 
+from ledger.checkpoint import Note
 from ledger.normalise import IST
 
 from . import accounts, clock
@@ -27,6 +28,8 @@ from .models import (
     SyncSlot,
     User,
 )
+from .proof import sealer
+from .proof.verification import Verified, verify
 from .schedule import amendments, calendar
 from .schedule.tick import tick
 from .seeds import EVENING
@@ -92,6 +95,10 @@ class Demo:
         for day in islice(to_come, count):
             number = len(self._days_until(day))
             yield Day(number, day, self._take(day, number))
+
+    def verified(self) -> tuple[Note, Verified]:
+        """The checkpoint of all that is there by now, and what working the whole book out again found."""
+        return sealer.checkpoint(self.now), verify()
 
     def _take(self, day: date, number: int) -> list[Result]:
         now = self.now

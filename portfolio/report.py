@@ -7,13 +7,16 @@ from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
+from textwrap import indent
 from typing import Any, Protocol
 
 from ledger.canonical import SYNC_BATCH
+from ledger.checkpoint import Note
 from ledger.normalise import IST
 
 from . import asked, book, clock
 from .models import BrokerAccount, PortfolioSnapshot
+from .proof.verification import Verified
 from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
 from .sync.questions import OpenQuestion, open_questions
 from .sync.record import Result
@@ -78,6 +81,15 @@ def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
         ],
         "snapshot": {name: getattr(snapshot, name) for name in SNAPSHOT_COLUMNS} if snapshot else None,
     }
+
+
+def verified_values(found: Verified) -> dict[str, Any]:
+    return {**vars(found), "findings": [finding._asdict() for finding in found.findings]}
+
+
+def book_values(found: Verified, note: Note) -> dict[str, Any]:
+    """The whole book: what verifying it found, and the checkpoint of it."""
+    return {**verified_values(found), "checkpoint": str(note)}
 
 
 def as_json(values: object) -> str:
@@ -182,6 +194,21 @@ def _write_questions(out: Out, questions: Sequence[OpenQuestion]) -> None:
         out.write("  Open questions: these moved, nothing in the book says why, and this is what they look like\n")
     for line in asked.lines(questions, clock.today(), is_short=True):
         out.write(f"  {line}\n")
+
+
+def verified_text(found: Verified) -> str:
+    lines = [f"  {finding}" for finding in found.findings]
+    looked = f"{counted(found.rows, 'row')}, {counted(found.pages, 'page')}, {counted(found.checkpoints, 'checkpoint')}"
+    above = f"The last checkpoint covers {counted(found.last_checkpoint, 'page')}; {found.above} lie above it."
+    result = f"{len(lines)} of it not as it was sealed:" if lines else "all as it was sealed."
+    return "\n".join([f"{looked}: {result}", *lines, above])
+
+
+def write_book(out: Out, found: Verified, note: Note) -> None:
+    """What verifying the whole book found, and the checkpoint that whoever reads this can keep."""
+    out.write("\nThe book, worked out anew from its rows\n" + indent(verified_text(found), "  ") + "\n")
+    out.write("  Its checkpoint: kept where nobody can write this database, it shows whatever is changed from now on\n")
+    out.write(indent(str(note), "    ", lambda line: True))
 
 
 def write_story(out: Out, story: Story) -> None:

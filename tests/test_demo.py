@@ -17,6 +17,7 @@ from portfolio import demo
 from portfolio.models import (
     AccountHead,
     BrokerAccount,
+    Checkpoint,
     LedgerPage,
     OrderVersion,
     Portfolio,
@@ -30,6 +31,7 @@ from portfolio.schedule import calendar
 from portfolio.schedule.tick import tick
 from portfolio.triggers.registry import REGISTRY
 from tests import build
+from tests.proof import tampering
 from tests.test_commands import run
 
 pytestmark = pytest.mark.database
@@ -158,6 +160,27 @@ def test_the_text_has_a_line_a_day_and_a_part_for_each_account() -> None:
     assert lines[-4].split() == ["GROWW", "Trading", ".", "-", "-", "-", "#", *["-"] * 8]
     (told,) = [line for line in lines if line.startswith("    SBIN          BUY")]
     assert told.split(" -> ")[0].endswith("05 Oct 10:50 partially filled 40/100 at 780.00")
+
+
+def test_the_report_verifies_the_book_and_prints_its_checkpoint() -> None:
+    code, document = days(1)
+    sealed = document["book"]
+    pages = LedgerPage.objects.count()
+    assert (code, sealed["findings"], sealed["pages"], sealed["last_checkpoint"]) == (0, [], pages, pages)
+    assert sealed["checkpoint"] == Checkpoint.objects.get(size=pages).note
+    _, out, _ = run("demo", "--once", "--days", 1)
+    (looked,) = [line for line in out.splitlines() if line.endswith("all as it was sealed.")]
+    note = Checkpoint.objects.get(size=LedgerPage.objects.count()).note
+    assert looked.split(" rows, ")[1].startswith(f"{LedgerPage.objects.count()} pages, ")
+    assert "".join(f"    {line}\n" for line in note.splitlines()) in out
+
+
+def test_a_book_that_is_not_as_it_was_sealed_gives_exit_code_1() -> None:
+    days(1)
+    with tampering.unguarded():
+        tampering.run("UPDATE portfolio_snapshots SET holdings_count = holdings_count + 1")
+    code, document = days(1)
+    assert (code, {finding["table"] for finding in document["book"]["findings"]}) == (1, {"portfolio_snapshots"})
 
 
 def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:

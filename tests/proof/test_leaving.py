@@ -170,9 +170,7 @@ def test_any_changed_byte_of_what_ends_a_page_is_found() -> None:
     begins = content.index(b'["leaves"')
     ends = content.index(b"\n", begins) + 1
 
-    unseen = [
-        at for at in range(begins, ends) if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-    ]
+    unseen = [at for at in range(begins, ends) if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])]
 
     assert unseen == []
 

@@ -12,6 +12,7 @@ from ... import demo, grid, report, startup, story
 from ...clock import ClockError
 from ...demo import Day, Demo
 from ...keys import KeyTrouble
+from ...proof import sealer
 from ...schedule.coverage import Row, cover
 from ...simulated import CannotRun
 
@@ -19,8 +20,8 @@ from ...simulated import CannotRun
 class Command(BaseCommand):
     help = (
         "Try Khata with a simulated Groww and Zerodha: thirty trading days on the first run, the next one on each run "
-        "after that. Exit code 0: all went as the story has it, with the one login that its owner forgets; 1: "
-        "something else did not complete; 2: it cannot run here."
+        "after that; then all of the book is verified. Exit code 0: all went as the story has it, with the one login "
+        "that its owner forgets; 1: something else did not complete, or is not as it was sealed; 2: it cannot run here."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,34 +36,40 @@ class Command(BaseCommand):
             with demo.opened() as opened:
                 if not options["json"]:
                     self.stdout.write(INTRODUCTION)
-                days = self._take(opened, options["days"] or opened.days_left, options["json"])
+                is_well = self._take(opened, options["days"] or opened.days_left, options["json"])
                 while asks and input("\nEnter: the next trading day. q: the end. ").strip().lower() != "q":
-                    days += self._take(opened, 1, False)
-        except (CannotRun, startup.NotReady, KeyTrouble, ClockError) as error:
+                    is_well = self._take(opened, 1, False) and is_well
+        except sealer.Refused as error:
+            raise CommandError(str(error), returncode=1) from None
+        except (CannotRun, startup.NotReady, KeyTrouble, ClockError, sealer.Busy) as error:
             raise CommandError(str(error), returncode=2) from None
         except (EOFError, KeyboardInterrupt):
             raise CommandError("stopped; run it again to go on from here", returncode=1) from None
-        if not all(day.is_as_told for day in days):
+        if not is_well:
             sys.exit(1)
 
-    def _take(self, opened: Demo, count: int, is_json: bool) -> list[Day]:
-        """So many days, then what the book has of them."""
+    def _take(self, opened: Demo, count: int, is_json: bool) -> bool:
+        """So many days, then what the book has of them. Whether all went as told, and is as it was sealed."""
         since = opened.now
         days = list(opened.days(count)) if is_json else self._shown(opened, count)
         stories = [(account, story.of(account, since)) for account in opened.accounts]
+        note, found = opened.verified()
+        is_well = all(day.is_as_told for day in days) and not found.findings
         if is_json:
             told = [report.account_values(account, its_story) for account, its_story in stories]
             covered = grid.values(_covered(opened, days[0].day, days[-1].day))
             values = [report.day_values(*day) for day in days]
-            self.stdout.write(report.as_json({"days": values, "accounts": told, "coverage": covered}))
-            return days
+            sealed = report.book_values(found, note)
+            self.stdout.write(report.as_json({"days": values, "accounts": told, "book": sealed, "coverage": covered}))
+            return is_well
         for account, its_story in stories:
             self.stdout.write(f"\n{account}, client {account.account_id}\n")
             report.write_story(self.stdout, its_story)
             report.write_account(self.stdout, account)
+        report.write_book(self.stdout, found, note)
         for month, _ in groupby(days, lambda day: day.day.replace(day=1)):
             self.stdout.write("\n" + grid.text(_covered(opened, month, _last_of(month))))
-        return days
+        return is_well
 
     def _shown(self, opened: Demo, count: int) -> list[Day]:
         """Takes the days, with a line for each as soon as it is recorded."""

@@ -12,8 +12,8 @@ from django.db import transaction
 
 from ... import clock, startup
 from ...clock import ClockError
-from ...proof.verification import Verified, verify
-from ...report import as_json, counted
+from ...proof.verification import verify
+from ...report import as_json, verified_text, verified_values
 from ...sync import emit
 from ..arguments import a_day
 from ..reading import head_of, kept_in
@@ -48,12 +48,12 @@ class Command(BaseCommand):
         account = head_of(options["account"]) if options["account"] else None
         self._told_at = time.monotonic()
         found = verify(kept, account, options["since"], self._progress)
-        findings = [finding._asdict() for finding in found.findings]
-        values = {**vars(found), "findings": findings}
+        values = verified_values(found)
+        findings = values["findings"]
         with transaction.atomic(durable=True):
             told = {**values, "findings": findings[:TOLD], "found": len(findings)}
             emit.tell_installation("ledger.verified" if not findings else "ledger.tampered", told, now)
-        self.stdout.write(as_json(values) if options["json"] else _text(found))
+        self.stdout.write(as_json(values) if options["json"] else verified_text(found))
         if findings:
             sys.exit(1)
 
@@ -61,11 +61,3 @@ class Command(BaseCommand):
         if time.monotonic() - self._told_at >= PROGRESS_SECONDS:
             self._told_at = time.monotonic()
             self.stderr.write(f"{done:,} of {total:,} rows")
-
-
-def _text(found: Verified) -> str:
-    lines = [f"  {finding}" for finding in found.findings]
-    looked = f"{counted(found.rows, 'row')}, {counted(found.pages, 'page')}, {counted(found.checkpoints, 'checkpoint')}"
-    above = f"The last checkpoint covers {counted(found.last_checkpoint, 'page')}; {found.above} lie above it."
-    result = f"{len(lines)} of it not as it was sealed:" if lines else "all as it was sealed."
-    return "\n".join([f"{looked}: {result}", *lines, above])

@@ -31,6 +31,7 @@ MINUTE: Final = timedelta(minutes=1)
 DOWN: Final = Patience(MINUTE, 30 * MINUTE)  # it comes back, and nobody knows when
 DOUBTFUL: Final = Patience(5 * MINUTE, 60 * MINUTE)  # perhaps the same again
 LEFT_ALONE: Final = "left_alone"  # not asked: the broker wants a pause, or failed for account after account
+NOT_ASKED: Final = "not_asked"  # since what it is asked with did not come
 IS_DOWN: Final = frozenset({"rate_limited", "broker_unavailable", "timed_out", LEFT_ALONE})
 NEEDS_A_PERSON: Final = frozenset(
     {"login_required", "wrong_account", "no_credentials", "credential_error", "unknown_broker", "forbidden_request"}

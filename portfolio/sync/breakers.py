@@ -31,12 +31,13 @@ PAUSED = schema("account_heads", 1, "id:uuid pause_until:instant")
 
 
 def paused(captures: Iterable[Capture]) -> list[Rendered]:
-    """The heads of those accounts that their broker wants to be asked for no more before a certain moment."""
+    """The heads of those accounts that their broker wants to be asked for no more before a certain moment. What was not
+    asked at all learnt of none; what it waits for may be the broker's, and no matter of the account."""
     now = clock.now()
     return [
         render(PAUSED, (capture.head_id, now + timedelta(seconds=capture.retry_after)))
         for capture in captures
-        if capture.retry_after
+        if capture.retry_after and not capture.is_left_alone
     ]
 
 

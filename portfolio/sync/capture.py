@@ -14,6 +14,7 @@ import msgspec
 from ledger.entries import Order, SetAside
 from ledger.normalise import REMARK_LIMIT, scrubbed
 from ledger.page import Entry
+from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..keys import EvidenceKey
 from ..triggers.base import Answer, Reply
@@ -205,6 +206,12 @@ class Capture:
     def entries(self, section: str) -> Sequence[Any]:
         found = self.sections.get(section)
         return found.entries if found else ()
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Nothing was asked: of this account nothing new is known, nor of its broker."""
+        kinds = {problem.kind for problem in self.problems}
+        return not self.replies and LEFT_ALONE in kinds and kinds <= {LEFT_ALONE, NOT_ASKED}
 
     @property
     def is_quiet(self) -> bool:

@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from ledger.entries import Holding, Listing, Order, Position
+from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..triggers.base import (
     Answer,
     BaseTrigger,
     BrokerUnavailable,
     ForbiddenRequest,
+    LeftAlone,
     LoginRequired,
     NotPermitted,
     RateLimited,
@@ -37,6 +39,7 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     LoginRequired: ("login_required", "log in at the broker, then run the sync again"),
     WrongAccount: ("wrong_account", "nothing was taken; connect the account again with its own credentials"),
     RateLimited: ("rate_limited", _LATER),
+    LeftAlone: (LEFT_ALONE, _LATER),  # before what it is a kind of
     BrokerUnavailable: ("broker_unavailable", _LATER),
     UnexpectedReply: ("unexpected_reply", "the answer is kept; report it, and try again later"),
     NotPermitted: (
@@ -133,7 +136,7 @@ class _Run:
             self.capture.absent.add(section)
             return None
         if ORDERS not in self.capture.answers:
-            self.capture.blame(section, "not_asked", f"the orders did not come, so {what} were not asked", _LATER)
+            self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _LATER)
             return None
         return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
 

@@ -18,7 +18,6 @@ from django.db import transaction
 from ledger import canonical, page
 from ledger.canonical import Rendered, Schema, render
 from ledger.page import FIRST_PREVIOUS, Page
-from ledger.retries import LEFT_ALONE
 
 from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
@@ -151,7 +150,7 @@ def _asked(capture: Capture) -> dict[str, list[int]]:
 def _account_state(made: Decision, status: str, now: datetime) -> Rendered | None:
     """The account's live state when it changes, with one event a change, not one a try."""
     kinds = {problem.kind: problem.message for problem in made.capture.problems}
-    if LEFT_ALONE in kinds:  # nothing was asked, so nothing is known
+    if made.capture.is_left_alone:
         return None
     if "login_required" in kinds:
         state, reason, event = BrokerAccount.State.NEEDS_LOGIN, kinds["login_required"], "account.login_required"

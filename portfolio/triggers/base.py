@@ -12,16 +12,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from ledger.entries import Listing, Order, SetAside
+
+LONGEST_ASKED: Final = 6 * 3600.0  # seconds; more is a slip of the broker's, and would cost whole days
 
 
 class TriggerError(Exception):
     """What went wrong at a broker. The class says what happens next; the message says what a person can do."""
 
     is_retryable: ClassVar[bool] = False
-    retry_after: float | None = None  # seconds that the broker asked for; None when it did not say
+    _asked: float | None = None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the broker asked for; None when it did not say. At most six hours, whoever read them: who asks
+        for more is tried again then, and may ask again."""
+        return self._asked
+
+    @retry_after.setter
+    def retry_after(self, seconds: float | None) -> None:
+        self._asked = None if seconds is None else max(0.0, min(LONGEST_ASKED, seconds))
 
 
 class LoginRequired(TriggerError):
@@ -42,6 +54,10 @@ class BrokerUnavailable(TriggerError):
     """The broker, or the way to it, is down. Retried."""
 
     is_retryable = True
+
+
+class LeftAlone(BrokerUnavailable):
+    """Nothing was asked, since the broker failed for others a moment ago. Says nothing new of it. Retried."""
 
 
 class UnexpectedReply(TriggerError):
@@ -260,6 +276,7 @@ __all__ = [
     "Endpoint",
     "ForbiddenRequest",
     "HttpClient",
+    "LeftAlone",
     "Listing",
     "LoginMethod",
     "LoginRequired",

@@ -19,7 +19,16 @@ from urllib.parse import quote_plus, urlsplit
 import aiohttp
 from yarl import URL
 
-from .base import BaseTrigger, BrokerUnavailable, ForbiddenRequest, RateLimited, Reply, TriggerError, UnexpectedReply
+from .base import (
+    BaseTrigger,
+    BrokerUnavailable,
+    ForbiddenRequest,
+    LeftAlone,
+    RateLimited,
+    Reply,
+    TriggerError,
+    UnexpectedReply,
+)
 from .decode import is_deeper_than
 from .limits import Doors, Limiter, Limits, Sleep, Timer, retry_after
 from .permits import Permits, checked_address
@@ -181,11 +190,13 @@ class Client:
         return Call(method, self._base + request, f"{method} {request}", family, byte_limit=limit, **rest)
 
     async def _ask(self, call: Call) -> Reply:
-        """The reply, after as many attempts as make sense. Only a GET is asked twice: a POST may have counted."""
+        """The reply, after as many attempts as make sense. Only a GET is asked twice: a POST may have counted.
+
+        A broker that failed and was then left alone is told with its failure."""
         transport, limiter = self._transport, self._limiter(call)
         ends = transport.timer() + transport.patience
         attempts_left = transport.attempts if call.method == "GET" else 1
-        longest = FIRST_PAUSE
+        longest, failed = FIRST_PAUSE, None
         while True:
             if transport.timer() + limiter.held() > ends:
                 raise RateLimited("the broker asked for a pause that is not over", limiter.held())
@@ -193,11 +204,12 @@ class Client:
                 return await self._attempt(call)
             except TriggerError as error:
                 attempts_left -= 1
+                failed = failed if failed and isinstance(error, LeftAlone) else error
                 pause = self._pause(error, longest)
                 if isinstance(error, RateLimited) or error.retry_after is not None:
                     limiter.hold(pause)
                 if not error.is_retryable or not attempts_left or transport.timer() + pause > ends:
-                    raise
+                    raise failed from None
             longest = min(longest * 2, LONGEST_PAUSE)
             await transport.sleep(pause)
 

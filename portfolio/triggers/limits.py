@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from .base import BaseTrigger, BrokerUnavailable, Rate
+from .base import BaseTrigger, LeftAlone, Rate
 
 Timer = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
-LONGEST_ASKED: Final = 6 * 3600.0  # seconds; more is a slip of the broker's, and would cost whole days
 SLACK: Final = 0.25  # seconds added to every window: what is sent apart may arrive closer together
 
 
@@ -122,7 +121,7 @@ class Breaker:
             return
         now = self._timer()
         if now < self._closed_until:
-            raise BrokerUnavailable(f"the broker failed {self._failed} times in a row and is left alone for a moment")
+            raise LeftAlone(f"the broker failed {self._failed} times in a row and is left alone for a moment")
         self._closed_until = now + self._pause  # this caller tries; the others wait for what it finds
 
     def saw(self, *, is_down: bool) -> None:
@@ -180,14 +179,7 @@ OF_THIS_PROCESS: Final = Limits()
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a broker asks to be left alone, said as seconds or as a date; None when it does not say.
-
-    At most six hours: who asks for more is tried again then, and may ask again."""
-    asked = _asked(headers, now)
-    return None if asked is None else min(asked, LONGEST_ASKED)
-
-
-def _asked(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a broker asks to be left alone, said as seconds or as a date; None when it does not say."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)

@@ -10,7 +10,7 @@ from portfolio.models import AccountHead, BrokerAccount, BrokerType, Event, Sync
 from portfolio.schedule.coverage import cover
 from portfolio.schedule.tick import tick
 from portfolio.sync import breakers
-from portfolio.triggers.base import BrokerUnavailable, LoginRequired, RateLimited
+from portfolio.triggers.base import BrokerUnavailable, LeftAlone, LoginRequired, RateLimited
 from tests import build
 from tests.schedule.evening import At, batches, results, tick_at
 from tests.schedule.test_coverage import MONDAY
@@ -123,6 +123,26 @@ def test_an_account_that_needs_its_owner_is_not_what_a_broker_is_tried_with(
     assert tick_at(at, "2026-10-05 16:30") == [0]
 
 
+def test_accounts_that_this_process_did_not_ask_for_say_nothing_of_their_broker_nor_of_themselves(
+    accounts: list[BrokerAccount], broker: Broker, at: At
+) -> None:
+    broker.says = {"holdings": LeftAlone("the broker failed 20 times in a row and is left alone for a moment")}
+    at("2026-10-05 16:00")
+    assert tick() == 8
+    assert BrokerType.objects.get(pk="SCRIPTED").failed_accounts == "[]"
+    assert set(BrokerAccount.objects.values_list("state", flat=True)) == {"active"}
+    assert SyncSlot.objects.filter(result=None, attempts=1, next_attempt_at__lte=india("2026-10-05 16:02")).count() == 8
+
+
+def test_one_that_was_asked_in_vain_fails_though_the_rest_of_it_was_left_alone(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": BrokerUnavailable("503"), "positions": LeftAlone("left alone for a moment")}
+    tick_at(at, "2026-10-05 16:00")
+    account.refresh_from_db()
+    failed = BrokerType.objects.get(pk="SCRIPTED").failed_accounts
+    assert (account.state, failed) == ("failing", f'["{account.pk}"]')
+
+
 def test_other_brokers_go_on(accounts: list[BrokerAccount], at: At) -> None:
     other = build.an_account("SAMPLE")
     assert tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00") == [9, 2]
@@ -150,6 +170,7 @@ def test_a_sync_that_somebody_asks_for_is_not_made_either(
     (result,) = build.synced(accounts[0])
     (problem,) = result.capture.problems
     assert (broker.asked, result.status, problem.kind) == ([], "FAILED", "left_alone")
+    assert AccountHead.objects.get(account=accounts[0]).pause_until is None  # it is the broker's, not the account's
     assert problem.message == (
         "Scripted fails for one account after the other since 16:00 and is tried with one, minute after minute: 503; "
         "not before 16:01"

@@ -1,15 +1,18 @@
 """What a broker asked for outlasts a run: the next one in this process does not ask too early either. Nor does it wait
 for years."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from portfolio import clock
 from portfolio.models import AccountHead, SyncBatch
+from portfolio.triggers.base import RateLimited
 from simulators.market import Market
 from simulators.scripts import random_investor
 from tests import build
+from tests.sync.scripted import Broker
 
 pytestmark = pytest.mark.database
 
@@ -41,4 +44,12 @@ def test_a_pause_of_years_is_one_of_six_hours_and_the_batch_is_closed(asked: str
         simulator.fault("429", "/user/detail", retry_after=asked)
         (result,) = build.synced(account)
     assert (result.capture.retry_after, SyncBatch.objects.get().status) == (6 * 3600, "FAILED")
+    assert AccountHead.objects.get(account=account).pause_until == clock.now() + timedelta(hours=6)
+
+
+def test_so_is_one_that_a_trigger_tells_by_itself(broker: Broker, at: Callable[[str], None]) -> None:
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 16:05")
+    broker.says = {"holdings": RateLimited("come back in years", 1e12)}
+    build.synced(account)
     assert AccountHead.objects.get(account=account).pause_until == clock.now() + timedelta(hours=6)

@@ -13,6 +13,7 @@ from portfolio.triggers.base import (
     BrokerUnavailable,
     Endpoint,
     ForbiddenRequest,
+    LeftAlone,
     LoginRequired,
     NotPermitted,
     Rate,
@@ -495,12 +496,35 @@ def test_after_many_failures_of_a_broker_no_account_asks_it_for_a_while() -> Non
             for number in range(20):
                 with pytest.raises(BrokerUnavailable):
                     await a_client(transport, broker.url, account=str(number)).get("/things")
-            with pytest.raises(BrokerUnavailable) as caught:
+            with pytest.raises(LeftAlone) as caught:
                 await a_client(transport, broker.url, account="another").get("/things")
             return len(broker.asked), str(caught.value)
 
     asked, words = asyncio.run(go())
     assert (asked, "left alone for a moment" in words) == (20, True)
+
+
+def test_an_account_that_was_asked_is_told_how_the_broker_failed_and_not_that_it_is_left_alone() -> None:
+    async def go() -> tuple[int, TriggerError]:
+        async with a_broker(in_turn(status(500))) as broker, a_transport(attempts=3) as transport:
+            for number in range(7):  # the last one is left alone after two attempts
+                with pytest.raises(BrokerUnavailable) as caught:
+                    await a_client(transport, broker.url, account=str(number)).get("/things")
+            return len(broker.asked), caught.value
+
+    asked, error = asyncio.run(go())
+    assert (asked, type(error), str(error)) == (
+        20, BrokerUnavailable, "GET /things: the broker answered 500, it is down or under maintenance",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [1e12, float("inf"), float("nan")])
+def test_a_pause_that_a_trigger_reads_from_a_body_is_no_longer_than_one_from_a_header(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlainTrigger, "classify", lambda reply: RateLimited("come back in years", seconds))
+    error, _, asked = asked_once(in_turn("{}"))
+    assert (type(error), error.retry_after, len(asked)) == (RateLimited, 6 * 3600, 1)
 
 
 # How often, and how many at once

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portfolio.triggers.base import BaseTrigger, BrokerUnavailable, Rate
+from portfolio.triggers.base import BaseTrigger, LeftAlone, Rate
 from portfolio.triggers.groww import GrowwTrigger
 from portfolio.triggers.limits import SLACK, Breaker, Doors, Limiter, Limits
 from portfolio.triggers.zerodha import ZerodhaTrigger
@@ -74,11 +74,11 @@ def test_a_broker_that_failed_often_is_left_alone_and_then_tried_by_one_caller()
     for _ in range(3):
         breaker.check()
         breaker.saw(is_down=True)
-    with pytest.raises(BrokerUnavailable, match="3 times in a row"):
+    with pytest.raises(LeftAlone, match="3 times in a row"):
         breaker.check()
     time.now += 10
     breaker.check()
-    with pytest.raises(BrokerUnavailable):
+    with pytest.raises(LeftAlone):
         breaker.check()
     breaker.saw(is_down=False)
     breaker.check()

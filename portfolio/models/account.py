@@ -12,7 +12,8 @@ from .people import Portfolio, User
 class BrokerType(models.Model):
     """A broker that Khata knows; `code` is what triggers register under.
 
-    `instruments_asked_at`, `instruments_taken_at`: when its instrument file was last asked for, and last taken whole.
+    `instruments_taken_at`: when its instrument file was last taken whole. `instruments_asked_at`: it is not asked for
+    within an hour of this; see `sync.master`.
     While `failing_since` is set, no account of it is asked before `probe_at`, and then one: see `ledger.breaker`.
     `failed_accounts` is a JSON list of those that failed one after the other.
     """

@@ -30,6 +30,7 @@ from .fetch import called
 logger = logging.getLogger(__name__)
 
 TRIED_AGAIN_AFTER = timedelta(hours=1)
+AT_WORK = timedelta(minutes=5)  # who has not taken it by then was killed, and another may
 DEADLINE_SECONDS = 60.0  # the file is large, and the accounts wait for it
 AT_ONCE = 5_000  # lines a transaction: others wait for it
 
@@ -54,8 +55,10 @@ def refresh(accounts: QuerySet[BrokerAccount]) -> None:
                 fetch(code)
             except TriggerError as error:
                 logger.warning("the instruments of %s were not taken, accounts go on without: %s", code, error)
+                _put_off(code)
             except Exception:
                 logger.exception("the instruments of %s were not taken, accounts go on without", code)
+                _put_off(code)
 
 
 def offers(code: str) -> bool:
@@ -142,5 +145,10 @@ def _is_due(now: datetime) -> Q:
 
 
 def _claimed(code: str, now: datetime) -> bool:
-    """Of several runs at once, one asks."""
-    return bool(BrokerType.objects.filter(_is_due(now), pk=code).update(instruments_asked_at=now))
+    """Of several runs at once, one asks. The others wait as long as that takes, and no hour."""
+    free_again = now + AT_WORK - TRIED_AGAIN_AFTER
+    return bool(BrokerType.objects.filter(_is_due(now), pk=code).update(instruments_asked_at=free_again))
+
+
+def _put_off(code: str) -> None:
+    BrokerType.objects.filter(pk=code).update(instruments_asked_at=clock.now())

@@ -207,6 +207,25 @@ def test_a_file_that_does_not_come_harms_no_account_and_is_asked_for_again_withi
     assert BrokerType.objects.get(pk="GROWW").instruments_taken_at is None
 
 
+def test_a_run_that_is_killed_while_it_takes_the_file_costs_minutes_and_no_hour(
+    broker: Broker, listing_broker: Callable[[Any], None], at: At
+) -> None:
+    def killed(replies: Any) -> Any:
+        raise SystemExit
+
+    account, asked = build.an_account("SCRIPTED"), []
+    listing_broker(Answer([], killed))
+    at("2026-10-05 16:05")
+    with pytest.raises(SystemExit):
+        build.synced(account)
+    listing_broker([Named("INE467B01029", "TCS")])
+    for moment in ("2026-10-05 16:06", "2026-10-05 16:10", "2026-10-05 16:11"):
+        at(moment)
+        build.synced(account)
+        asked.append(broker.asked.count(("", "instruments")))
+    assert (asked, names()) == ([1, 2, 2], [("TCS", "INE467B01029", "2026-10-05", "")])
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -17,6 +17,7 @@ from ledger.coverage import (
 )
 from ledger.normalise import IST
 
+from .models import BrokerAccount
 from .schedule.coverage import Day, Row
 
 MARKS = {
@@ -69,8 +70,15 @@ def _wanting(row: Row, day: Day) -> Iterator[str]:
 def remedy(row: Row, day: Day) -> str:
     if day.fetch_until:
         until = f"{day.fetch_until.astimezone(IST):%d %b %H:%M}"
-        return f"can still be fetched until {until} in India: manage.py sync_holdings --account {row.account.pk}"
+        command = f"manage.py {_command(row.account)} --account {row.account.pk}"
+        return f"can still be fetched until {until} in India: {command}"
     return "the broker has that day no more: orders and fills must be imported from its statement"
+
+
+def _command(account: BrokerAccount) -> str:
+    """A login syncs at once; without one a sync is in vain."""
+    needs_login = account.state == BrokerAccount.State.NEEDS_LOGIN
+    return f"connect {account.broker_id.lower()}" if needs_login else "sync_holdings"
 
 
 def values(rows: Sequence[Row]) -> dict[str, Any]:

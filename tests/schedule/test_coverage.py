@@ -12,7 +12,7 @@ from portfolio import accounts, clock
 from portfolio.ids import new_uuid
 from portfolio.models import BrokerAccount, Portfolio
 from portfolio.schedule.coverage import Day, cover
-from portfolio.triggers.base import BrokerUnavailable
+from portfolio.triggers.base import BrokerUnavailable, LoginRequired
 from tests import build
 from tests.schedule.evening import At, tick_at
 from tests.sync.scripted import Broker
@@ -72,6 +72,19 @@ def test_the_grid_has_a_mark_a_day_and_says_what_is_missing(broker: Broker, at: 
     assert lines[3].split() == ["SCRIPTED", "S1", *".---#X", *"--------"]  # a holiday and weekends, and then again
     assert out.count("\n2026-10-06  SCRIPTED S1  missed; missing: holdings, positions, orders, trades, funds\n") == 1
     assert str(account.pk) not in out
+
+
+def test_what_can_still_be_fetched_is_fetched_by_a_login_where_that_is_what_is_wanting(broker: Broker, at: At) -> None:
+    account, told = build.an_account("SCRIPTED"), []
+    for clock_time, trouble in (("16:00", BrokerUnavailable("down")), ("16:05", LoginRequired("log in"))):
+        broker.says = {"holdings": trouble}
+        tick_at(at, f"2026-10-05 {clock_time}")
+        told.append(run("--month", "2026-10")[1].splitlines()[-1].strip())
+    until = "-> can still be fetched until 06 Oct 00:00 in India:"
+    assert told == [
+        f"{until} manage.py sync_holdings --account {account.pk}",
+        f"{until} manage.py connect scripted --account {account.pk}",
+    ]
 
 
 def test_json_has_what_the_grid_has(broker: Broker, at: At) -> None:

@@ -44,7 +44,7 @@ def connect(
             defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
         )
         if is_new:
-            AccountHead.objects.create(account=account, owed_until=clock.now())
+            AccountHead.objects.create(account=account, owed_until=account.created_at)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         enable(account, "connected again")

@@ -35,10 +35,13 @@ class BrokerType(models.Model):
 
 
 class BrokerAccountQuerySet(models.QuerySet["BrokerAccount"]):
+    def askable(self) -> "BrokerAccountQuerySet":
+        """Accounts that a sync may touch: enabled, and in an active portfolio."""
+        return self.filter(portfolio__active=True).exclude(state=BrokerAccount.State.DISABLED)
+
     def to_sync(self, simulated: bool = False) -> "BrokerAccountQuerySet":
-        """Accounts that a sync may touch: enabled, and in an active portfolio. The demo's are for the demo alone."""
-        synced = self.filter(portfolio__active=True, portfolio__simulated=simulated)
-        return synced.exclude(state=BrokerAccount.State.DISABLED)
+        """The same; the demo's are for the demo alone."""
+        return self.askable().filter(portfolio__simulated=simulated)
 
 
 class BrokerAccount(Keyed):

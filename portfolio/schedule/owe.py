@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ledger.canonical import Rendered, render
 
@@ -19,7 +19,7 @@ from ..models import AccountHead, BrokerAccount, Schedule, ScheduledLook, SyncSl
 from ..sync import bulk
 from ..sync.bulk import schema
 from ..triggers.registry import needs_person
-from .plan import Look, Owed, Plan, midnight_after, owed_between
+from .plan import Look, Owed, Plan, midnight_after, owed_between, owed_since
 
 ACCOUNTS_AT_ONCE = 1000
 SLOT = schema(
@@ -31,27 +31,37 @@ SLOT = schema(
 
 
 class Follower(NamedTuple):
-    """An account whose looks are not written down yet. `is_synced` is False for one that no sync may touch,
-    `is_attended` is True where its owner has to log in every day."""
+    """An account whose looks are not written down yet. `is_new`: not one of them is; `is_synced` is False for one that
+    no sync may touch, `is_attended` is True where its owner has to log in every day."""
 
     head_id: UUID
     account_id: UUID
     owed_until: datetime
     schedule: str
+    is_new: bool
     is_synced: bool
     is_attended: bool
 
 
 def owe(now: datetime, simulated: bool = False) -> int:
     """Returns how many slots were written. Costs one query when all are there."""
+    return _owe(now, Q(account__portfolio__simulated=simulated))
+
+
+def owe_to(account_ids: Iterable[str], now: datetime) -> int:
+    """The same for these alone: a sync that nobody owed settles what is due as well, if that is written down."""
+    return _owe(now, Q(account__among=list(account_ids)))
+
+
+def _owe(now: datetime, whom: Q) -> int:
     until, count = midnight_after(now), 0
-    while _behind(until, simulated).exists():
-        count += _owe_some(until, simulated)
+    while _behind(until, whom).exists():
+        count += _owe_some(until, whom)
     return count
 
 
-def _behind(until: datetime, simulated: bool) -> QuerySet[AccountHead]:
-    return AccountHead.objects.filter(owed_until__lt=until, account__portfolio__simulated=simulated)
+def _behind(until: datetime, whom: Q) -> QuerySet[AccountHead]:
+    return AccountHead.objects.filter(whom, owed_until__lt=until)
 
 
 def read_plans() -> dict[str, Plan]:
@@ -70,8 +80,8 @@ def read_plans() -> dict[str, Plan]:
 
 
 @transaction.atomic(durable=True)
-def _owe_some(until: datetime, simulated: bool) -> int:
-    followers = _followers(until, simulated)
+def _owe_some(until: datetime, whom: Q) -> int:
+    followers = _followers(until, whom)
     owed = list(_owed(followers, until))
     known = _known(owed)
     new = [(account_id, each) for account_id, each in owed if (account_id, each.kind, each.due_at) not in known]
@@ -80,19 +90,19 @@ def _owe_some(until: datetime, simulated: bool) -> int:
     return len(new)
 
 
-def _followers(until: datetime, simulated: bool) -> list[Follower]:
+def _followers(until: datetime, whom: Q) -> list[Follower]:
     """Locks their heads, in id order as everybody does."""
-    heads = _behind(until, simulated).select_for_update(of=("self",)).order_by("pk")
-    synced = BrokerAccount.objects.to_sync(simulated).filter(pk=OuterRef("account"))
+    heads = _behind(until, whom).select_for_update(of=("self",)).order_by("pk")
+    synced = BrokerAccount.objects.askable().filter(pk=OuterRef("account"))
     rows = heads.values_list(
-        "pk", "account", "owed_until", "account__schedule", Exists(synced), "account__broker",
+        "pk", "account", "owed_until", "account__schedule", "account__created_at", Exists(synced), "account__broker",
         "account__credential__login_method",
     )  # fmt: skip
     found = list(rows[:ACCOUNTS_AT_ONCE])
     attended = {login for login in {row[-2:] for row in found} if needs_person(*login)}
     return [
-        Follower(pk, account, since, code or Schedule.DEFAULT, is_synced, (broker, method) in attended)
-        for pk, account, since, code, is_synced, broker, method in found
+        Follower(pk, account, since, code or Schedule.DEFAULT, since == born, is_synced, (broker, method) in attended)
+        for pk, account, since, code, born, is_synced, broker, method in found
     ]
 
 
@@ -100,9 +110,12 @@ def _owed(followers: Sequence[Follower], until: datetime) -> Iterator[tuple[UUID
     plans = read_plans()
     made: dict[tuple[str, datetime], list[Owed]] = {}  # most accounts were last seen to together
     for follower in followers:
-        key = (follower.schedule, follower.owed_until)
+        plan, since = plans[follower.schedule], follower.owed_until
+        if follower.is_new:
+            since = owed_since(plan, since)
+        key = (follower.schedule, since)
         if key not in made:
-            made[key] = owed_between(plans[follower.schedule], follower.owed_until, until)
+            made[key] = owed_between(plan, since, until)
         if follower.is_synced:
             owed = (each for each in made[key] if not (each.unattended_only and follower.is_attended))
             yield from ((follower.account_id, each) for each in owed)

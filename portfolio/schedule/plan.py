@@ -15,7 +15,7 @@ from ledger.normalise import as_ist, ist_date
 from ..sync.capture import COVERS, WHOLE
 from . import calendar
 
-_DAY = timedelta(days=1)
+_DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
 
 
 class Look(NamedTuple):
@@ -57,6 +57,13 @@ def last_whole_look(plan: Plan, day: date) -> datetime | None:
     """When the day's last look at the whole account is due; before that the day's result is provisional."""
     owed = _owed_on(plan, ZoneInfo(plan.zone), day)
     return max((each.due_at for each in owed if each.kind in WHOLE and ist_date(each.due_at) == day), default=None)
+
+
+def owed_since(plan: Plan, born: datetime) -> datetime:
+    """From when on an account that was connected then is owed its looks: what is to come, and of that day's looks at
+    everything the last, if that is over already; it can still be made."""
+    last = last_whole_look(plan, ist_date(born))
+    return last - _INSTANT if last and last <= born else born
 
 
 def _owed_on(plan: Plan, zone: ZoneInfo, day: date) -> list[Owed]:

@@ -17,6 +17,7 @@ from functools import partial
 from .. import clock, startup
 from ..models import BrokerAccount
 from ..schedule import amendments
+from ..schedule.owe import owe_to
 from . import breakers, instruments, master, prices
 from .apart import apart
 from .capture import Capture
@@ -35,6 +36,7 @@ def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda res
     clock.refresh()
     amendments.refresh()
     ids = list(account_ids)
+    owe_to(ids, clock.now())
     master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []
     asyncio.run(_sync(once(partial(claim_anew, ids, sync_type)), results.append, report))

@@ -57,6 +57,33 @@ def test_a_day_that_nobody_asked_for_is_missed_and_never_made_up_for(broker: Bro
     assert account.snapshots.count() == 0
 
 
+def test_an_account_that_is_connected_after_the_last_look_is_owed_that_look(broker: Broker, at: At) -> None:
+    at("2026-10-05 20:00")
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    build.synced(account)
+    broker.says = {"holdings": []}
+    assert tick_at(at, "2026-10-05 20:00", "2026-10-05 20:02", "2026-10-05 20:03") == [0, 1, 0]
+    assert results(account) == {"10-05 19:00": "complete"}
+
+
+def test_one_that_was_connected_and_synced_late_is_not_synced_again(broker: Broker, at: At) -> None:
+    at("2026-10-05 20:00")
+    account = build.an_account("SCRIPTED")
+    build.synced(account)
+    assert tick_at(at, "2026-10-05 20:01", "2026-10-06 08:00") == [0, 0]
+    assert results(account) == {"10-05 19:00": "complete", "10-06 16:00": None, "10-06 19:00": None}
+
+
+def test_what_somebody_synced_while_nothing_ticked_is_not_missed(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    for moment in ("2026-10-05 16:30", "2026-10-05 19:30"):
+        at(moment)
+        build.synced(account)
+    tick_at(at, "2026-10-06 08:00")
+    assert results(account) == {**EVENING, "10-06 16:00": None, "10-06 19:00": None}
+
+
 def test_a_tick_without_accounts_does_nothing() -> None:
     assert (tick(), SyncSlot.objects.count()) == (0, 0)
 

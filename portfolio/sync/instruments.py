@@ -95,7 +95,7 @@ def take(listings: Sequence[Listing], full_names: Mapping[str, str], day: date) 
     """Makes what is missing of a part of a broker's instrument file. `full_names` are by ISIN; one that an
     instrument has already stays. Remembers nothing: a whole file would fill the memory."""
     with _one_at_a_time:
-        planned = _make_missing(listings, Known(), day, full_names)
+        planned = _make_missing(listings, Known(), day, full_names, is_whole=True)
         if planned.listed:
             _remembered.clear()  # a name may mean something else now
         _fill_in(full_names)
@@ -106,7 +106,9 @@ def can_be_kept(listing: Listing) -> bool:
     return all(len(value or "") <= limit for value, limit in zip(listing, (20, 64, 20, 20), strict=True))
 
 
-def _make_missing(wanted: Sequence[Listing], known: Known, day: date, full_names: Mapping[str, str]) -> Plan:
+def _make_missing(
+    wanted: Sequence[Listing], known: Known, day: date, full_names: Mapping[str, str], is_whole: bool = False
+) -> Plan:
     """One process at a time makes instruments; the next one finds what the one before has made."""
     if all(known.of(listing) for listing in wanted):
         return Plan()
@@ -118,7 +120,7 @@ def _make_missing(wanted: Sequence[Listing], known: Known, day: date, full_names
         with transaction.atomic():
             models.AccountHead.objects.select_for_update().get(account=None)
             _learn(known, missing, day)
-            planned = plan([listing for listing in missing if known.of(listing) is None], known, new_id)
+            planned = plan([listing for listing in missing if known.of(listing) is None], known, new_id, is_whole)
             _write(planned, day, full_names)
     except BaseException:
         known.clear()  # what was rolled back must not be remembered

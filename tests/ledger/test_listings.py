@@ -54,6 +54,41 @@ def test_an_instrument_known_by_name_alone_is_given_its_isin(ids: Iterator[str])
     assert (known.of(TCS), known.without_isin) == ("old", set())
 
 
+BSE = Listing(None, "TCS", "BSE")
+
+
+def test_a_name_without_an_isin_is_the_one_share_that_another_exchange_calls_so(ids: Iterator[str]) -> None:
+    known = a_book((TCS, "old"))
+    assert planned(known, ids, BSE) == Plan(listed={name_of(BSE): "old"})
+    assert planned(Known(), ids, BSE, TCS) == Plan(
+        made={"new 1": TCS}, listed={name_of(TCS): "new 1", name_of(BSE): "new 1"}
+    )
+
+
+def test_where_two_go_by_a_symbol_or_it_is_no_share_nothing_is_taken_for_another_exchanges(ids: Iterator[str]) -> None:
+    at_two = a_book((TCS, "old"), (OTHER._replace(exchange="MSE"), "other"))
+    assert planned(at_two, ids, BSE) == Plan(made={"new 1": BSE}, listed={name_of(BSE): "new 1"})
+    future, other = (Listing(None, "TCS26OCTFUT", exchange, "FNO") for exchange in ("NSE", "BSE"))
+    assert planned(a_book((future, "old")), ids, other).made == {"new 2": other}
+
+
+def test_an_instrument_known_by_its_name_at_another_exchange_alone_is_given_its_isin(ids: Iterator[str]) -> None:
+    known = a_book((NO_ISIN, "old"))
+    assert planned(known, ids, TCS_BSE) == Plan(identified={"old": "INE467B01029"}, listed={name_of(TCS_BSE): "old"})
+
+
+def test_an_isin_that_another_exchange_calls_so_too_is_no_reason_to_take_it_for_the_same(ids: Iterator[str]) -> None:
+    other = OTHER._replace(exchange="BSE")
+    assert planned(a_book((TCS, "old")), ids, other) == Plan(made={"new 1": other}, listed={name_of(other): "new 1"})
+
+
+def test_a_file_that_has_every_name_takes_none_for_another_exchanges(ids: Iterator[str]) -> None:
+    known, other = a_book((NO_ISIN, "old")), OTHER._replace(exchange="BSE")
+    assert plan([other, TCS], known, lambda: next(ids), is_whole=True) == Plan(
+        made={"new 1": other}, identified={"old": "INE467B01029"}, listed={name_of(other): "new 1"}
+    )
+
+
 def test_only_one_isin_is_given_to_an_instrument(ids: Iterator[str]) -> None:
     made = planned(a_book((NO_ISIN, "old")), ids, TCS, OTHER)
     assert made.identified == {"old": "INE154A01025"}

@@ -6,13 +6,23 @@ from datetime import date, datetime
 import pytest
 
 from ledger.normalise import IST
-from portfolio.models import FundsVersion, OrderQuantityChange, OrderVersion, RealHolding, RealPosition, Transaction
+from portfolio.models import (
+    FundsVersion,
+    Instrument,
+    Listing,
+    OrderQuantityChange,
+    OrderVersion,
+    RealHolding,
+    RealPosition,
+    Transaction,
+)
 from simulators.investor import Investor
 from simulators.market import Market
 from simulators.scripts import random_investor
 from simulators.zerodha_forms import order_id_of
 from tests import build
 from tests.simulators.build import at
+from tests.sync.month import bridge
 
 pytestmark = pytest.mark.database
 UCC = "1000000001"
@@ -156,3 +166,26 @@ def test_an_order_without_a_trail_is_kept_as_it_is_listed(status: int) -> None:
         simulator.fault("404", "/orders/*")
         (result,) = build.synced(account)
     assert (result.status, result.capture.problems, states()) == ("COMPLETED", [], TRAIL[-1:])
+
+
+def test_a_share_that_is_traded_at_the_other_exchange_is_the_one_that_is_held() -> None:
+    """Orders and fills have no ISIN: one is held under NSE and sold at BSE, another comes and is shown under NSE."""
+    investor = Investor(Market(), UCC)
+    investor.start_with("SBIN", 90, "640.5")
+    investor.at("2026-10-05 11:00", lambda one: one.sell("SBIN", 20, exchange="BSE"))
+    investor.at("2026-10-05 11:30", lambda one: one.buy("TCS", 3, exchange="BSE"))
+    with build.zerodha(investor, limits=False, exchange_flips=False) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        for moment in ("2026-10-05 16:05", "2026-10-06 16:05"):
+            simulator.move_to(moment)
+            build.log_in(simulator, UCC, account)
+            (result,) = build.synced(account)
+    assert (result.status, bridge(account)) == ("COMPLETED", {"INE062A01020": 70, "INE467B01029": 3})
+    assert list(account.holding_changes.exclude(question_number=None)) == []
+    assert sorted(Instrument.objects.values_list("symbol", "isin")) == [
+        ("SBIN", "INE062A01020"),
+        ("TCS", "INE467B01029"),
+    ]
+    assert sorted(Listing.objects.values_list("symbol", "exchange")) == [
+        ("SBIN", "BSE"), ("SBIN", "NSE"), ("TCS", "BSE"), ("TCS", "NSE"),
+    ]  # fmt: skip

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from portfolio import retention, startup
 from portfolio.models import AccountKey, Act, BrokerAccount, InstrumentLink, LedgerPage
 from portfolio.sync.amend import words_of
+from portfolio.sync.questions import open_questions
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
@@ -263,6 +264,17 @@ def test_shares_that_a_missed_day_may_have_brought_are_no_guess(broker: Broker, 
     build.synced(account)
     assert "looks like a missed day: nobody looked on 2026-10-06, 2026-10-07: import" in explain(code=1)
     assert "import the broker's statement" in explain(1, "accept", code=2)
+
+
+def test_whoever_connected_the_account_sees_the_missed_day_too(broker: Broker, at: At) -> None:
+    broker.says["holdings"] = [build.a_holding(quantity=100)]
+    account = build.an_account("SCRIPTED")  # this object remembers its head as it was before the first sync
+    build.synced(account)
+    at("2026-10-07 16:05")
+    broker.says["holdings"] = [build.a_holding(quantity=105)]
+    build.synced(account)
+    ((first, *_),) = [question.proposals for question in open_questions(account)]
+    assert first.because == "nobody looked on 2026-10-06: import the broker's statement of then"
 
 
 @pytest.mark.parametrize("words", [("explain", 1, "accept"), ("import_statement", "none.csv", "--account")])

@@ -14,7 +14,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from ledger.answers import CORPORATE, Parent, Question
 from ledger.proposals import Fallen, Link, Proposal, propose
 
-from ..models import BrokerAccount, HoldingChange, HoldingVersion, InstrumentLink, SyncBatch
+from ..models import AccountHead, BrokerAccount, HoldingChange, HoldingVersion, InstrumentLink, SyncBatch
 from ..models.holding import explained_quantity
 from ..schedule import calendar
 
@@ -119,7 +119,7 @@ def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, 
     looked |= set(
         account.slots.filter(trading_day__gte=first, result="back_filled").values_list("trading_day", flat=True)
     )
-    opened_on = account.head.opened_on
+    opened_on = AccountHead.objects.values_list("opened_on", flat=True).get(account=account)
     return {
         number: [day for day in days if day not in looked and opened_on is not None and day > opened_on]
         for number, days in before.items()

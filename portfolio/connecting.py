@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from portfolio_project.settings import broker_url
 
 from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
-from .triggers.base import Account, BaseTrigger, Credential, Reply, TriggerError
+from .triggers.base import Account, Answer, BaseTrigger, Credential, LoginRequired, Reply, TriggerError
 from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
 
@@ -56,8 +56,10 @@ def try_login(
     tokens = _OneToken()
     try:
         named = asyncio.run(_identify(trigger, {**credentials, "login_method": method}, tokens))
-    except TriggerError as error:
+    except LoginRequired as error:
         raise Refused(_said(trigger, str(error), credentials)) from None
+    except TriggerError as error:
+        raise Refused(_said(trigger, f"{error}{_elsewhere(trigger, str(error))}", credentials)) from None
     except Exception as error:
         message = f"the trigger failed with {type(error).__name__}: {error}"
         raise Refused(_said(trigger, message, credentials)) from None
@@ -66,6 +68,12 @@ def try_login(
     once = {field.name for way in trigger.login_methods for field in way.fields if not field.is_kept}
     kept = {name: value for name, value in credentials.items() if name not in once}
     return Login(trigger.code, method, kept, named or client_id or trigger.code.lower(), tokens.token)
+
+
+def _elsewhere(trigger: type[BaseTrigger], said: str) -> str:
+    """Where another address than the broker's own is set, it may be that."""
+    setting = f"{trigger.code}_API_URL"
+    return f". {setting} is set: is it right?" if broker_url(trigger.code) and setting not in said else ""
 
 
 def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, str]) -> str:
@@ -111,7 +119,7 @@ def store(login: Login, username: str, portfolio_name: str, label: str = "") -> 
 
 
 async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], tokens: _OneToken) -> str | None:
-    """The client id that the broker names; None where it does not, after one look at the holdings instead."""
+    """The client id that the broker names; None where it does not, once it let us in."""
 
     async def keep(reply: Reply) -> None:
         """Nothing is kept of a trial: the first sync asks again, in a batch."""
@@ -122,6 +130,19 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
         made = trigger(account, client, tokens)
-        ask: Any = getattr(made, "identify", None) or made.fetch_holdings
-        answer = await ask() if inspect.iscoroutinefunction(ask) else await asyncio.to_thread(ask)
-    return answer if isinstance(answer, str) else None
+        named = await _answered(made.identify) if hasattr(made, "identify") else ""
+        if not named:
+            await _is_let_in(made)
+    return named or None
+
+
+async def _is_let_in(trigger: BaseTrigger) -> None:
+    """Looks at what nobody sees without a login. At the funds, where they are offered: every account has some, while
+    a list that is empty may also come from a wrong address."""
+    answer = await _answered(getattr(trigger, "fetch_funds", None) or trigger.fetch_holdings)
+    if isinstance(answer, Answer):
+        _ = answer.rows  # refused when it cannot be read
+
+
+async def _answered(ask: Callable[[], Any]) -> Any:
+    return await ask() if inspect.iscoroutinefunction(ask) else await asyncio.to_thread(ask)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -291,14 +292,32 @@ def test_a_secret_that_cannot_be_one_is_not_shown(groww: GrowwSimulator, typed: 
     assert (code, nothing_stored(), "not base 32, 0189!" in out + error) == (2, True, False)
 
 
-def test_a_broker_that_cannot_be_reached_is_told_without_a_traceback(
-    typed: Type, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("address", "said"), [
+    ("http://{host}/v2", "Groww refused GET /margins/detail/user: Requested entity does not exist. {is_set}"),
+    ("http://127.0.0.1:9", "Groww: GET /user/detail: no connection to 127.0.0.1. {is_set}"),
+    ("groww.in", "Groww: {no_address}"),
+    ("https://api.groww.in:99999/v1", "Groww: {no_address}"),
+    ("https://me:a-password@api.groww.in/v1", "Groww: {no_address}"),
+])  # fmt: skip
+def test_a_wrong_address_of_the_broker_is_told_and_nothing_is_stored(
+    groww: GrowwSimulator, typed: Type, monkeypatch: pytest.MonkeyPatch, address: str, said: str
 ) -> None:
-    monkeypatch.setenv("GROWW_API_URL", "http://127.0.0.1:9")
-    typed("a token")
+    typed(*secrets_of(groww, "token"))
+    monkeypatch.setenv("GROWW_API_URL", address.format(host=urlsplit(groww.url).netloc))
+    told = said.format(
+        is_set="GROWW_API_URL is set: is it right?",
+        no_address="the broker's address is not one: correct GROWW_API_URL. It is https://, a host, and perhaps a port "
+        "and a path",
+    )
+    assert run("connect", "groww", "--method", "token")[::2] == (2, f"{told}\nNothing was stored.")
+    assert nothing_stored()
+
+
+def test_a_pasted_token_that_is_refused_is_said_to_be(groww: GrowwSimulator, typed: Type) -> None:
+    typed("no-token-of-groww")
     code, _, error = run("connect", "groww", "--method", "token")
-    assert (code, nothing_stored(), error.splitlines()[-1]) == (2, True, "Nothing was stored.")
-    assert error.startswith("Groww: GET /user/detail: ")
+    assert (code, nothing_stored()) == (2, True)
+    assert error.startswith("Groww refused GET /user/detail: Token expired or invalid. Paste a new access token with")
 
 
 def test_credentials_of_another_client_than_the_one_named_are_refused(groww: GrowwSimulator, typed: Type) -> None:

@@ -150,7 +150,7 @@ class Client:
         instruments_url: str | None = None,
     ) -> None:
         self._transport, self._trigger, self._keep = transport, trigger, keep
-        self._base = checked_address(base_url)
+        self._base = checked_address(base_url, f"{trigger.code}_API_URL")
         self._account_key = account_key
         self._order = next(transport.orders)
         self._instruments_url = instruments_url or trigger.instruments_url
@@ -179,7 +179,8 @@ class Client:
         """The broker's public instrument file, from the one address that the trigger declares."""
         if not self._instruments_url:
             raise ForbiddenRequest("this broker declares no instrument file")
-        request = f"GET {urlsplit(checked_address(self._instruments_url)).path}"
+        address = checked_address(self._instruments_url, f"{self._trigger.code}_INSTRUMENTS_URL")
+        request = f"GET {urlsplit(address).path}"
         limit, headers = self._transport.instruments_byte_limit, {"Accept": "*/*"}
         return await self._ask(Call("GET", self._instruments_url, request, "instruments", headers, byte_limit=limit))
 

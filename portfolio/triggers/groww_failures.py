@@ -16,7 +16,10 @@ from .base import BrokerUnavailable, LoginRequired, NotPermitted, Reply, Trigger
 from .decode import exact, saying
 
 SUCCESS = ("status", "SUCCESS")
+REFUSED = b'"FAILURE"'  # stands in every refusal of Groww's own
 NOTHING_THERE = re.compile(r"\bno \w+ found\b|\bnot found\b", re.IGNORECASE)
+FUNDS = "GET /margins/"  # every account has some
+OPTIONAL = re.compile(r"GET /(user/detail$|order/trades/)")  # where a bare 404 may be Groww's own way to say nothing
 
 
 class Failure(msgspec.Struct):
@@ -32,7 +35,7 @@ class Envelope(msgspec.Struct):
 
 def failure(reply: Reply) -> Failure | None:
     """The refusal in a reply, whatever its HTTP code; None when it carries what was asked for."""
-    if reply.status < 400 and b'"FAILURE"' not in reply.body:
+    if reply.status < 400 and REFUSED not in reply.body:
         return None
     try:
         envelope = msgspec.json.decode(reply.body, type=Envelope)
@@ -42,12 +45,17 @@ def failure(reply: Reply) -> Failure | None:
 
 
 def says_nothing_there(reply: Reply) -> bool:
+    """In Groww's own form. A 404 without it comes from whoever else is at that address: it says nothing of a book."""
     said = failure(reply) or Failure()
-    return reply.status == 404 or said.code == "GA004" or bool(NOTHING_THERE.search(said.message or ""))
+    if reply.status == 404 and (REFUSED in reply.body or OPTIONAL.match(reply.request)):
+        return True
+    return said.code == "GA004" or bool(NOTHING_THERE.search(said.message or ""))
 
 
 def reason(reply: Reply) -> str:
     said = failure(reply) or Failure()
+    if reply.status == 404 and REFUSED not in reply.body:
+        return "HTTP 404, and not in Groww's form: is GROWW_API_URL right?"
     return scrubbed(said.displayMessage or said.message, limit=200) or f"HTTP {reply.status}"
 
 
@@ -63,8 +71,8 @@ def refusal(reply: Reply) -> TriggerError | None:
         return LoginRequired(words)
     if said.code in ("GA000", "GA003"):
         return BrokerUnavailable(words)
-    is_answer = says_nothing_there(reply) or reply.request.startswith("GET /live-data/")
-    return None if is_answer else UnexpectedReply(words)
+    is_answer = says_nothing_there(reply) and not reply.request.startswith(FUNDS)
+    return None if is_answer or reply.request.startswith("GET /live-data/") else UnexpectedReply(words)
 
 
 def with_rows(replies: Iterable[Reply]) -> Iterator[Reply]:

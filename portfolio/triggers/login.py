@@ -55,13 +55,17 @@ class DayToken:
         token = await self._get()
         try:
             return await ask(token)
-        except LoginRequired:
-            token = await self._instead_of(token)
+        except LoginRequired as refusal:
+            token = await self._instead_of(token, refusal)
         try:
             return await ask(token)
-        except LoginRequired:
-            self._failure = LoginRequired(self._advice)
+        except LoginRequired as refusal:
+            self._failure = self._advised(refusal)
             raise self._failure from None
+
+    def _advised(self, refusal: LoginRequired) -> LoginRequired:
+        """In the broker's words, and what its owner can do."""
+        return LoginRequired(f"{refusal}. {self._advice}")
 
     async def _get(self) -> str:
         async with self._lock:
@@ -71,14 +75,14 @@ class DayToken:
                 self._current = self._tokens.get()
             return self._current or await self._renew()
 
-    async def _instead_of(self, refused: str) -> str:
+    async def _instead_of(self, refused: str, refusal: LoginRequired) -> str:
         async with self._lock:
             if self._current is not None and self._current != refused:
                 return self._current
             new = refused if self._is_renewed else await self._renew()
             self._is_renewed = True
             if new == refused:
-                self._failure = self._failure or LoginRequired(self._advice)
+                self._failure = self._failure or self._advised(refusal)
                 raise self._failure
             return new
 

@@ -31,10 +31,18 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+".join(map(re.escape, parts)))
 
 
-def checked_address(url: str) -> str:
-    """The address of a broker without a slash at its end: a scheme, a host and perhaps a path, nothing more."""
-    parts = urlsplit(url)
-    is_plain = "@" not in parts.netloc and not parts.query and not parts.fragment
-    if parts.scheme not in ("https", "http") or not parts.hostname or not is_plain:
-        raise ForbiddenRequest(f"not the address of a broker: {parts.scheme}://{parts.hostname}")
+def checked_address(url: str, setting: str) -> str:
+    """The address of a broker without a slash at its end: a scheme, a host and perhaps a path, nothing more.
+
+    `setting` is what would have to be corrected. The address itself is not told: it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        is_whole = False
+    if not is_whole or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ForbiddenRequest(
+            f"the broker's address is not one: correct {setting}. It is https://, a host, and perhaps a port and a path"
+        )
     return url.rstrip("/")

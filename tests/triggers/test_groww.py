@@ -423,6 +423,30 @@ def test_an_empty_book_that_comes_as_an_error_is_empty(refused: tuple[int, str, 
     assert run(groww, ask) == [([], [])] * 3
 
 
+def test_a_404_that_is_not_growws_is_no_empty_book() -> None:
+    def nowhere(request: web.Request) -> Any:
+        return web.Response(status=404, text="404: Not Found")
+
+    sections = ("holdings", "positions", "orders", "funds")
+    paths = ("/user/detail", "/holdings/user", "/positions/user", "/order/list", "/margins/detail/user")
+    groww = Groww(dict.fromkeys(paths, nowhere))
+
+    async def ask(trigger: GrowwTrigger) -> list[str]:
+        said = [await trigger.identify()]
+        for section in sections:
+            with pytest.raises(UnexpectedReply) as raised:
+                await getattr(trigger, f"fetch_{section}")()
+            said.append(str(raised.value))
+        return said
+
+    unknown, *told = run(groww, ask)
+
+    assert unknown == ""
+    assert told == [
+        f"Groww refused GET {path}: HTTP 404, and not in Groww's form: is GROWW_API_URL right?" for path in paths[1:]
+    ]
+
+
 def test_a_failure_with_200_is_a_failure() -> None:
     groww = Groww({"/holdings/user": lambda request: failed(200, "GA000", "Internal error occurred")})
     with pytest.raises(BrokerUnavailable, match="Internal error occurred"):

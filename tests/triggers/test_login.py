@@ -124,7 +124,7 @@ def test_many_sections_with_a_dead_token_renew_it_once() -> None:
 
 def test_a_new_token_that_is_refused_asks_for_a_person_and_not_for_a_third() -> None:
     logins = Logins("new", "newer")
-    assert used_by(5, DayToken(Tokens("dead"), logins, "do this"), "none of these") == ["do this"] * 5
+    assert used_by(5, DayToken(Tokens("dead"), logins, "do this"), "none of these") == ["refused. do this"] * 5
     assert logins.count == 1
 
 
@@ -132,7 +132,7 @@ def test_a_token_that_was_renewed_and_dies_again_is_not_renewed_a_second_time() 
     logins = Logins("new", "newer")
     token = DayToken(Tokens("dead"), logins, "do this")
     assert used_by(3, token, "new") == ["new"] * 3
-    assert used_by(3, token, "newer") == ["do this"] * 3
+    assert used_by(3, token, "newer") == ["refused. do this"] * 3
     assert logins.count == 1
 
 
@@ -145,7 +145,7 @@ def test_a_token_of_this_runs_own_login_may_be_renewed_once() -> None:
 def test_a_login_that_gives_the_refused_token_again_asks_for_a_person() -> None:
     logins, offers = Logins("pasted"), list[str]()
     token = DayToken(Tokens("pasted"), logins, "paste a new one")
-    assert used_by(2, token, "other", offers) == ["paste a new one"] * 2
+    assert used_by(2, token, "other", offers) == ["refused. paste a new one"] * 2
     assert (logins.count, offers) == (1, ["pasted"] * 2)
 
 

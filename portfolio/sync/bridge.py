@@ -38,7 +38,7 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
     """
     if made.book.head.opened_on is None:
         return
-    day, book = made.capture.trading_day, made.book
+    day, book = made.capture.holdings_day, made.book
     keys = {key: one.delta for key, one in moved.items() if one.delta}
     for key in [*book.fills]:
         if key not in keys and key not in doubted and book.waiting(key, day).is_due():
@@ -59,7 +59,7 @@ def _write(made: Decision, key: HoldingKey, moved: Moved | None, explained: Expl
     move = moved.move if moved else HoldingMove(key, standing, standing or made.book.named[key[0]])
     version_id, delta = (moved.version_id, moved.delta) if moved else (None, ZERO)
     change_id = made.pen.holding_change(
-        made.capture.trading_day, move, version_id, delta, explained.unexplained, question
+        made.capture.holdings_day, move, version_id, delta, explained.unexplained, question
     )
     named = move.after or move.before or rows.GONE
     for piece in explained.pieces:
@@ -88,7 +88,7 @@ def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) ->
     opened_on = made.book.head.opened_on
     dated = {piece.dated: piece for piece in explained.pieces if piece.kind == reconcile.FILLS}
     first_day = next((day for day in dated if calendar.previous_session(day) == opened_on), None)
-    if first_day is None or opened_on is None or first_day == made.capture.trading_day:
+    if first_day is None or opened_on is None or first_day == made.capture.holdings_day:
         return explained
     fills = made.book.fills[key][first_day]
     missing = reconcile.misread_opening(explained.unexplained, fills.bought, fills.sold)

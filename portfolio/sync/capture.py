@@ -140,6 +140,7 @@ class Capture:
     takes_state: bool  # False outside the session's own day: what is seen is evidence only
     is_closed: bool  # the trading day's session had ended when the capture began
     writes_snapshot: bool
+    morning_of: date | None  # a look at holdings before the pre-open of this trading day: they are its first
     evidence_key: EvidenceKey
     memory: Memory
     head: Head | None = field(default=None, repr=False)  # as claimed; None: read it again
@@ -195,7 +196,12 @@ class Capture:
     def day_mark(self) -> str:
         """An answer means the same as before on the same trading day alone, on the same side of its close, and only
         where its state was taken: an equal price is the day's last only after the close."""
-        return f"{self.trading_day} {self.takes_state} {self.is_closed}"
+        return f"{self.trading_day} {self.takes_state} {self.is_closed} {self.morning_of or ''}".rstrip()
+
+    @property
+    def holdings_day(self) -> date:
+        """The trading day whose holdings these are."""
+        return self.morning_of or self.trading_day
 
     def has_sent(self, digest: bytes) -> bool:
         """Whether the account is known to have sent this body before; False says nothing."""

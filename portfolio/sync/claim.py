@@ -6,7 +6,7 @@ the token, checked again inside the record transaction. Leases run by the databa
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from ledger import canonical
+from ledger.normalise import ist_date
 
 from .. import keys
 from ..ids import new_id
@@ -23,7 +24,7 @@ from ..models import AccountHead, BrokerAccount, BrokerType
 from ..schedule import calendar
 from . import bulk
 from .breakers import leave_alone
-from .capture import WHOLE, Capture, Memory
+from .capture import HOLDINGS_LOOK, WHOLE, Capture, Memory
 from .head import Head, read_heads
 
 LEASE = timedelta(seconds=90)
@@ -87,6 +88,7 @@ def captured(head: Head, sync_type: str, now: datetime) -> Capture:
         takes_state=is_own_day or is_first,
         is_closed=is_closed,
         writes_snapshot=sync_type in WHOLE and (is_first or is_own_day) and is_closed,
+        morning_of=_morning_of(now, day) if sync_type == HOLDINGS_LOOK and not is_first else None,
         evidence_key=evidence_key,
         memory=Memory.read(head.section_digests),
         head=head,
@@ -95,6 +97,12 @@ def captured(head: Head, sync_type: str, now: datetime) -> Capture:
     if trouble:
         capture.blame("account", "credential_error", trouble, "put the key back; nothing was asked without it")
     return capture
+
+
+def _morning_of(now: datetime, day: date) -> date | None:
+    """The trading day that is about to begin, when a capture that begins now is the last session's still."""
+    today = ist_date(now)
+    return today if today != day and calendar.session(today) else None
 
 
 def evidence_key_of(ring: KeyRing, wrapped: bytes | None, account_id: str) -> tuple[EvidenceKey, str]:

@@ -1,9 +1,10 @@
 """Holdings of one capture: which are believed, and what stands now; why they moved is the bridge's.
 
-A row that is missing, or that cannot be read, erases nothing: see `ledger.diff.holdings`.
+A row that is missing, or that cannot be read, erases nothing: see `ledger.diff.holdings`. A look in the morning of a
+trading day takes what fills of the day before made holdings show, and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -39,6 +40,8 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
     found = _diff(made, positions)
     if not capture.takes_state:
         capture.metadata["holdings_differ"] = str(len(found.moves))
+        if capture.morning_of and not found.suspect:
+            _take_expected(made, held, found.moves)
         return held
     if found.suspect:
         capture.blame(
@@ -46,12 +49,25 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
         )
         capture.sections[HOLDINGS] = section._replace(state=SUSPECT)
     else:
-        made.holdings_day = capture.trading_day
+        made.holdings_day = capture.holdings_day
     moved = {move.key: _take(made, held, move) for move in found.moves}
     made.has_marks = any(each.unconfirmed_since for each in held.values())
     if not found.suspect:
         explain_moves(made, moved, {*_unread(made), *(key for key, each in held.items() if each.unconfirmed_since)})
     return held
+
+
+def _take_expected(made: Decision, held: dict[HoldingKey, Held], moves: Sequence[HoldingMove]) -> None:
+    """The day's first holdings close what is expected of them: of shares that were traded before, each row that is not
+    in doubt. Where not one has moved, the broker's books are yesterday's still, and all is expected as before."""
+    book, day = made.book, made.capture.holdings_day
+    expected = {key[0] for key in book.fills if book.waiting(key, day).is_due()}
+    doubted = {*_unread(made), *(key for key, row in book.holdings.items() if row.unconfirmed_since)}
+    doubted |= {move.key for move in moves if move.unconfirmed_since}
+    wanted = [move for move in moves if move.key[0] in expected and move.key not in doubted]
+    if wanted:
+        made.holdings_day = day
+        explain_moves(made, {move.key: _take(made, held, move) for move in wanted}, doubted)
 
 
 def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.HoldingsDiff:
@@ -61,7 +77,7 @@ def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.Hol
     missing = [key for key in book if key not in seen or not seen[key].owned]
     evidence = {key[0]: _evidence(made, key[0], positions) for key in missing}
     held = {key: _as_held(row) for key, row in book.items()}
-    return diff.holdings(held, seen, evidence, made.capture.trading_day)
+    return diff.holdings(held, seen, evidence, made.capture.holdings_day)
 
 
 def _key(made: Decision, row: Holding) -> HoldingKey:
@@ -87,7 +103,7 @@ def _replaced(made: Decision, seen: Mapping[HoldingKey, Holding]) -> Mapping[Hol
 
 def _evidence(made: Decision, instrument: str, positions: Mapping[PositionKey, Position]) -> diff.Evidence:
     """What fills and positions say of one instrument; the same purchase may stand in both."""
-    waiting = [made.book.waiting((instrument, lot), made.capture.trading_day).evidence() for lot in (DELIVERY, MTF)]
+    waiting = [made.book.waiting((instrument, lot), made.capture.holdings_day).evidence() for lot in (DELIVERY, MTF)]
     fills = diff.Evidence(sum((one.net_fills for one in waiting), ZERO), sum((one.bought for one in waiting), ZERO))
     bought = (
         position.credit_quantity + position.carry_forward_credit_quantity
@@ -115,7 +131,7 @@ def _as_held(row: HeldRow) -> diff.Held:
 
 
 def _take(made: Decision, held: dict[HoldingKey, Held], move: HoldingMove) -> Moved:
-    version_id = made.pen.holding_version(made.capture.trading_day, made.capture.started_at, move)
+    version_id = made.pen.holding_version(made.capture.holdings_day, made.capture.started_at, move)
     made.count("holdings_updated")
     made.outbox.holdings.append((move.after or move.before or rows.GONE).symbol)
     if move.after is None:
@@ -134,7 +150,7 @@ def _close(made: Decision, held: Held) -> None:
 def _write(made: Decision, move: HoldingMove, after: Holding, version_id: str) -> str:
     """The row of the present state; returns its id."""
     pen, instrument, row = made.pen, move.key[0], made.book.holdings.get(move.key)
-    price, price_day = price_now(made, instrument, row)
+    price, price_day = price_now(made, instrument, row or _as_traded(made, instrument))
     if price is not None:
         made.quotes.setdefault(instrument, Quote(price, price_day != made.capture.trading_day))
     figures = rows.holding_figures(after, move.unconfirmed_since)
@@ -145,6 +161,11 @@ def _write(made: Decision, move: HoldingMove, after: Holding, version_id: str) -
     row_id = pen.new_id()
     pen.insert(rows.REAL_HOLDING, row_id, *state, made.capture.account_id, *move.key, pen.now)
     return row_id
+
+
+def _as_traded(made: Decision, instrument: str) -> PositionRow | None:
+    """What comes into holdings was a position before, and had a price."""
+    return next((row for key, row in made.book.positions.items() if key[0] == instrument), None)
 
 
 def price_now(made: Decision, instrument: str, row: HeldRow | PositionRow | None) -> tuple[Decimal | None, date | None]:

@@ -62,6 +62,7 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         takes_state=False,
         is_closed=False,
         writes_snapshot=False,
+        morning_of=None,
         evidence_key=evidence_key_of(key_ring(), bytes(account.key.wrapped), str(account.pk))[0],
         memory=Memory.read(head.section_digests),
         is_broken=True,

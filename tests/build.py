@@ -19,6 +19,7 @@ from portfolio.models import BrokerAccount, Portfolio, User
 from portfolio.sync.capture import DAILY
 from portfolio.sync.pipeline import sync
 from portfolio.sync.record import Result
+from portfolio.triggers.limits import OF_THIS_PROCESS
 from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.groww import GrowwSimulator, groww_simulator
 from simulators.groww import serving as groww_stage
@@ -57,9 +58,10 @@ def a_groww_account(simulator: GrowwSimulator, ucc: str, portfolio: Portfolio | 
 
 @contextmanager
 def groww(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[GrowwSimulator]:
-    """A local Groww that the sync asks, with its clock as Khata's clock; over `stage` where others stand there."""
-    started = groww_stage(stage) if stage else groww_simulator(investors or None, **options)
-    with started as simulator, pytest.MonkeyPatch.context() as patch:
+    """A local Groww that the sync asks, with its clock as Khata's clock; over `stage` where others stand there. Neither
+    side keeps to rate limits: waiting for them is real time."""
+    started = groww_stage(stage) if stage else groww_simulator(investors or None, limits=False, **options)
+    with started as simulator, OF_THIS_PROCESS.lifted(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROWW_API_URL", simulator.url)
         patch.setenv("GROWW_INSTRUMENTS_URL", simulator.instruments_url)
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
@@ -68,9 +70,9 @@ def groww(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterat
 
 @contextmanager
 def zerodha(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[ZerodhaSimulator]:
-    """A local Zerodha that the sync asks, with its clock as Khata's clock; over `stage` where others stand there."""
-    started = zerodha_stage(stage) if stage else zerodha_simulator(investors or None, **options)
-    with started as simulator, pytest.MonkeyPatch.context() as patch:
+    """A local Zerodha, as `groww`."""
+    started = zerodha_stage(stage) if stage else zerodha_simulator(investors or None, limits=False, **options)
+    with started as simulator, OF_THIS_PROCESS.lifted(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZERODHA_API_URL", simulator.url)
         patch.setenv("ZERODHA_LOGIN_URL", simulator.login_url)
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")

@@ -69,7 +69,7 @@ def a_filled_book() -> list[str]:
     a_filled_timetable()
     for sample in samples:
         an_amended_book(sample)
-    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+    with build.groww(*demo_investors(Market())) as simulator:
         portfolio = build.a_portfolio()
         connected = [build.a_groww_account(simulator, ucc, portfolio) for ucc in simulator.investors]
         for evening in ("2026-10-05 16:05", "2026-10-06 16:05"):

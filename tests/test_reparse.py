@@ -42,14 +42,9 @@ pytestmark = pytest.mark.database
 Parse = Callable[..., Rows]
 
 
-@pytest.fixture(autouse=True)
-def _without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(GrowwTrigger, "limits", {})
-
-
 @pytest.fixture
 def simulator() -> Iterator[GrowwSimulator]:
-    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+    with build.groww(*demo_investors(Market())) as simulator:
         yield simulator
 
 

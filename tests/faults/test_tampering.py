@@ -27,7 +27,7 @@ NOW = datetime(2026, 10, 6, 5, 20, tzinfo=UTC)
 @pytest.fixture
 def book() -> Iterator[Saved]:
     """Two investors over a day, signed after each look, without its guards."""
-    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+    with build.groww(*demo_investors(Market())) as simulator:
         accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
         for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
             simulator.move_to(f"2026-10-{at}")

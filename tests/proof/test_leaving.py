@@ -32,7 +32,7 @@ LEDGER = Path(verify.__file__).parent
 
 def a_signed_book() -> list[BrokerAccount]:
     """Two simulated investors, looked at three times in two days; signed after each."""
-    with build.groww(*demo_investors(Market()), limits=False) as simulator:
+    with build.groww(*demo_investors(Market())) as simulator:
         accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
         accounts.append(build.an_account())
         for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):

@@ -38,7 +38,7 @@ class Month:
 def live(clocks: Sequence[str], **switches: Any) -> Month:
     """Syncs both at these times of every trading day; the last one is after the close."""
     month = Month()
-    with build.groww(*demo_investors(Market()), limits=False, **switches) as simulator:
+    with build.groww(*demo_investors(Market()), **switches) as simulator:
         portfolio = build.a_portfolio()
         accounts = {ucc: build.a_groww_account(simulator, ucc, portfolio) for ucc in simulator.investors}
         for day in DAYS:

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from portfolio.models import BrokerAccount, OrderVersion, RealHolding, Transaction
-from portfolio.triggers.groww import GrowwTrigger
-from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators import habits
 from simulators.groww_api import SWITCHES as GROWW_SWITCHES
 from simulators.investor import Investor
@@ -149,13 +147,7 @@ def lived(_migrated: None) -> dict[str, Any]:
     investor = a_full_life(Market())
     stage = Stage([investor], None, GROWW_SWITCHES | ZERODHA_SWITCHES | {"limits": False})
     found: dict[str, Any] = {"problems": [], "days": {}, "truth": {}}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        build.groww(stage=stage) as groww,
-        build.zerodha(stage=stage) as zerodha,
-    ):
-        patch.setattr(GrowwTrigger, "limits", {})
-        patch.setattr(ZerodhaTrigger, "limits", {})
+    with build.groww(stage=stage) as groww, build.zerodha(stage=stage) as zerodha:
         portfolio = build.a_portfolio()
         pair = [build.a_groww_account(groww, UCC, portfolio), build.a_zerodha_account(zerodha, UCC, portfolio)]
         for day in DAYS:

@@ -114,7 +114,7 @@ def evening(kind: str, sections: Iterable[str] = SECTIONS, **options: Any) -> di
     people = [
         random_investor(market, f"100000000{n}", n, holdings=4, positions=2, orders=6) for n in range(len(wanted))
     ]
-    with build.groww(*people, limits=False) as simulator:
+    with build.groww(*people) as simulator:
         portfolio = build.a_portfolio()
         accounts = {
             section: build.a_groww_account(simulator, person.ucc, portfolio)
@@ -245,7 +245,7 @@ def test_an_empty_holdings_answer_is_suspect_and_kept(kind: str) -> None:
 
 
 def test_another_clients_data_is_refused_whole() -> None:
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         (ucc,) = simulator.investors
         account = build.a_groww_account(simulator, ucc)
         simulator.fault("other_client", "/user/detail")
@@ -256,7 +256,7 @@ def test_another_clients_data_is_refused_whole() -> None:
 
 
 def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> None:
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         (ucc,) = simulator.investors
         account = build.a_groww_account(simulator, ucc)
         simulator.fault("401", "/token/api/access")
@@ -271,7 +271,7 @@ def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> 
 
 
 def test_a_token_pasted_yesterday_has_its_own_end_and_asks_for_a_new_one() -> None:
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         (ucc,) = simulator.investors
         pasted = {"access_token": simulator.credentials(ucc)["access_token"]}
         account = accounts.connect(

@@ -245,7 +245,7 @@ def an_option_buyer() -> Investor:
 
 @pytest.mark.parametrize("not_listed", [(), (0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
 def test_options_whose_fills_come_and_go_are_counted_once(not_listed: tuple[int, ...]) -> None:
-    with build.groww(an_option_buyer(), limits=False) as simulator:
+    with build.groww(an_option_buyer()) as simulator:
         account = build.a_groww_account(simulator, "1000000001")
         for number, (clock, units) in enumerate((("10:30", 65), ("11:30", 130), ("16:05", 260))):
             simulator.move_to(f"2026-10-14 {clock}")
@@ -280,7 +280,7 @@ def a_trader() -> Investor:
 
 def captured(times: str) -> dict[str, Any]:
     """Three days of captures at all hours, with times in one of the broker's forms: what the book has then."""
-    with build.groww(a_trader(), limits=False) as simulator:
+    with build.groww(a_trader()) as simulator:
         simulator.switch("times", times)
         account = build.a_groww_account(simulator, "1000000001")
         problems = []

@@ -28,7 +28,7 @@ def test_an_equal_answer_writes_a_batch_and_an_empty_page_alone() -> None:
 
 
 def test_a_simulated_groww_account_is_synced() -> None:
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         (ucc,) = simulator.investors
         account = build.a_groww_account(simulator, ucc)
         (result,) = build.synced(account)

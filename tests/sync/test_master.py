@@ -31,7 +31,7 @@ FILE = "/instruments/instrument.csv"
 
 @pytest.fixture
 def groww() -> Iterator[GrowwSimulator]:
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         yield simulator
 
 

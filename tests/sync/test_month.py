@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from portfolio.triggers.groww import GrowwTrigger
 from simulators.scripts import BONUS_DAY, DAYS, SPLIT_DAY
 from tests import emptying
 from tests.sync.month import Month, live
@@ -25,9 +24,7 @@ TOGETHER = [pytest.param(way, id=way.replace(" ", "-"), marks=pytest.mark.xdist_
 def month(request: pytest.FixtureRequest, _migrated: None) -> Month:
     """Lived once a way: what is compared is read before the tables are emptied again."""
     clocks, switches = WAYS[request.param]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GrowwTrigger, "limits", {})
-        lived = live(clocks, **switches)
+    lived = live(clocks, **switches)
     emptying.empty()
     return lived
 

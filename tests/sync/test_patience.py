@@ -20,7 +20,7 @@ pytestmark = pytest.mark.database
 @pytest.mark.parametrize("kind", ["429", "503_html"])
 def test_a_run_leaves_the_broker_alone_for_as_long_as_it_asked_the_run_before(kind: str) -> None:
     person = random_investor(Market(), "1000000001", 1, holdings=2, positions=1, orders=2)
-    with build.groww(person, limits=False) as simulator:
+    with build.groww(person) as simulator:
         account = build.a_groww_account(simulator, person.ucc)
         simulator.move_to("2026-10-05 16:05")
         simulator.fault(kind, "/user/detail", retry_after=600)
@@ -38,7 +38,7 @@ def test_a_run_leaves_the_broker_alone_for_as_long_as_it_asked_the_run_before(ki
 @pytest.mark.parametrize("asked", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_pause_of_years_is_one_of_six_hours_and_the_batch_is_closed(asked: str) -> None:
     person = random_investor(Market(), "1000000001", 1, holdings=2, positions=1, orders=2)
-    with build.groww(person, limits=False) as simulator:
+    with build.groww(person) as simulator:
         account = build.a_groww_account(simulator, person.ucc)
         simulator.move_to("2026-10-05 16:05")
         simulator.fault("429", "/user/detail", retry_after=asked)

@@ -63,7 +63,7 @@ def reported(account: BrokerAccount, results: list[Any]) -> str:
 
 def test_nothing_of_a_groww_login_is_readable_after_good_and_bad_days(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with build.groww(limits=False) as simulator:
+    with build.groww() as simulator:
         (ucc,) = simulator.investors
         account = build.a_groww_account(simulator, ucc)
         results = build.synced(account)

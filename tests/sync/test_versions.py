@@ -71,7 +71,7 @@ def test_a_cancelled_order_is_told_as_cancelled_with_what_it_filled(broker: Brok
 
 def test_every_page_of_a_long_order_list_is_taken() -> None:
     investor = random_investor(Market(), "1000000001", 3, holdings=3, positions=1, orders=120)
-    with build.groww(investor, limits=False) as simulator:
+    with build.groww(investor) as simulator:
         (result,) = build.synced(build.a_groww_account(simulator, investor.ucc))
         given = {order.created_at for order in investor.orders}
     assert result.capture.problems == []

@@ -30,7 +30,7 @@ UCC = "1000000001"
 
 def test_an_evening_stands_in_the_book_as_it_was() -> None:
     investor = random_investor(Market(), UCC, 1, holdings=6, positions=3, orders=9)
-    with build.zerodha(investor, limits=False) as simulator:
+    with build.zerodha(investor) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         (result,) = build.synced(account)
         (again,) = build.synced(account)
@@ -87,7 +87,7 @@ def clock_of(moment: datetime | None) -> str:
 
 
 def test_a_trail_seen_whole_at_first_sight_is_written_in_its_order_at_the_brokers_own_times() -> None:
-    with build.zerodha(a_busy_morning(), limits=False) as simulator:
+    with build.zerodha(a_busy_morning()) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         (first,) = build.synced(account)
         (again,) = build.synced(account)
@@ -103,7 +103,7 @@ def test_a_trail_seen_whole_at_first_sight_is_written_in_its_order_at_the_broker
 
 @pytest.mark.parametrize("moment", ["10:10", "10:45", "11:10"])
 def test_looks_in_between_find_the_same_trail(moment: str) -> None:
-    with build.zerodha(a_busy_morning(), start=f"2026-10-05 {moment}", limits=False) as simulator:
+    with build.zerodha(a_busy_morning(), start=f"2026-10-05 {moment}") as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         build.synced(account)
         simulator.move_to("2026-10-05 16:05")
@@ -112,7 +112,7 @@ def test_looks_in_between_find_the_same_trail(moment: str) -> None:
 
 
 def test_a_trail_that_came_too_late_is_kept_as_late_and_changes_nothing() -> None:
-    with build.zerodha(a_busy_morning(), limits=False) as simulator:
+    with build.zerodha(a_busy_morning()) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         simulator.fault("reset", "/orders/*")
         (first,) = build.synced(account)
@@ -129,7 +129,7 @@ def test_a_trail_that_came_too_late_is_kept_as_late_and_changes_nothing() -> Non
 def test_one_trail_that_does_not_come_is_named_and_the_others_are_written() -> None:
     investor = a_busy_morning()
     investor.at("2026-10-05 12:00", lambda one: one.buy("TCS", 1))
-    with build.zerodha(investor, limits=False) as simulator:
+    with build.zerodha(investor) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         simulator.fault("500", f"/orders/{order_id_of(UCC, investor.orders[0], 19)}")
         (result,) = build.synced(account)
@@ -143,7 +143,7 @@ def test_one_trail_that_does_not_come_is_named_and_the_others_are_written() -> N
 def test_an_after_market_order_is_one_order_on_both_its_days(amo_time: str) -> None:
     investor = Investor(Market(), UCC)
     investor.at("2026-10-05 18:30", lambda one: one.place("SBIN", "BUY", 10))
-    with build.zerodha(investor, start="2026-10-05 19:00", limits=False, amo_time=amo_time) as simulator:
+    with build.zerodha(investor, start="2026-10-05 19:00", amo_time=amo_time) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         build.synced(account)
         simulator.move_to("2026-10-06 16:05")
@@ -161,7 +161,7 @@ def test_an_after_market_order_is_one_order_on_both_its_days(amo_time: str) -> N
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_an_order_without_a_trail_is_kept_as_it_is_listed(status: int) -> None:
-    with build.zerodha(a_busy_morning(), limits=False, past_order_status=status) as simulator:
+    with build.zerodha(a_busy_morning(), past_order_status=status) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         simulator.fault("404", "/orders/*")
         (result,) = build.synced(account)
@@ -174,7 +174,7 @@ def test_a_share_that_is_traded_at_the_other_exchange_is_the_one_that_is_held() 
     investor.start_with("SBIN", 90, "640.5")
     investor.at("2026-10-05 11:00", lambda one: one.sell("SBIN", 20, exchange="BSE"))
     investor.at("2026-10-05 11:30", lambda one: one.buy("TCS", 3, exchange="BSE"))
-    with build.zerodha(investor, limits=False, exchange_flips=False) as simulator:
+    with build.zerodha(investor, exchange_flips=False) as simulator:
         account = build.a_zerodha_account(simulator, UCC)
         for moment in ("2026-10-05 16:05", "2026-10-06 16:05"):
             simulator.move_to(moment)

@@ -44,7 +44,7 @@ def evening(kind: str, sections: list[str], **options: Any) -> dict[str, Struck]
     people = [
         random_investor(market, f"100000000{n}", n, holdings=4, positions=2, orders=3) for n in range(len(wanted))
     ]
-    with build.zerodha(*people, limits=False) as simulator:
+    with build.zerodha(*people) as simulator:
         portfolio = build.a_portfolio()
         connected = [build.a_zerodha_account(simulator, person.ucc, portfolio) for person in people]
         build.synced(*connected)

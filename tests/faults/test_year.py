@@ -24,7 +24,7 @@ from tests.faults.process import Process, Stop
 from tests.faults.runs import one_tick
 from tests.faults.test_kills import DAILY, FIRST, POINTS
 from tests.faults.world import World, world
-from tests.faults.year import COMPLETE, HOLDINGS_PATHS, LOOKS, Day, a_day, as_served, is_within
+from tests.faults.year import COMPLETE, HOLDINGS_PATHS, LOOKS, MORNING, Day, a_day, as_served, is_within
 
 pytestmark = pytest.mark.database
 OPENED = datetime(2026, 1, 1, tzinfo=IST)
@@ -49,8 +49,9 @@ def test_every_look_of_a_year_ends_as_what_was_possible(
         tick()
         served = here.served
         looks = [(ucc, day, look) for ucc in brokers for day in planned for look in LOOKS]
-        by_plan = {(ucc, day.day, look): day.must_be(ucc, brokers[ucc], look) for ucc, day, look in looks}
-        by_log = {(ucc, day.day, look): as_served(served[day.day], ucc, look) for ucc, day, look in looks}
+        mornings = [(ucc, day, MORNING) for ucc in brokers for day in planned[1:] if ucc not in here.by_login]
+        by_plan = {(ucc, day.day, look): day.must_be(ucc, brokers[ucc], look) for ucc, day, look in [*looks, *mornings]}
+        by_log = {(ucc, day, look): as_served(served[day], ucc, look) for ucc, day, look in by_plan}
         became = results(here)
         assert {key: became.get(key) for key in by_plan} == by_plan
         assert by_log == by_plan
@@ -63,7 +64,10 @@ def test_every_look_of_a_year_ends_as_what_was_possible(
 
 def live(here: World, day: Day, chance: random.Random, lease: float) -> None:
     """One trading day: the owners log in, the faults come and go, and the scheduler ticks when it is up."""
+    begins = here.stage.now
     for at in sorted({*day.ticks, *(each for each in day.logged_in.values() if each)}):
+        if datetime.combine(day.day, at, IST) < begins:
+            continue  # before all begins
         here.move_to(day.day, at.isoformat())
         here.stage.faults[:] = faults(here, day, at)
         for ucc, logged_in in day.logged_in.items():
@@ -87,11 +91,13 @@ def faults(here: World, day: Day, at: time) -> list[Fault]:
 
 
 def results(here: World) -> dict[Key, str | None]:
+    """By the day and the hour of the look, in India."""
     uccs = {account.pk: ucc for ucc, account in here.accounts.items()}
-    rows = SyncSlot.objects.filter(kind="DAILY_PORTFOLIO").values_list(
-        "broker_account", "trading_day", "due_at", "result"
-    )
-    return {(uccs[pk], day, due_at.astimezone(IST).time()): result for pk, day, due_at, result in rows}
+    rows = [
+        (uccs[pk], due_at.astimezone(IST), result)
+        for pk, due_at, result in SyncSlot.objects.values_list("broker_account", "due_at", "result")
+    ]
+    return {(ucc, due_at.date(), due_at.time()): result for ucc, due_at, result in rows}
 
 
 def check_fills(here: World, complete: list[tuple[str, Day]]) -> None:

@@ -23,7 +23,7 @@ from simulators.stage import Served, Stage
 from simulators.zerodha import ZerodhaSimulator
 from tests import build
 
-SWITCHES = {**zerodha_api.SWITCHES, **groww_api.SWITCHES, "limits": False, "exchange_flips": False}
+SWITCHES = {**zerodha_api.SWITCHES, **groww_api.SWITCHES, "limits": False}
 
 
 @dataclass(slots=True)

@@ -14,12 +14,14 @@ from simulators.stage import Served
 
 COMPLETE, PARTIAL, MISSED = "complete", "partial", "missed"
 # Further apart than the longest pause between two attempts, so that each is a chance for whoever is not done.
-TICKS = [time(16), time(16, 31), time(17, 2), time(17, 45), time(18, 20), time(19), time(19, 31), time(20, 2),
-         time(20, 45), time(21, 30), time(22, 15), time(23)]  # fmt: skip
-LOOKS = (time(16), time(19))
+TICKS = [time(8, 30), time(8, 50), time(16), time(16, 31), time(17, 2), time(17, 45), time(18, 20), time(19),
+         time(19, 31), time(20, 2), time(20, 45), time(21, 30), time(22, 15), time(23)]  # fmt: skip
+MORNING, LOOKS = time(8, 30), (time(16), time(19))  # the first is of holdings alone, and none where a person logs in
+PRE_OPEN = time(9)
 WHOLE_EVENING = (time(15, 50), time(23, 59))
 WINDOWS = (WHOLE_EVENING, WHOLE_EVENING, (time(15, 50), time(16, 40)), (time(18, 50), time(19, 40)),
-           (time(15, 50), time(21)), (time(18), time(23, 59)))  # fmt: skip
+           (time(15, 50), time(21)), (time(18), time(23, 59)), (time(8), time(8, 40)),
+           (time(8), time(16, 40)))  # fmt: skip
 HOLDINGS_PATHS = {"GROWW": "/holdings/user", "ZERODHA": "/portfolio/holdings"}
 # Not of the statement, or, as quotes are to a free app at Zerodha, normally refused.
 BESIDE = ("/user", "/token", "/session", "/instruments", "/connect", "/quote")
@@ -42,15 +44,22 @@ class Day:
         return [at for at in TICKS if not is_within(at, self.no_scheduler)]
 
     def condition(self, ucc: str, broker: str, at: time) -> str:
-        """What a run at this time can make of this account."""
+        """What a run at this time can make of this account; in the morning all depends on its holdings."""
         logged_in = self.logged_in.get(ucc, time(0))
         if is_within(at, self.broker_down.get(broker)) or logged_in is None or logged_in > at:
             return MISSED
-        return PARTIAL if is_within(at, self.holdings_down.get(ucc)) else COMPLETE
+        if is_within(at, self.holdings_down.get(ucc)):
+            return MISSED if at < PRE_OPEN else PARTIAL
+        return COMPLETE
 
     def must_be(self, ucc: str, broker: str, look: time) -> str:
         """The best that any run from this look on could make."""
-        return best(self.condition(ucc, broker, at) for at in self.ticks if at >= look)
+        return best(self.condition(ucc, broker, at) for at in self.ticks if is_of(look, at))
+
+
+def is_of(look: time, at: time) -> bool:
+    """Whether a run at this time makes that look. What the morning's finds is no more than the morning's."""
+    return look <= at < PRE_OPEN if look == MORNING else at >= look
 
 
 def is_within(at: time, window: Window | None) -> bool:
@@ -86,14 +95,14 @@ def _befall(planned: Day, trouble: str, chance: random.Random, brokers: dict[str
         late = [ucc for ucc, broker in brokers.items() if broker == "ZERODHA" and chance.random() < 0.5]
         planned.logged_in.update({ucc: chance.choice([None, time(17, 30)]) for ucc in late})
     else:
-        planned.killed_at = chance.choice(LOOKS)
+        planned.killed_at = chance.choice((MORNING, *LOOKS))
 
 
 def as_served(log: Collection[Served], ucc: str, look: time) -> str:
     """What the simulators' log of a day says was possible: the best that was served in one run from this look on."""
     runs: dict[datetime, dict[str, int]] = {}
     for one in log:
-        if one.ucc == ucc and one.at.time() >= look and not one.path.startswith(BESIDE):
+        if one.ucc == ucc and is_of(look, one.at.time()) and not one.path.startswith(BESIDE):
             runs.setdefault(one.at.astimezone(IST), {})[one.path] = one.status  # asked again, the last one counts
     return best(_of_run(answers) for answers in runs.values())
 

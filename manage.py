@@ -1,25 +1,38 @@
 #!/usr/bin/env python
-"""Django's entry point. A database that cannot be used ends every command in words, with exit code 2."""
+"""Django's entry point. A database or a clock that cannot be used ends every command in words, with exit code 2."""
 
 import os
 import sys
+from typing import NoReturn
 
 from django.core.management import execute_from_command_line
 from django.db.utils import Error
+
+from portfolio.clock import ClockError
+
+STOPPED = 130  # what shells say of a program that Ctrl-C ended
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portfolio_project.settings")
     try:
         execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        end("stopped; what was recorded stays", STOPPED)
+    except ClockError as error:
+        end(str(error), 2)
     except Error as error:
         from portfolio.outage import in_words
 
         message = in_words(error)
         if message is None or "--traceback" in sys.argv:
             raise
-        print(message, file=sys.stderr)
-        sys.exit(2)
+        end(message, 2)
+
+
+def end(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

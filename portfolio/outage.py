@@ -11,6 +11,7 @@ _DAMAGED = "The file is damaged, or no database. Put it back from your copy, or 
 _BUSY = "Another program keeps it busy. When that has ended, run this again."
 _ROOM = "Make room on its disk, then run this again."
 _ANSWERS = "Is it running, and are host, port, name, user and password in DATABASE_URL right?"
+_OPTION = "invalid connection option"
 # By the name that SQLite gives an error, or by PostgreSQL's SQLSTATE.
 _REMEDIES = {
     "SQLITE_PERM": _WRITABLE, "SQLITE_READONLY": _WRITABLE, "SQLITE_CANTOPEN": _WRITABLE,
@@ -24,10 +25,10 @@ _REMEDIES = {
 
 def in_words(error: Exception) -> str | None:
     """What is wrong and what to do. None for what is no outage but a fault of ours: that needs its traceback."""
-    kind = _kind(error)
-    if not isinstance(error, OperationalError | InterfaceError) and kind not in _REMEDIES:
+    kind, said = _kind(error), (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    is_known = kind in _REMEDIES or said.startswith(_OPTION)
+    if not isinstance(error, OperationalError | InterfaceError) and not is_known:
         return None
-    said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return f"The database {_name()} cannot be used: {said}. {_remedy(kind, said)}"
 
 
@@ -48,6 +49,8 @@ def _name() -> str:
 def _remedy(kind: str, said: str) -> str:
     if said.startswith(("no such table", "no such column")):
         return NOT_SET_UP
+    if said.startswith(_OPTION):
+        return "Correct what stands behind the question mark in DATABASE_URL."
     if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         return _REMEDIES.get(kind, _ANSWERS)
     folder = Path(settings.DATABASES["default"]["NAME"]).absolute().parent

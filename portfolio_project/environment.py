@@ -4,6 +4,7 @@ What cannot be read ends the process in words: nothing is there yet that could s
 """
 
 import fcntl
+import logging
 import os
 import secrets
 import sys
@@ -21,6 +22,13 @@ SQLITE_OPTIONS = {
     ),
 }
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class WithoutTrace(logging.Formatter):
+    """For what strangers cause, such as a request under a name that is not ours: the message says it all."""
+
+    def formatException(self, ei: object) -> str:
+        return ""
 
 
 def refuse(message: str) -> NoReturn:

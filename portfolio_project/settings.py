@@ -94,10 +94,15 @@ CELERY_TASK_SOFT_TIME_LIMIT = 1440
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "unacked_restore_interval": 5}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
+PLAIN = {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {"plain": PLAIN, "without trace": {**PLAIN, "class": "portfolio_project.environment.WithoutTrace"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "of strangers": {"class": "logging.StreamHandler", "formatter": "without trace"},
+    },
+    "loggers": {"django.security": {"handlers": ["of strangers"], "propagate": False}},
     "root": {"handlers": ["console"], "level": log_level(env("LOG_LEVEL", "WARNING"))},
 }

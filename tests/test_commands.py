@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from portfolio.models import BrokerAccount, BrokerAccountCredential, Portfolio, 
 from portfolio.sync.claim import claim
 from portfolio.tasks import sync_holdings_task
 from portfolio.triggers.registry import REGISTRY
+from portfolio.triggers.sample import SampleTrigger
 from simulators.groww import GrowwSimulator
 from simulators.market import Market
 from simulators.scripts import random_investor
@@ -335,7 +339,10 @@ def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: 
     typed("new token")
     code, out, _ = run("connect", "sample")
     account = BrokerAccount.objects.get()
-    assert (code, "no change" in out) == (0, True)
+    assert (code, out.splitlines()[1]) == (
+        0, f"Renewed the login of SAMPLE sample with the id {account.pk}. A sync ...",
+    )  # fmt: skip
+    assert "no change" in out
     assert (account.state, accounts.open_credentials(account.credential)["token"]) == ("active", "new token")
 
 
@@ -412,6 +419,47 @@ def test_an_unknown_way_to_log_in_is_refused_with_those_there_are() -> None:
 def test_an_empty_answer_is_asked_for_by_name(typed: Type) -> None:
     typed("")
     assert run("connect", "sample") == (2, "", "Token is needed")
+
+
+def test_what_cannot_be_seen_is_no_part_of_a_secret(typed: Type) -> None:
+    typed("a \x01token")
+    assert run("connect", "sample") == (
+        2, "", "Token: there is a character in it that cannot be seen; paste it again",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [
+    ("--label", "x" * 101, "--label: Ensure this value has at most 100 characters (it has 101)."),
+    ("--user", "x" * 151, "--user: Ensure this value has at most 150 characters (it has 151)."),
+    ("--user", "", "--user: This field cannot be blank."),
+    ("--portfolio", "x" * 101, "--portfolio: Ensure this value has at most 100 characters (it has 101)."),
+    ("--client-id", "x" * 101, "--client-id: Ensure this value has at most 100 characters (it has 101)."),
+])  # fmt: skip
+def test_a_name_that_does_not_fit_is_refused_before_anything_is_asked(
+    typed: Type, option: str, value: str, said: str
+) -> None:
+    typed("a token")
+    assert (run("connect", "sample", option, value), nothing_stored()) == ((2, "", said), True)
+
+
+def test_ctrl_c_in_the_first_sync_says_how_to_go_on(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(SampleTrigger):
+        def identify(self) -> str:
+            if self.broker_account.id:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.5)
+            return "S1"
+
+    monkeypatch.setitem(REGISTRY, "SAMPLE", Stopped)
+    typed("a token")
+    code, _, error = run("connect", "sample")
+    again = f"manage.py sync_holdings --account {BrokerAccount.objects.get().pk}"
+    assert (code, error) == (1, f"stopped; the account is stored. To sync it: {again}")
+
+
+def test_without_any_input_nothing_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert (run("connect", "sample"), nothing_stored()) == ((2, "", "stopped; nothing was stored"), True)
 
 
 def test_input_that_ends_too_soon_stores_nothing(typed: Type) -> None:

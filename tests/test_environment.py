@@ -1,11 +1,14 @@
 """Settings from the environment: what cannot be read is said in words and ends the process, with nothing half made."""
 
+import logging.config
 import stat
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from portfolio_project import environment
 
@@ -147,3 +150,17 @@ def test_the_address_of_a_postgresql_is_taken_apart() -> None:
         "khata", "me", "p@ss", "db.example.org", "6432",
     ]  # fmt: skip
     assert made["OPTIONS"] == {"sslmode": "verify-full", "server_side_binding": True}
+
+
+# The log
+
+
+def test_a_request_under_a_name_that_is_not_ours_is_logged_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    logging.config.dictConfig(settings.LOGGING)
+
+    assert Client().get("/admin/login/", HTTP_HOST="elsewhere.example").status_code == 400
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.partition("ERROR ")[2] == (
+        "django.security.DisallowedHost: Invalid HTTP_HOST header: 'elsewhere.example'. "
+        "You may need to add 'elsewhere.example' to ALLOWED_HOSTS."
+    )

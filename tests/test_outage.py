@@ -1,6 +1,7 @@
 """A database that cannot be used ends every command in words: what is wrong, what to do, and no traceback."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -66,6 +67,35 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
         f"The database {path} cannot be used: file is not a database. The file is damaged, or no database. "
         "Put it back from your copy, or correct DATABASE_URL.",
     )
+
+
+def test_an_option_that_is_none_is_said() -> None:
+    assert manage("sync_holdings", DATABASE_URL="postgresql://127.0.0.1/khata?speed=1") == (
+        2,
+        'The database khata at 127.0.0.1 cannot be used: invalid connection option "speed". Correct what stands behind '
+        "the question mark in DATABASE_URL.",
+    )
+
+
+@pytest.mark.parametrize("command", ["sync_holdings", "connect", "run_due", "migrate"])
+def test_a_clock_that_gives_no_time_is_said(command: str) -> None:
+    code, said = manage(command, *WANTED.get(command, ()), KHATA_CLOCK="yesterday")
+
+    assert (code, said.partition(". ")[0]) == (2, "KHATA_CLOCK is 'yesterday'")
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
+    """While it waits for a server that takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/khata"
+        command = [sys.executable, str(ROOT / "manage.py"), "sync_holdings"]
+        settings = {**os.environ, "DATABASE_URL": url}
+        with subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True) as running:
+            silent.accept()
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=30)
+
+    assert (running.returncode, said.strip()) == (130, "stopped; what was recorded stays")
 
 
 def test_an_empty_database_is_set_up_first(tmp_path: Path) -> None:

@@ -127,6 +127,11 @@ def renew(owner: UUID) -> None:
     AccountHead.objects.filter(lease_owner=owner).update(lease_until=Now() + LEASE)
 
 
+def release(owner: UUID) -> None:
+    """Gives back the leases that are still ours, so that nobody waits for a run that was stopped."""
+    AccountHead.objects.filter(lease_owner=owner).update(lease_owner=None, lease_until=None)
+
+
 def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[str] = ()) -> list[BrokerAccount]:
     """Accounts by id or portfolio, or all; disabled ones and those of inactive portfolios are left out."""
     accounts = BrokerAccount.objects.to_sync().order_by("created_at", "pk")

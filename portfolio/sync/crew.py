@@ -31,7 +31,7 @@ from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code
 from .capture import Capture, failed
-from .claim import Claim, renew
+from .claim import Claim, release, renew
 from .evidence import Keeper
 from .fetch import AskBook, Lacking, fetch
 from .history import lacking_fills, lacking_states
@@ -65,11 +65,20 @@ class Crew:
         await self._stack.enter_async_context(self._transport)
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         await self._stack.aclose()
+        if kind:
+            await self._give_back()
         everyone = Barrier(SETTLING + 1)
         await asyncio.gather(*(self.in_database(_close, everyone) for _ in range(everyone.parties)))
         self._database.shutdown()
+
+    async def _give_back(self) -> None:
+        """The accounts of a run that was stopped. Where that fails their leases run out."""
+        try:
+            await self.in_database(release, self.owner)
+        except Exception:
+            logger.exception("the leases of this run could not be given back; they run out by themselves")
 
     async def in_database(self, work: Callable[..., Given], *arguments: Any) -> Given:
         return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))

@@ -1,5 +1,7 @@
 """One writer an account: leases, tokens, runs that die, and pages that somebody else wrote meanwhile."""
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +72,23 @@ def test_a_run_that_died_is_closed_by_the_next_and_its_replies_stay(broker: Brok
     assert (dead.page.number, dead.page.entries_count) == (1, 1)
     assert RawReply.objects.get(batch=dead).request == "GET /holdings"
     assert result.page.number == 2
+    recomputed.check_all_pages()
+
+
+def test_a_run_that_was_stopped_with_ctrl_c_keeps_nobody_waiting(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+
+    broker.says["holdings"] = stop
+    with pytest.raises(KeyboardInterrupt):
+        sync([str(account.pk)], DAILY)
+    broker.says["holdings"] = [build.a_holding()]
+    (result,) = sync([str(account.pk)], DAILY)
+    ended = list(account.batches.order_by("started_at").values_list("status", flat=True))
+    assert (result.status, ended) == ("COMPLETED", ["FAILED", "COMPLETED"])
     recomputed.check_all_pages()
 
 

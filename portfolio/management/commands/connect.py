@@ -3,20 +3,24 @@
 import getpass
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Model
 
 from ... import demo, report, startup
 from ...accounts import open_credentials
 from ...clock import ClockError, refresh
 from ...connecting import Login, Refused, login_address, renew, store, try_login
 from ...keys import CannotDecrypt, KeyTrouble
-from ...models import BrokerAccount, BrokerAccountCredential
+from ...models import BrokerAccount, BrokerAccountCredential, Portfolio, User
 from ...sync.capture import DAILY
 from ...sync.pipeline import sync
+from ...sync.record import Result
 from ...triggers.base import BaseTrigger, CredentialField, LoginMethod
 from ...triggers.registry import REGISTRY, get_trigger_for_code
 
@@ -39,6 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         trigger = self._trigger(options["broker"])
+        self._check_names(options)
         try:
             startup.require_tables()
             startup.require_guards()
@@ -62,6 +67,17 @@ class Command(BaseCommand):
             known = ", ".join(sorted(REGISTRY))
             raise CommandError(f"no broker {code!r} is known; there are: {known}", returncode=2)
         return trigger
+
+    def _check_names(self, options: Mapping[str, Any]) -> None:
+        """Before anything is asked: whether they fit into their columns."""
+        for name, (model, column) in NAMES.items():
+            field: Any = model._meta.get_field(column)
+            try:
+                if options[name] is not None:
+                    field.clean(options[name], None)
+            except ValidationError as error:
+                option = f"--{name.replace('_', '-')}"
+                raise CommandError(f"{option}: {' '.join(error.messages)}", returncode=2) from None
 
     def _known(self, trigger: type[BaseTrigger], account_id: str | None) -> BrokerAccount | None:
         if account_id is None:
@@ -112,17 +128,21 @@ class Command(BaseCommand):
 
     def _ask(self, field: CredentialField) -> str:
         """Secrets are never echoed, and never taken from the command line, where others could read them."""
-        if sys.stdin.isatty():
+        if sys.stdin and sys.stdin.isatty():
             value = (getpass.getpass if field.is_secret else input)(f"{field.label}: ")
-        elif not (value := sys.stdin.readline()):
+        elif not sys.stdin or not (value := sys.stdin.readline()):
             raise EOFError
         if not value.strip():
             raise CommandError(f"{field.label} is needed", returncode=2)
+        if not value.strip().isprintable():
+            raise CommandError(
+                f"{field.label}: there is a character in it that cannot be seen; paste it again", returncode=2
+            )
         return value.strip()
 
     def _sync(self, account: BrokerAccount) -> None:
-        self.stdout.write(f"Added {account} with the id {account.pk}. Its first sync ...")
-        results = sync([str(account.pk)], DAILY)
+        self.stdout.write(f"{self._what_was_done(account)} ...")
+        results = self._synced(account)
         for result in results:
             report.write_line(self.stdout, result, account)
         if not results:
@@ -131,7 +151,25 @@ class Command(BaseCommand):
         if code := report.exit_code(results, 1):
             sys.exit(code)
 
+    def _what_was_done(self, account: BrokerAccount) -> str:
+        if account.batches.exists():
+            return f"Renewed the login of {account} with the id {account.pk}. A sync"
+        return f"Added {account} with the id {account.pk}. Its first sync"
 
+    def _synced(self, account: BrokerAccount) -> list[Result]:
+        try:
+            return sync([str(account.pk)], DAILY)
+        except KeyboardInterrupt:
+            again = f"manage.py sync_holdings --account {account.pk}"
+            raise CommandError(f"stopped; the account is stored. To sync it: {again}", returncode=1) from None
+
+
+NAMES: dict[str, tuple[type[Model], str]] = {
+    "user": (User, "username"),
+    "portfolio": (Portfolio, "name"),
+    "label": (BrokerAccount, "label"),
+    "client_id": (BrokerAccount, "account_id"),
+}
 WARNING = (
     "The demo has been in this database: its made-up prices and dates stand beside your account for good. For real use "
     "start with an empty one: set DATABASE_URL=sqlite:///var/mine.sqlite3, then manage.py migrate, then connect again."

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from django.db import connection
 
@@ -13,14 +14,14 @@ from portfolio.ids import new_ids
 from portfolio.sync import bulk, instruments
 
 from .depth_report import STAGES
-from .sync import make_accounts, ours, stage_replies, timed
+from .sync import fresh_numbers, make_accounts, ours, stage_replies, timed
 
 ACCOUNTS = 50
 
 
 def fill(versions: int) -> None:
     """Orders of past days, 50 a day for each of 100 accounts, in one SHARED batch."""
-    accounts = make_accounts(100)
+    accounts = make_accounts(range(100))
     now = datetime(2026, 10, 5, tzinfo=UTC)
     batch = models.SyncBatch.objects.create(
         sync_type="SHARED", trading_day=now.date(), status="COMPLETED", started_at=now, completed_at=now
@@ -46,11 +47,12 @@ def worker(versions: int) -> None:
     """Fills the history, says so, and then syncs 50 new accounts for each line it is sent; prints seconds."""
     fill(versions)
     print("ready", flush=True)
-    prepared = {stage: [stage_replies(stage, number) for number in range(ACCOUNTS)] for stage in STAGES}
     for _ in sys.stdin:
-        accounts = make_accounts(ACCOUNTS)
+        clients = fresh_numbers(ACCOUNTS)
+        accounts = make_accounts(clients)
         seconds = []
         for stage in STAGES:
-            batch = list(zip(accounts, (one for one, _ in prepared[stage]), strict=True))
-            seconds.append(timed(lambda batch=batch, stage=stage: ours(batch, prepared[stage][0][1])))  # type: ignore[misc]
+            prepared = [stage_replies(stage, number) for number in clients]
+            batch = list(zip(accounts, (one for one, _ in prepared), strict=True))
+            seconds.append(timed(partial(ours, batch, prepared[0][1])))
         print(" ".join(map(str, seconds)), flush=True)

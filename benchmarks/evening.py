@@ -11,6 +11,7 @@ import resource
 import statistics
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import repeat
 
 from django.conf import settings
 from django.db import connection
@@ -53,7 +54,7 @@ def one_round() -> tuple[float, float, float]:
 
 def without_slots(count: int) -> list[BrokerAccount]:
     """Accounts that no tick ever owes anything."""
-    accounts = make_accounts(count, "1")
+    accounts = make_accounts(repeat(1, count))
     AccountHead.objects.filter(account__in=[account.pk for account in accounts]).update(
         owed_until=clock.now() + timedelta(days=1000)
     )
@@ -63,7 +64,7 @@ def without_slots(count: int) -> list[BrokerAccount]:
 def with_slots(count: int) -> list[BrokerAccount]:
     """Accounts that are due; connected at noon, and now it is five past four."""
     settings.KHATA_CLOCK = NOON
-    accounts = make_accounts(count, "1")
+    accounts = make_accounts(repeat(1, count))
     settings.KHATA_CLOCK = AFTER_THE_CLOSE
     BrokerType.objects.filter(code="GROWW").update(instruments_asked_at=clock.now(), instruments_taken_at=clock.now())
     return accounts

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
+from itertools import repeat
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -107,7 +108,7 @@ def main() -> None:
         for concurrency, wanted in WANTED.items():
             ratios, requests = [], 0
             for _ in range(ROUNDS):
-                ids = [str(account.pk) for account in make_accounts(ACCOUNTS, "1")]
+                ids = [str(account.pk) for account in make_accounts(repeat(1, ACCOUNTS))]
                 seconds, requests = asyncio.run(fetch_all(ids, concurrency))
                 ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
             print(

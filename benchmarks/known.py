@@ -31,7 +31,7 @@ NOTHING = bytes(32)
 
 
 def main() -> None:
-    accounts = make_accounts(ACCOUNTS)
+    accounts = make_accounts(range(ACCOUNTS))
     listings = [Listing(f"INE{number:06d}01{number % 10}", f"SHARE{number:04d}") for number in range(HOLDINGS)]
     known = instruments.resolve(listings, FIRST)
     fill(accounts, [(listing, known[listing]) for listing in listings])

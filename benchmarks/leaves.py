@@ -8,7 +8,7 @@ from django.db import connection
 
 from ledger import canonical, merkle
 
-from .sync import make_accounts, ours, stage_replies, timed
+from .sync import fresh_numbers, make_accounts, ours, stage_replies, timed
 
 ACCOUNTS, ROUNDS = 100, 7
 _NOTHING = bytes(32)
@@ -27,8 +27,9 @@ def without_leaves() -> Iterator[None]:
 
 
 def _first_sync() -> float:
-    prepared = [stage_replies("first sync", number) for number in range(ACCOUNTS)]
-    batch = list(zip(make_accounts(ACCOUNTS), (one for one, _ in prepared), strict=True))
+    clients = fresh_numbers(ACCOUNTS)
+    prepared = [stage_replies("first sync", number) for number in clients]
+    batch = list(zip(make_accounts(clients), (one for one, _ in prepared), strict=True))
     return timed(lambda: ours(batch, prepared[0][1]))
 
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from itertools import count, islice
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +32,7 @@ from .naive import Naive
 from .workload import Day, Fetched, evening, fetched, known_after, next_day
 
 FIRST = date(2026, 10, 5)
+_clients = count()
 _threads = ThreadPoolExecutor(SETTLING, thread_name_prefix="settling")
 STAGES = ("first sync", "nothing changed", "5 % changed", "next trading day")
 # What is wanted: so many times naive, and so much of the limit in percent (None: there is little to write).
@@ -70,9 +72,14 @@ class Watched:
         return sum(len(rows) for kind, _, rows, _ in self.calls if kind != "delete")
 
 
-def make_accounts(count: int, client_id: str = "") -> list[models.BrokerAccount]:
-    """Accounts of users of their own; numbered client ids, or all of one."""
-    return [_account(client_id or str(number)) for number in range(count)]
+def fresh_numbers(count: int) -> list[int]:
+    """Clients that nobody had before in this run: a broker gives no order id twice."""
+    return list(islice(_clients, count))
+
+
+def make_accounts(client_ids: Iterable[object]) -> list[models.BrokerAccount]:
+    """Accounts of users of their own, of these clients of the broker."""
+    return [_account(str(client_id)) for client_id in client_ids]
 
 
 def _account(client_id: str) -> models.BrokerAccount:
@@ -130,16 +137,16 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def statements_of(work: Callable[[], Any]) -> int:
-    count = 0
+    statements = 0
 
     def counting(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        nonlocal count
-        count += 1
+        nonlocal statements
+        statements += 1
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(counting):
         work()
-    return count
+    return statements
 
 
 def main() -> None:
@@ -148,10 +155,11 @@ def main() -> None:
     notes: dict[str, tuple[float, int]] = {}
     limit = second.Database()
     for _ in range(options.repeat + 1):  # the first round warms up and is not counted
-        ours_accounts, naive_accounts = make_accounts(options.accounts), make_accounts(options.naive)
+        clients = fresh_numbers(options.accounts)
+        ours_accounts, naive_accounts = make_accounts(clients), make_accounts(clients[: options.naive])
         limit.copy_parents()
         for stage in STAGES:
-            prepared = [stage_replies(stage, number) for number in range(options.accounts)]
+            prepared = [stage_replies(stage, number) for number in clients]
             replies, now = [one for one, _ in prepared], prepared[0][1]
             notes[stage] = _stage(times, stage, limit, ours_accounts, naive_accounts, replies, now)
     _report(times, notes)

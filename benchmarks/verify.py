@@ -48,7 +48,7 @@ LIMITS = {"postgresql": 4, "sqlite": 6}
 def fill(rows: int) -> None:
     """Eleven rows a page: a reply, and orders, each with a quantity change. Sealed, placed and signed as the sync does
     it, with a hundred checkpoints."""
-    accounts = make_accounts(ACCOUNTS)
+    accounts = make_accounts(range(ACCOUNTS))
     heads = {str(head.account_id): str(head.pk) for head in models.AccountHead.objects.exclude(account=None)}
     listing = Listing("INE002A01018", "RELIANCE")
     instrument = instruments.resolve([listing], NOW.date())[listing]

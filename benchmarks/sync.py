@@ -33,7 +33,7 @@ from .workload import Day, Fetched, evening, fetched, known_after, next_day
 
 FIRST = date(2026, 10, 5)
 _clients = count()
-_threads = ThreadPoolExecutor(SETTLING, thread_name_prefix="settling")
+_threads = ThreadPoolExecutor(SETTLING[connection.vendor], thread_name_prefix="settling")
 STAGES = ("first sync", "nothing changed", "5 % changed", "next trading day")
 # What is wanted: so many times naive, and so much of the limit in percent (None: there is little to write).
 WANTED: dict[str, dict[str, tuple[int, int | None]]] = {

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
 from ledger.entries import Order
 from portfolio_project.settings import broker_url
@@ -40,7 +40,9 @@ from .record import Result
 logger = logging.getLogger(__name__)
 
 RENEW_SECONDS = 30.0
-SETTLING = 2  # groups at a time; each thread has a connection of its own
+# Groups at a time, each in a thread with a connection of its own. SQLite has one writer, and its driver lets the other
+# thread in at every row: a second one costs more than it gives.
+SETTLING = {"postgresql": 2, "sqlite": 1}
 GROUP_WAIT_SECONDS = 0.5  # a finished account waits no longer for its group
 
 Given = TypeVar("Given")
@@ -52,7 +54,9 @@ class Crew:
 
     def __init__(self) -> None:
         self.owner: UUID = new_uuid()
-        self._database = ThreadPoolExecutor(SETTLING + 1, thread_name_prefix="database")
+        self._settling = SETTLING[connection.vendor]
+        self._threads = self._settling + 1
+        self._database = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
         self._stack = AsyncExitStack()
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY, shared=OF_THIS_PROCESS)
         self._keeper = Keeper(self.in_database, clock.now)
@@ -69,7 +73,7 @@ class Crew:
         await self._stack.aclose()
         if kind:
             await self._give_back()
-        everyone = Barrier(SETTLING + 1)
+        everyone = Barrier(self._threads)
         await asyncio.gather(*(self.in_database(_close, everyone) for _ in range(everyone.parties)))
         self._database.shutdown()
 
@@ -84,12 +88,12 @@ class Crew:
         return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))
 
     async def settled(self, claim: Claim, settle: Settle) -> AsyncIterator[list[Result]]:
-        """Fetches the accounts that `claim` gives, and settles them in groups as they finish. Two groups are settled
-        side by side: one is worked out while the database writes the other."""
+        """Fetches the accounts that `claim` gives, and settles them in groups as they finish. On PostgreSQL
+        two groups are settled side by side: one is worked out while the database writes the other."""
         settling: set[asyncio.Task[list[Result]]] = set()
         async for group in self._fetched(claim):
             settling.add(asyncio.create_task(self.in_database(settle, group)))
-            if len(settling) == SETTLING:
+            if len(settling) == self._settling:
                 done, settling = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     yield task.result()

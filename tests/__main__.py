@@ -43,8 +43,7 @@ def run(title: str, *arguments: str) -> tuple[Counter[str], bool]:
     print(f"\n== {title} ==", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        spread = ["-n", WORKERS, "--dist", "loadgroup"]
-        command = [sys.executable, "-m", "pytest", *spread, f"--junitxml={report}", *arguments]
+        command = [sys.executable, "-m", "pytest", "-n", WORKERS, f"--junitxml={report}", *arguments]
         code = subprocess.run(command, check=False).returncode
         return (counted(report) if report.exists() else Counter()), code != 0
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests import databases
+from tests import databases, spread
 
 LOOPBACK = ("127.", "::1", "localhost")
 NOW = "2026-10-05T16:05:00+05:30"  # a Monday, after the close
@@ -51,6 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: spread.place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return spread.Spread(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,8 +13,6 @@ from simulators.orders import CARRY, INTRADAY
 from tests.simulators import official
 from tests.simulators.build import UCC
 
-pytestmark = pytest.mark.xdist_group("growwapi")  # its session is long: one worker goes through it, not each
-
 
 def an_investor() -> Investor:
     """Thirty cash orders, so that the client needs two pages, and one of each other kind."""

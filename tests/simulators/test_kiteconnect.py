@@ -12,8 +12,6 @@ from simulators.zerodha import request_token_in, zerodha_simulator
 from tests.simulators import official
 from tests.simulators.build import UCC
 
-pytestmark = pytest.mark.xdist_group("kiteconnect")  # its session is long: one worker goes through it, not each
-
 
 def an_investor() -> Investor:
     investor = Investor(Market(), UCC)

@@ -22,7 +22,7 @@ from tests import build, emptying
 from tests.simulators.build import at
 from tests.sync.month import bridge
 
-pytestmark = [pytest.mark.database, pytest.mark.xdist_group("compared")]
+pytestmark = pytest.mark.database
 
 UCC = "8100000007"
 DAYS = trading_days(date(2026, 10, 5), 8)

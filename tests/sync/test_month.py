@@ -17,10 +17,7 @@ WAYS = {
 }
 
 
-TOGETHER = [pytest.param(way, id=way.replace(" ", "-"), marks=pytest.mark.xdist_group(way)) for way in WAYS]
-
-
-@pytest.fixture(scope="module", params=TOGETHER)
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.replace(" ", "-"))
 def month(request: pytest.FixtureRequest, _migrated: None) -> Month:
     """Lived once a way: what is compared is read before the tables are emptied again."""
     clocks, switches = WAYS[request.param]

@@ -6,6 +6,7 @@ Tests that touch the database carry the mark `database`; with `--database=postgr
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     global _folder, _server
     _folder = databases.a_folder()
     _until_the_end.enter_context(databases.templates())
+    if sys.dont_write_bytecode:  # then each worker, and each process that a test starts, would compile all of Django
+        bytecode = Path(os.environ[databases.SHARED]) / "bytecode"
+        os.environ.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=str(bytecode))
     try:
         (_folder / "database").mkdir()  # keys beside the database are refused, see portfolio/checks.py
         url, _server = databases.make(config.getoption("--database"), _folder / "database")

@@ -1,5 +1,7 @@
-"""Who gets which tests: the longest begin first, and what shares a long preparation stays together."""
+"""The suite itself: who gets which tests, and that processes that tests start are ready soon."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,3 +52,9 @@ def test_the_longest_begin_first() -> None:
 
 def test_every_file_that_is_named_is_there() -> None:
     assert [name for name in spread.FIRST if not (ROOT / name).is_file()] == []
+
+
+def test_a_process_that_a_test_starts_finds_what_others_have_compiled() -> None:
+    code = "import sys; print(sys.dont_write_bytecode)"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"

@@ -23,6 +23,7 @@ from portfolio.proof import tree
 from portfolio.rebuild import mend
 from portfolio.sync import bulk, instruments, record
 
+from .evening import load
 from .sync import make_accounts, timed
 
 ACCOUNTS, HOLDINGS, DAYS, ROUNDS = 100, 50, 200, 15
@@ -100,4 +101,6 @@ def report(accounts: list[UUID]) -> None:
     now = medians.pop("what stands now")
     print(f"{connection.vendor}: 50 holdings of one account as they stand: {now * 1000:.1f} ms")
     for name, median in medians.items():
-        print(f"{connection.vendor}: {name}: {median * 1000:.1f} ms, {median / now:.2f}x (at most {LIMIT:g}x)")
+        missed = "  ABOVE" if median > LIMIT * now else ""
+        print(f"{connection.vendor}: {name}: {median * 1000:.1f} ms, {median / now:.2f}x (at most {LIMIT:g}x){missed}")
+    print(f"{connection.vendor}: load {load()}")

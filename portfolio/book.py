@@ -5,31 +5,21 @@ recorded by then counts, however it was corrected later. Without a moment it is 
 present. Reads; writes nothing, judges nothing, and never asks what time it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Exists, Field, Model, OuterRef, QuerySet, Subquery
-from django.db.models.expressions import RawSQL
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
+from ledger.canonical import HOLDING_VERSION, POSITION_VERSION
 from ledger.entries import ZERO
 from ledger.normalise import ist_date
 
-from .models import (
-    BrokerAccount,
-    HoldingVersion,
-    LedgerTree,
-    OrderVersion,
-    PortfolioSnapshot,
-    PositionVersion,
-    Price,
-    RealHolding,
-    RealPosition,
-    Transaction,
-)
+from . import versions
+from .ids import new_ids
+from .models import LedgerTree, OrderVersion, PortfolioSnapshot, RealHolding, RealPosition, Transaction
 from .models.holding import HoldingFigures
 from .models.position import PositionFigures
 from .sync.rows import priced
@@ -38,9 +28,11 @@ Row = TypeVar("Row", bound=Model)
 AccountIds = Iterable[UUID | str]
 
 HOLDING_KEY, POSITION_KEY = ("instrument_id", "lot"), ("instrument_id", "segment", "product")
+_BY = ("broker_account_id", "symbol")
 _NAMED = ("broker_account_id", "instrument_id", "isin", "symbol", "exchange")
 _HOLDING = (*_NAMED, *(field.name for field in HoldingFigures._meta.fields))
 _POSITION = (*_NAMED, *(field.name for field in PositionFigures._meta.fields))
+_TRADED = ("credit_quantity", "credit_price", "debit_quantity", "debit_price")
 
 
 class Moment(NamedTuple):
@@ -63,15 +55,17 @@ def holdings(accounts: AccountIds, at: Moment | None = None) -> list[RealHolding
     """What these accounts hold, by account and symbol. At a moment the rows are made from the versions, with the price
     that was known: what the table must have held then. They stand nowhere."""
     if at is not None:
-        return [_holding(*row) for row in _of_versions(HoldingVersion, HOLDING_KEY, _HOLDING, accounts, at)]
-    return list(RealHolding.objects.filter(broker_account__among=list(accounts)).order_by(*_by(HOLDING_KEY)))
+        found = versions.last(HOLDING_VERSION, HOLDING_KEY, _HOLDING, accounts, at.day, at.known_at)
+        return _holdings(found) if found else []
+    return list(RealHolding.objects.filter(broker_account__among=list(accounts)).order_by(*_BY, *HOLDING_KEY))
 
 
 def positions(accounts: AccountIds, at: Moment | None = None) -> list[RealPosition]:
     """What is open, likewise. A position of shares is of the day when it was last seen."""
     if at is not None:
-        return [_position(*row) for row in _of_versions(PositionVersion, POSITION_KEY, _POSITION, accounts, at)]
-    return list(RealPosition.objects.filter(broker_account__among=list(accounts)).order_by(*_by(POSITION_KEY)))
+        found = versions.last(POSITION_VERSION, POSITION_KEY, _POSITION, accounts, at.day, at.known_at)
+        return _positions(found) if found else []
+    return list(RealPosition.objects.filter(broker_account__among=list(accounts)).order_by(*_BY, *POSITION_KEY))
 
 
 def orders(accounts: AccountIds, at: Moment = NOW) -> QuerySet[OrderVersion]:
@@ -114,87 +108,25 @@ def _highest(rows: QuerySet[Row], number: str, *key: str) -> QuerySet[Row]:
     return rows.filter(~Exists(rows.filter(**same, **{f"{number}__gt": OuterRef(number)})))
 
 
-def _holding(version: UUID, seen_at: datetime, price: Decimal | None, day: date | None, *row: Any) -> RealHolding:
-    values = dict(zip(_HOLDING, row, strict=True))
-    return RealHolding(
-        **values, version_id=version, current_price=price, price_day=day, last_updated_at=seen_at, created_at=seen_at,
-        current_value=priced(values["owned_quantity"], price),
-    )  # fmt: skip
+def _holdings(columns: dict[str, list[Any]]) -> list[RealHolding]:
+    values = list(map(priced, columns["owned_quantity"], columns["current_price"]))
+    return _made(RealHolding, {**columns, "current_value": values})
 
 
-def _position(version: UUID, seen_at: datetime, price: Decimal | None, day: date | None, *row: Any) -> RealPosition:
-    values = dict(zip(_POSITION, row, strict=True))
-    made = RealPosition(**values, current_price=price, price_day=day, last_updated_at=seen_at, created_at=seen_at)
-    bought, sold = made.credit_quantity, made.debit_quantity
-    made.net_quantity = bought - sold  # what the database works out where the row stands in the table
-    made.net_price = made.credit_price if bought > sold else made.debit_price if bought < sold else ZERO
-    return made
+def _positions(columns: dict[str, list[Any]]) -> list[RealPosition]:
+    """With what the database works out where the row stands in the table."""
+    net = [_net(*row) for row in zip(*(columns[name] for name in _TRADED), strict=True)]
+    quantities, prices = map(list, zip(*net, strict=True))
+    return _made(RealPosition, {**columns, "net_quantity": quantities, "net_price": prices})
 
 
-def _of_versions(
-    model: type[Any], key: Sequence[str], columns: Sequence[str], accounts: AccountIds, at: Moment
-) -> QuerySet[Any, tuple[Any, ...]]:
-    """The last version of each, but for those that are gone, with the last known price of its instrument."""
-    last = model.objects.filter(pk__in=_last(model, key, accounts, at), is_gone=False)
-    price = _last_price(at)
-    found: QuerySet[Any, tuple[Any, ...]] = last.order_by(*_by(key)).values_list(
-        "pk", "detected_at", Subquery(price.values("price")[:1]), Subquery(price.values("price_date")[:1]), *columns
-    )
-    return found
+def _net(bought: Decimal, bought_at: Decimal, sold: Decimal, sold_at: Decimal) -> tuple[Decimal, Decimal]:
+    return bought - sold, bought_at if bought > sold else sold_at if bought < sold else ZERO
 
 
-def _by(key: Sequence[str]) -> tuple[str, ...]:
-    return ("broker_account_id", "symbol", *key)
-
-
-def _last_price(at: Moment) -> QuerySet[Price]:
-    """Of the version's instrument at its account's broker, the latest first."""
-    prices = Price.objects.filter(instrument=OuterRef("instrument"), source=OuterRef("broker_account__broker"))
-    if at.day:
-        prices = prices.filter(price_date__lte=at.day)
-    return _known(prices, at).order_by("-price_date", "-revision")
-
-
-def _last(model: type[Model], key: Sequence[str], accounts: AccountIds, at: Moment) -> RawSQL:
-    """The ids of the last version of each key: found by going from key to key in the index, so that a long history
-    costs no more than a short one. A later day counts before a later recording: an old day may be read anew."""
-    names = {"table": _quoted(model._meta.db_table), "accounts": "", "known": ""}
-    chosen, parameters = BrokerAccount.objects.filter(pk__among=list(accounts)).values("id").query.sql_with_params()
-    limits: list[Any] = []
-    for column, condition, limit in (
-        ("as_of", " AND last.as_of <= %s", at.day),
-        ("detected_at", " AND last.detected_at <= %s", at.known_at),
-        ("detected_at", _NOT_PLACED_LATER, at.known_at),
-    ):
-        if limit is not None:
-            field: Field[Any, Any] = model._meta.get_field(column)  # type: ignore[assignment]
-            names["known"] += condition
-            limits.append(field.get_db_prep_value(limit, connection))
-    names["accounts"] = chosen
-    for name, alias in (("of_next", "next"), ("of_this", "this"), ("of_last", "last")):
-        names[name] = ", ".join(f"{alias}.{_quoted(column)}" for column in key)
-    return RawSQL(_LAST.format(**names), (*parameters, *limits))  # noqa: S611  names of ours; values are parameters
-
-
-def _quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
-
-
-_NOT_PLACED_LATER = """
-         AND NOT EXISTS (SELECT 1 FROM ledger_pages page JOIN ledger_tree place ON place.page_id = page.id
-                          WHERE page.sync_batch_id = last.sync_batch_id AND place.placed_at > %s)"""
-_LAST = """
-WITH RECURSIVE seen(id) AS (
-  SELECT (SELECT next.id FROM {table} next WHERE next.broker_account_id = account.id ORDER BY {of_next} LIMIT 1)
-    FROM ({accounts}) account
-  UNION ALL
-  SELECT (SELECT next.id FROM {table} next
-           WHERE next.broker_account_id = this.broker_account_id AND ({of_next}) > ({of_this})
-           ORDER BY {of_next} LIMIT 1)
-    FROM seen JOIN {table} this ON this.id = seen.id
-)
-SELECT (SELECT last.id FROM {table} last
-         WHERE last.broker_account_id = this.broker_account_id AND ({of_last}) = ({of_this}){known}
-         ORDER BY last.as_of DESC, last.detected_at DESC, last.id DESC LIMIT 1)
-  FROM seen JOIN {table} this ON this.id = seen.id
-"""
+def _made(model: type[Row], columns: dict[str, list[Any]]) -> list[Row]:
+    """Rows that stand in no table. By place: a model that is given names looks at each of them."""
+    seen_at = columns["last_updated_at"]
+    columns |= {"created_at": seen_at, "id": list(map(UUID, new_ids(len(seen_at))))}
+    names = [field.attname for field in model._meta.concrete_fields]
+    return [model(*row) for row in zip(*(columns[name] for name in names), strict=True)]

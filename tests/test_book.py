@@ -145,3 +145,23 @@ def test_positions_of_a_moment_have_their_net_figures(broker: Broker, at: At) ->
     now, then = (book.positions([account.pk], moment) for moment in (None, book.NOW))
     assert [(row.net_quantity, row.net_price) for row in then] == [(row.net_quantity, row.net_price) for row in now]
     assert PositionVersion.objects.count() == len(then) == 2
+
+
+def test_every_lot_and_every_product_of_one_share_is_read(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    products = [("CASH", "CNC"), ("CASH", "MIS"), ("FNO", "NRML")]
+    for day in (5, 6):
+        at(f"2026-10-{day:02} 16:05")
+        broker.says["holdings"] = [
+            build.a_holding(symbol, day, lot=lot) for symbol in ("ITC", "TCS") for lot in ("DELIVERY", "MTF")
+        ]
+        broker.says["positions"] = [
+            build.a_position(symbol, day, segment=segment, product=product)
+            for symbol in ("ITC", "TCS") for segment, product in products
+        ]  # fmt: skip
+        build.synced(account)
+    then = Moment(known_at=india("2026-10-05 18:00"))
+    held = [(row.symbol, row.lot, int(row.owned_quantity)) for row in book.holdings([account.pk], then)]
+    open_ = [(row.symbol, (row.segment, row.product), int(row.quantity)) for row in book.positions([account.pk], then)]
+    assert held == [(symbol, lot, 5) for symbol in ("ITC", "TCS") for lot in ("DELIVERY", "MTF")]
+    assert open_ == [(symbol, product, 5) for symbol in ("ITC", "TCS") for product in products]

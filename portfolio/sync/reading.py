@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -23,23 +24,26 @@ _SCALES = {"quantity": QUANTITY_SCALE, "price": PRICE_SCALE, "money": MONEY_SCAL
 def rows(found: QuerySet[Any, tuple[Any, ...]], kinds: Sequence[str]) -> list[tuple[Any, ...]]:
     """What `values_list` would give, in any order; `kinds` are those of `ledger.canonical`. Null and "" are one:
     None, but for text."""
-    sql, parameters = found.query.sql_with_params()
+    return list(zip(*columns(*found.query.sql_with_params(), kinds), strict=True))
+
+
+def columns(sql: str, parameters: Sequence[Any], kinds: Sequence[str]) -> list[Sequence[Any]]:
+    """The same of any query, by column; `kinds` may also be key: an id as UUID."""
     with connection.cursor() as cursor:
         cursor.execute(_joined(sql, len(kinds)), parameters)
         (text,) = cursor.fetchone() or ("",)
     if not text:
-        return []
-    columns = zip(*(row.split(_VALUE) for row in text.split(_ROW)), strict=True)
+        return [()] * len(kinds)
+    found = zip(*(row.split(_VALUE) for row in text.split(_ROW)), strict=True)
     convert = _CONVERTERS[connection.vendor]
-    read = [
-        list(map(convert[kind], each)) if kind in convert else each for kind, each in zip(kinds, columns, strict=True)
+    return [
+        list(map(convert[kind], each)) if kind in convert else each for kind, each in zip(kinds, found, strict=True)
     ]
-    return list(zip(*read, strict=True))
 
 
-def table_rows(found: QuerySet[Any], columns: Schema) -> list[tuple[Any, ...]]:
+def table_rows(found: QuerySet[Any], table: Schema) -> list[tuple[Any, ...]]:
     """The same, for columns of one table."""
-    return rows(found.values_list(*columns.columns), [kind for _, kind in columns.fields])
+    return rows(found.values_list(*table.columns), [kind for _, kind in table.fields])
 
 
 def _joined(sql: str, width: int) -> str:
@@ -74,7 +78,7 @@ def _instant(text: str) -> datetime:
 
 _PLAIN = {
     "date": _optional(date.fromisoformat), "instant": _optional(_instant), "integer": _optional(int),
-    "boolean": _optional(lambda text: text in ("t", "1")),
+    "boolean": _optional(lambda text: text in ("t", "1")), "key": _optional(UUID),
 }  # fmt: skip
 _CONVERTERS: dict[str, dict[str, Callable[[str], Any]]] = {
     "postgresql": {**_PLAIN, **{kind: _optional(Decimal) for kind in _SCALES}},

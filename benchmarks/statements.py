@@ -25,6 +25,8 @@ from simulators.shares import SHARES
 from tests import build
 from tests.sync.scripted import Broker
 
+from .evening import load
+
 LINES, ROUNDS = 100_000, 3
 HEADER = (
     "symbol,isin,trade_date,exchange,segment,series,trade_type,auction,quantity,price,trade_id,order_id,"
@@ -87,5 +89,6 @@ def main() -> None:
     rate, own, memory = (statistics.median(values) for values in zip(*found, strict=True))
     print(
         f"{connection.vendor}: {rate:,.0f} lines of {LINES:,} imported a second (at least 20,000; {own:,.0f} of "
-        f"this process's own time), {memory:,.0f} MB (less than 400)"
+        f"this process's own time){'' if rate >= 20_000 else '  BELOW'}, {memory:,.0f} MB (less than 400)"
+        f"{'' if memory < 400 else '  ABOVE'}; load {load()}"
     )

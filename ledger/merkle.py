@@ -30,11 +30,10 @@ def root(leaves: Sequence[bytes]) -> bytes:
     """The root over leaf hashes, in order. Pairing upwards, an odd last node unchanged, gives the RFC's split."""
     if not leaves:
         return EMPTY_ROOT
-    level, begun = list(leaves), sha256(b"\x01").copy
+    level = list(leaves)
     while len(level) > 1:
-        odd, joined = level[len(level) & ~1 :], b"".join(level)
-        pairs = range(0, 64 * (len(level) // 2), 64)
-        level = [(hash_ := begun()).update(joined[i : i + 64]) or hash_.digest() for i in pairs]  # type: ignore[func-returns-value]
+        odd, nodes = level[len(level) & ~1 :], iter(level)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes, nodes)]  # noqa: B905  odd ones
         level += odd
     return level[0]
 

@@ -263,6 +263,37 @@ def test_history_offers_no_action(operator: Client) -> None:
     assert [name for name, page in pages.items() if 'name="action"' in page.content.decode()] == []
 
 
+def words_on(page: Any, title: str) -> str:
+    """What stands beside this title on a page."""
+    (field,) = [
+        field for fieldset in page.context["adminform"] for line in fieldset for field in line
+        if field.field["label"].lower() == title.lower()
+    ]  # fmt: skip
+    return str(field.contents())
+
+
+def test_what_is_not_known_and_what_is_not_so_are_told_in_plain_words(operator: Client) -> None:
+    with build.groww() as simulator:
+        build.synced(build.a_groww_account(simulator, next(iter(simulator.investors))))
+    order = operator.get(page_of(models.OrderVersion.objects.filter(trigger_price=None)[0]))
+
+    assert [words_on(order, title) for title in ("ISIN", "Trigger price", "Is late")] == ["-", "-", "no"]
+
+
+def test_a_head_says_which_sections_it_recognises(operator: Client) -> None:
+    account = build.an_account()
+    build.synced(account)
+
+    assert words_on(operator.get(page_of(account.head)), "Sections remembered") == "holdings"
+
+
+def test_the_notes_of_a_batch_are_for_people(operator: Client) -> None:
+    account = build.an_account()
+    build.synced(account)
+
+    assert words_on(operator.get(page_of(account.batches.get())), "Notes") == "parser: SAMPLE 1"
+
+
 def test_people_and_accounts_are_not_deleted(operator: Client) -> None:
     account = build.an_account()
 
@@ -323,7 +354,7 @@ def test_sync_now_says_which_accounts_it_left_alone(operator: Client) -> None:
 
     told = act(operator, "sync_now", disabled, inactive)
 
-    why = "not synced, it is disabled, or its portfolio is not active"
+    why = "not synced, it is disabled, its portfolio is not active, or it is the demo's"
     assert sorted(told) == [("warning", f"SAMPLE S1: {why}"), ("warning", f"SAMPLE S2: {why}")]
     assert not models.SyncBatch.objects.exists()
 

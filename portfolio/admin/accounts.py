@@ -124,7 +124,11 @@ class BrokerAccountAdmin(_AccountAdmin):
             self._tell(request, chosen[result.capture.account_id], result)
         done = {result.capture.account_id for result in results}
         for account_id in chosen.keys() - done:
-            why = "another run holds it" if account_id in wanted else "it is disabled, or its portfolio is not active"
+            why = (
+                "another run holds it"
+                if account_id in wanted
+                else "it is disabled, its portfolio is not active, or it is the demo's"
+            )
             self.message_user(request, f"{chosen[account_id]}: not synced, {why}", messages.WARNING)
 
     def _tell(self, request: HttpRequest, account: models.BrokerAccount, result: Result) -> None:
@@ -166,7 +170,8 @@ read_only(
 )
 read_only(
     models.BrokerType,
-    list_display=("code", "name", "instruments_taken_at"),
+    list_display=("code", "name", "instruments_taken_at", "failing_since"),
+    hidden=("failed_accounts",),
     search_fields=("code", "name"),
     ordering=("code",),
 )

@@ -9,9 +9,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from .. import models
+from ..sync.capture import BESIDE, Memory
 from .book import ACCOUNT, BROKER, BY_ACCOUNT
 from .reading import ReadOnly, read_only
 
+FOR_PROGRAMS = ("replies", "sections", "asked")  # of a batch's metadata: told otherwise, or places in a list
 LONGEST = 140  # characters of trouble in a list
 
 
@@ -62,7 +64,7 @@ class SyncBatchAdmin(ReadOnly):
     @admin.display(description="notes")
     def notes(self, batch: models.SyncBatch) -> str:
         """What else the batch kept, such as why a section is absent."""
-        kept = {k: v for k, v in json.loads(batch.metadata).items() if k not in ("replies", "sections")}
+        kept = {name: value for name, value in json.loads(batch.metadata).items() if name not in FOR_PROGRAMS}
         return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in kept.items()) or "none"
 
 
@@ -100,7 +102,8 @@ class AccountHeadAdmin(ReadOnly):
 
     @admin.display(description="sections remembered")
     def remembered(self, head: models.AccountHead) -> str:
-        return ", ".join(sorted(json.loads(head.section_digests).get("digests", {}))) or "none"
+        """Those whose answers are recognised when they come again."""
+        return ", ".join(sorted(Memory.read(head.section_digests).seen.keys() - {BESIDE})) or "none"
 
 
 @admin.register(models.RawBody)
@@ -137,7 +140,7 @@ read_only(
 )
 read_only(
     models.LedgerTree,
-    list_display=("position", "page", "placed_at"),
+    list_display=("position", "page__head", "page", "placed_at"),
     list_select_related=("page__head__account",),
     date_hierarchy="placed_at",
     ordering=("-position",),

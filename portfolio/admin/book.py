@@ -41,7 +41,7 @@ read_only(
 )  # fmt: skip
 read_only(
     models.OrderQuantityChange,
-    list_display=("symbol", "broker_account", "change_type", "previous_quantity", "new_quantity", "quantity_delta",
+    list_display=("symbol", "broker_account", "change_type", "quantity_delta", "new_quantity",
                   "price_at_change", "change_reason", "detected_at"),
     list_filter=(BROKER, "change_type"),
     search_fields=("order_history__groww_order_id", *BY_NAME),

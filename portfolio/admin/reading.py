@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import BinaryField, Field, Model, QuerySet
+from django.db.models import BinaryField, BooleanField, Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -31,6 +31,7 @@ DIGESTS = frozenset(
     }
 )
 TITLES = {"id": "ID", "isin": "ISIN"}
+NOTHING = "-"
 SEAL = ("id", "batch", "detected_at", "leaf")  # what every row of the book has, shown last
 
 Shown = str | Callable[[Any], Any]
@@ -93,17 +94,19 @@ def shown(field: "Field[Any, Any]") -> Shown:
     kept: Any = getattr(field, "output_field", field)  # of a generated column
     if isinstance(kept, ExactDecimalField):
         return _column(field, "figure", lambda value: figure(value, kept.scale))
+    if isinstance(kept, BooleanField):  # a red cross would say that something is wrong
+        return _column(field, "text", lambda value: "yes" if value else "no")
     if isinstance(field, BinaryField):
         return _column(field, "digest", lambda value: format_html("<code>{}</code>", bytes(value).hex()))
     return _column(field, "text", str) if field.name in TITLES else field.name
 
 
-def _column(field: "Field[Any, Any]", kind: str, text: Callable[[Any], str]) -> Callable[[Model], str | None]:
+def _column(field: "Field[Any, Any]", kind: str, text: Callable[[Any], str]) -> Callable[[Model], str]:
     """The style sheet knows the column by the name of this function."""
 
-    def column(row: Model) -> str | None:
+    def column(row: Model) -> str:
         value = getattr(row, field.name)
-        return None if value is None else text(value) or None
+        return NOTHING if value is None else text(value) or NOTHING
 
     column.__name__ = f"{field.name}_{kind}"
     title = TITLES.get(field.name, field.verbose_name)

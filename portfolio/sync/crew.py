@@ -29,7 +29,7 @@ from ..keys import CannotDecrypt
 from ..triggers.base import Account, BaseTrigger, Credential, Reply
 from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
-from ..triggers.registry import get_trigger_for_code
+from ..triggers.registry import get_trigger_for_code, why_missing
 from .capture import Capture, failed
 from .claim import Claim, release, renew
 from .evidence import Keeper
@@ -155,7 +155,7 @@ class Crew:
             return None
         trigger = get_trigger_for_code(capture.broker)
         if trigger is None:
-            capture.blame("account", "unknown_broker", f"no trigger is registered for {capture.broker}",
+            capture.blame("account", "unknown_broker", why_missing(capture.broker),
                           "install the package that has it, or correct the account's broker")  # fmt: skip
             return None
         if capture.head is None or capture.head.login is None:

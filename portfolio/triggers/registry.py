@@ -1,13 +1,14 @@
 """Which brokers there are: code -> trigger class. Codes are upper case; look-ups take any case."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from .base import BaseTrigger
 
 ENTRY_POINT_GROUP = "khata.triggers"
 REGISTRY: dict[str, type[BaseTrigger]] = {}
+_broken: dict[str, str] = {}  # why a package's trigger could not be loaded
 
 TriggerClass = TypeVar("TriggerClass", bound=type[BaseTrigger])
 
@@ -23,13 +24,35 @@ def register(code: str) -> Callable[[TriggerClass], TriggerClass]:
     return add
 
 
+def known_codes() -> list[str]:
+    """Of all triggers, those of packages that are not loaded yet among them."""
+    return sorted(REGISTRY.keys() | {entry_point.name.upper() for entry_point in entry_points(group=ENTRY_POINT_GROUP)})
+
+
 def get_trigger_for_code(code: str) -> type[BaseTrigger] | None:
-    """The trigger of a broker, or None. Packages that register by entry point are loaded when first missed."""
+    """The trigger of a broker, or None: see `why_missing`. Packages that register by entry point are loaded when first
+    missed."""
     code = code.upper()
     if code not in REGISTRY:
         for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=code):
-            REGISTRY.setdefault(code, entry_point.load())
+            _load(code, entry_point)
     return REGISTRY.get(code)
+
+
+def why_missing(code: str) -> str:
+    """Of a code that has no trigger."""
+    return _broken.get(code.upper()) or f"no trigger is registered for {code}"
+
+
+def _load(code: str, entry_point: EntryPoint) -> None:
+    """A package that cannot be imported stops nobody but the accounts of its broker."""
+    try:
+        trigger: type[BaseTrigger] = entry_point.load()
+    except Exception as error:
+        _broken[code] = f"the package of {code} cannot be loaded: {type(error).__name__}: {error}"
+        return
+    trigger.code = trigger.code or code
+    REGISTRY.setdefault(code, trigger)
 
 
 def needs_person(code: str, login_method: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portfolio.triggers.base import BaseTrigger, LoginRequired
-from portfolio.triggers.registry import REGISTRY, get_trigger_for_code
+from portfolio.triggers.registry import REGISTRY, get_trigger_for_code, known_codes, why_missing
 from portfolio.triggers.sample import SampleTrigger
 
 from .broker import an_account
@@ -112,10 +112,13 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         '        key = self.broker_account.credential.credentials["api_key"]\n'
         '        return [{"symbol": key, "quantity": 1, "avg_price": 2, "asset_type": "stock"}]\n'
     )
+    (tmp_path / "halfbroker.py").write_text("import a_library_that_is_not_there\n")
     info = tmp_path / "mybroker-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mybroker\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[khata.triggers]\nMYBROKER = mybroker:MyBroker\n")
+    (info / "entry_points.txt").write_text(
+        "[khata.triggers]\nMYBROKER = mybroker:MyBroker\nHALFBROKER = halfbroker:HalfBroker\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     REGISTRY.pop("MYBROKER", None)
@@ -128,3 +131,14 @@ def test_a_trigger_of_another_package_is_found_in_any_case_and_works(outside_pac
     assert trigger is not None
     assert (trigger.code, issubclass(trigger, BaseTrigger)) == ("MYBROKER", True)
     assert trigger(an_account(api_key="INFY")).fetch_holdings()[0]["symbol"] == "INFY"
+
+
+def test_a_package_that_cannot_be_imported_says_why(outside_package: None) -> None:
+    assert get_trigger_for_code("halfbroker") is None
+    assert why_missing("halfbroker") == (
+        "the package of HALFBROKER cannot be loaded: ModuleNotFoundError: No module named 'a_library_that_is_not_there'"
+    )
+
+
+def test_brokers_of_packages_are_known_before_they_are_loaded(outside_package: None) -> None:
+    assert known_codes() == sorted([*REGISTRY, "HALFBROKER", "MYBROKER"])

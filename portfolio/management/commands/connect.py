@@ -22,7 +22,7 @@ from ...sync.capture import DAILY
 from ...sync.pipeline import sync
 from ...sync.record import Result
 from ...triggers.base import BaseTrigger, CredentialField, LoginMethod
-from ...triggers.registry import REGISTRY, get_trigger_for_code
+from ...triggers.registry import get_trigger_for_code, known_codes, why_missing
 
 
 class Command(BaseCommand):
@@ -62,10 +62,11 @@ class Command(BaseCommand):
         self._sync(account)
 
     def _trigger(self, code: str) -> type[BaseTrigger]:
-        trigger = get_trigger_for_code(code)
+        trigger, known = get_trigger_for_code(code), known_codes()
+        if trigger is None and code.upper() in known:
+            raise CommandError(why_missing(code), returncode=2)
         if trigger is None:
-            known = ", ".join(sorted(REGISTRY))
-            raise CommandError(f"no broker {code!r} is known; there are: {known}", returncode=2)
+            raise CommandError(f"no broker {code!r} is known; there are: {', '.join(known)}", returncode=2)
         return trigger
 
     def _check_names(self, options: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from ... import report, startup
 from ...clock import ClockError, refresh
 from ...sync import master
 from ...triggers.base import TriggerError
-from ...triggers.registry import REGISTRY
+from ...triggers.registry import known_codes
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _codes(self, named: list[str]) -> list[str]:
-        known = sorted(code for code in REGISTRY if master.offers(code))
+        known = [code for code in known_codes() if master.offers(code)]
         codes = [code.upper() for code in named] or known
         if missing := [code for code in codes if not master.offers(code)]:
             raise CommandError(

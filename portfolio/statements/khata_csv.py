@@ -9,40 +9,30 @@ from collections.abc import Callable, Sequence
 from ledger.entries import CASH, COMMODITY, CURRENCY, FNO, Trade
 from ledger.errors import BadValue
 
-from .reading import Columns, Format, day_of, isin_of, moment_of, price_of, quantity_of, side_of, text_of
+from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, price_of, quantity_of, side_of, text_of
 
 _SEGMENTS = (CASH, FNO, COMMODITY, CURRENCY)
 
 
 def _reader(columns: Columns) -> Callable[[Sequence[str]], Trade]:
-    names = (
-        "trade_date",
-        "side",
-        "quantity",
-        "price",
-        "symbol",
-        "isin",
-        "trade_time",
-        "exchange",
-        "segment",
-        "product",
-    )
-    day_, side, quantity, price, symbol, isin, time, exchange, segment, product = (columns.of(name) for name in names)
-    trade_id, order_id = columns.of("trade_id"), columns.of("order_id")
+    cells = columns.of(
+        "trade_date", "side", "quantity", "price", "symbol", "isin", "trade_time", "exchange", "segment", "product",
+        "trade_id", "order_id",
+    )  # fmt: skip
 
     def fill(row: Sequence[str]) -> Trade:
-        day, where = day_of(day_(row)), (segment(row) or CASH).upper()
+        date, side, quantity, price, symbol, isin, time, exchange, segment, product, trade_id, order_id = cells(row)
+        day, where = day_of(date), (segment or CASH).upper()
         if where not in _SEGMENTS:
             raise BadValue(f"segment: {where[:20]!r} is none of {', '.join(_SEGMENTS)}")
-        if not symbol(row):
+        if not symbol:
             raise BadValue("symbol must not be empty")
-        moment = time(row)
         return Trade(
-            text_of("trade_id", trade_id(row)), text_of("order_id", order_id(row)), isin_of(isin(row)),
-            text_of("symbol", symbol(row)), text_of("exchange", exchange(row), 20) or "NSE", where,
-            text_of("product", product(row), 20).upper() or ("CNC" if where == CASH else "NRML"), side_of(side(row)),
-            quantity_of(quantity(row)), price_of(price(row)),
-            moment_of(f"{day}T{moment}" if len(moment) < 9 else moment, day) if moment else None, day,
+            text_of("trade_id", trade_id), text_of("order_id", order_id), isin_of(isin), name_of("symbol", symbol),
+            name_of("exchange", exchange, 20) or "NSE", where,
+            name_of("product", product, 20).upper() or ("CNC" if where == CASH else "NRML"), side_of(side),
+            quantity_of(quantity), price_of(price),
+            moment_of(f"{day}T{time}" if len(time) < 9 else time, day) if time else None, day,
         )  # fmt: skip
 
     return fill

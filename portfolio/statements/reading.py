@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from io import StringIO
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +35,10 @@ class Columns(NamedTuple):
 
     places: dict[str, int]
 
-    def of(self, name: str) -> Callable[[Sequence[str]], str]:
-        """Reads one cell of a row; "" where the file has no such column."""
-        place = self.places.get(name)
-        return (lambda row: "") if place is None else (lambda row: row[place])
+    def of(self, *names: str) -> Callable[[Sequence[str]], Sequence[str]]:
+        """Reads these cells of a row; "" where the file has no such column."""
+        pick = itemgetter(*(self.places.get(name, -1) for name in names))  # the last cell is one that no file has
+        return lambda row: pick([*row, ""])
 
 
 class Format(NamedTuple):
@@ -176,13 +177,13 @@ def moment_of(text: str, day: date) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadValue(f"time: {text[:40]!r} is no time; write it as 2026-10-19T10:15:30") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=IST)
-    if moment.astimezone(IST).date() != day:
+    local = moment.replace(tzinfo=IST) if moment.tzinfo is None else moment.astimezone(IST)
+    if local.date() != day:
         raise BadValue(f"time: {text} is not on {day}")
-    return moment.astimezone(UTC)
+    return local.astimezone(UTC)
 
 
+@lru_cache(maxsize=64)
 def side_of(text: str) -> str:
     side = text.strip().upper()
     if side not in (BUY, SELL):
@@ -198,6 +199,10 @@ def isin_of(text: str) -> str | None:
 
 
 def text_of(what: str, text: str, limit: int = 64) -> str:
+    """For what is another one in each line; what stands in many is told by `name_of`."""
     if len(text) > limit or not _TEXT.fullmatch(text):
         raise BadValue(f"{what}: {text[:40]!r} is longer than {limit} characters, or has signs that are no text")
     return text.strip()
+
+
+name_of = lru_cache(maxsize=8192)(text_of)

@@ -11,27 +11,28 @@ from collections.abc import Callable, Sequence
 from ledger.entries import CASH, COMMODITY, CURRENCY, FNO, Trade
 from ledger.errors import BadValue
 
-from .reading import Columns, Format, day_of, isin_of, moment_of, price_of, quantity_of, side_of, text_of
+from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, price_of, quantity_of, side_of, text_of
 
 _SEGMENTS = {"EQ": CASH, "BE": CASH, "FO": FNO, "CDS": CURRENCY, "CD": CURRENCY, "COM": COMMODITY, "MCX": COMMODITY}
 
 
 def _reader(columns: Columns) -> Callable[[Sequence[str]], Trade]:
-    names = ("symbol", "isin", "trade_date", "exchange", "segment", "trade_type", "quantity", "price", "trade_id")
-    symbol, isin, trade_date, exchange, segment, side, quantity, price, trade_id = (columns.of(name) for name in names)
-    order_id, executed = columns.of("order_id"), columns.of("order_execution_time")
+    cells = columns.of(
+        "symbol", "isin", "trade_date", "exchange", "segment", "trade_type", "quantity", "price", "trade_id",
+        "order_id", "order_execution_time",
+    )  # fmt: skip
 
     def fill(row: Sequence[str]) -> Trade:
-        day, known = day_of(trade_date(row)), isin_of(isin(row))
-        where = _segment(segment(row), known)
-        number = text_of("trade_id", trade_id(row))
-        if not number or not symbol(row):
+        symbol, isin, date, exchange, segment, side, quantity, price, trade_id, order_id, moment = cells(row)
+        day, known = day_of(date), isin_of(isin)
+        where = _segment(segment, known)
+        number = text_of("trade_id", trade_id)
+        if not number or not symbol:
             raise BadValue("symbol and trade_id must not be empty")
-        moment = executed(row)
         return Trade(
-            number, text_of("order_id", order_id(row)), known, text_of("symbol", symbol(row)),
-            text_of("exchange", exchange(row), 20), where, "CNC" if where == CASH else "NRML", side_of(side(row)),
-            quantity_of(quantity(row)), price_of(price(row)), moment_of(moment, day) if moment else None, day,
+            number, text_of("order_id", order_id), known, name_of("symbol", symbol), name_of("exchange", exchange, 20),
+            where, "CNC" if where == CASH else "NRML", side_of(side), quantity_of(quantity), price_of(price),
+            moment_of(moment, day) if moment else None, day,
         )  # fmt: skip
 
     return fill

@@ -69,7 +69,8 @@ def import_fills(
     that nothing happened on another day it does not say.
     """
     _refuse_another_broker(account, told)
-    trades = [trade for trade in told.trades if trade.trade_date < clock.today()]
+    today = clock.today()
+    trades = [trade for trade in told.trades if trade.trade_date < today]
     days = sorted({trade.trade_date for trade in told.trades})
     covered = None if since or until else frozenset(days)
     outcome = Outcome(len(told.trades), since or days[0], until or days[-1], covered)

@@ -1,10 +1,12 @@
 """A whole evening beside its parts: 1,000 accounts, 200 ms a request, one process. `python -m benchmarks evening`.
 
-Fetching alone asks everything and keeps the replies; recording alone is given the same replies and goes from the claim
-to the commit. The evening is one tick that does both, from what is owed to the events. As the two go on side by side it
-is to take no longer than the slower of them. Rate limits are lifted; the broker is a process of its own.
+Fetching alone asks everything and keeps nothing: it leaves out the claim, and all else that the database does.
+Recording alone is given the same replies in memory and goes from the claim to the commit: it leaves out the network,
+and what is owed. The evening is one tick that leaves out nothing, from what is owed to the events. As the two go on
+side by side it is to take no longer than the slower one. Rate limits are lifted; the broker is a process of its own.
 """
 
+import argparse
 import asyncio
 import os
 import resource
@@ -16,40 +18,79 @@ from itertools import repeat
 from django.conf import settings
 from django.db import connection
 
+from ledger.entries import Order
 from portfolio import clock
 from portfolio.models import AccountHead, BrokerAccount, BrokerType, SyncSlot
 from portfolio.schedule.tick import tick
+from portfolio.sync.capture import Capture, ReplyNote
+from portfolio.sync.crew import Crew
+from portfolio.sync.fetch import Lacking
+from portfolio.triggers.base import Reply
 
 from .fetch import fetch_all, local_broker
 from .sync import make_accounts, ours, stage_replies, timed
 
-ACCOUNTS, ROUNDS, WANTED = 1000, 1, 1.15
+ACCOUNTS, ROUNDS, WANTED = 1000, 3, 1.15
 LATENCY = 0.2
 NOON, AFTER_THE_CLOSE = "2026-10-05T12:00:00+05:30", "2026-10-05T16:05:00+05:30"
 
 
 def main() -> None:
+    options = _options()
+    count, rounds = options.accounts, []
     with local_broker(LATENCY):
-        rounds = [one_round() for _ in range(ROUNDS)]
-    fetching, recording, whole = (statistics.median(seconds) for seconds in zip(*rounds, strict=True))
-    ratio = statistics.median(evening / max(fetch, record) for fetch, record, evening in rounds)
+        for number in range(options.rounds):
+            rounds.append(one_round(count))
+            fetch, record, whole, requests = rounds[-1]
+            print(
+                f"evening, {connection.vendor}, round {number + 1}: fetching {fetch:.1f} s, recording {record:.1f} s, "
+                f"the whole {whole:.1f} s; load {load()}", flush=True,
+            )  # fmt: skip
+    fetching, recording, evening, _ = (statistics.median(each) for each in zip(*rounds, strict=True))
+    ratio = statistics.median(whole / max(fetch, record) for fetch, record, whole, _ in rounds)
+    at_once = settings.KHATA_CONCURRENCY
     print(
-        f"evening, {connection.vendor}: {ACCOUNTS} accounts, {LATENCY:g} s a request: fetching alone {fetching:.1f} s, "
-        f"recording alone {recording:.1f} s, the whole evening {whole:.1f} s: {ratio:.2f}x the slower of the two "
-        f"(at most {WANTED}x); peak {memory_mb():.0f} MB; load {load()}"
+        f"evening, {connection.vendor}: {count} accounts, {requests / count:.0f} requests each of {LATENCY:g} s, "
+        f"{at_once} at once: no faster than {requests * LATENCY / at_once:.1f} s; medians of {len(rounds)} rounds\n"
+        f"  fetching alone  {fetching:7.1f} s  without the claim; nothing kept, no database\n"
+        f"  recording alone {recording:7.1f} s  from the claim to the commit, replies kept; no network, no slots\n"
+        f"  the evening     {evening:7.1f} s  one tick: what is owed, claim, fetch, replies, record, events\n"
+        f"  {ratio:.2f}x the slower of the two (at most {WANTED}x); peak {memory_mb():.0f} MB; load {load()}"
     )
 
 
-def one_round() -> tuple[float, float, float]:
-    """Seconds: fetching alone, recording alone, both as one evening. Accounts of their own for each."""
-    ids = [str(account.pk) for account in without_slots(ACCOUNTS)]
-    fetching, _ = asyncio.run(fetch_all(ids, settings.KHATA_CONCURRENCY))
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    return parser.parse_known_args()[0]
+
+
+def one_round(count: int) -> tuple[float, float, float, int]:
+    """Seconds: fetching alone, recording alone, both as one evening, with accounts of their own for each; requests."""
+    ids = [str(account.pk) for account in without_slots(count)]
+    fetching, requests = asyncio.run(fetch_all(ids, settings.KHATA_CONCURRENCY, CountingCrew))
     replies, now = stage_replies("first sync", 1)
-    recording = timed(lambda: ours([(account, replies) for account in without_slots(ACCOUNTS)], now))
-    due = with_slots(ACCOUNTS)
+    recording = timed(lambda: ours([(account, replies) for account in without_slots(count)], now))
+    due = with_slots(count)
     whole = timed(tick)
     require_complete(due)
-    return fetching, recording, whole
+    return fetching, recording, whole, requests
+
+
+class CountingCrew(Crew):
+    """Asks, and counts what comes: nothing is kept, and the database is asked nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lacking = Lacking(_those_with_fills, _those_with_fills)
+
+    async def _keep(self, capture: Capture, reply: Reply) -> None:
+        capture.replies.append(ReplyNote(reply.request, reply.status, reply.fetched_at, reply.took_ms, b""))
+
+
+async def _those_with_fills(capture: Capture, orders: Sequence[Order]) -> Sequence[Order]:
+    return [order for order in orders if order.filled_quantity]
 
 
 def without_slots(count: int) -> list[BrokerAccount]:

@@ -69,9 +69,9 @@ def _body(day: Day, target: str) -> bytes:
 
 
 @asynccontextmanager
-async def _crew(concurrency: int) -> AsyncIterator[Crew]:
+async def _crew(concurrency: int, made: type[Crew]) -> AsyncIterator[Crew]:
     settings.KHATA_CONCURRENCY = concurrency
-    async with Crew() as crew:
+    async with made() as crew:
         yield crew
 
 
@@ -89,9 +89,9 @@ def local_broker(latency_seconds: float) -> Iterator[None]:
         broker.kill()
 
 
-async def fetch_all(account_ids: list[str], concurrency: int) -> tuple[float, int]:
+async def fetch_all(account_ids: list[str], concurrency: int, made: type[Crew] = Crew) -> tuple[float, int]:
     """Seconds, and how many requests were made."""
-    async with _crew(concurrency) as crew:
+    async with _crew(concurrency, made) as crew:
         captures: list[Capture] = await crew.in_database(claim, account_ids, DAILY, crew.owner, clock.now())
         started = time.perf_counter()
         async for _ in crew.settled(once(lambda owner, now: captures), lambda group: []):

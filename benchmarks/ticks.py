@@ -16,6 +16,7 @@ from ledger import canonical
 from ledger.canonical import render
 from portfolio.ids import new_ids
 from portfolio.models import BrokerAccount
+from portfolio.schedule import owe
 from portfolio.schedule.tick import tick
 from portfolio.sync import bulk
 from tests import build
@@ -24,10 +25,9 @@ from .evening import load
 
 PAST, WANTED = 1_000_000, 1.2
 ACCOUNTS, ROUNDS, IDLE_TICKS, PART = 50, 7, 40, 50_000
-SLOT = bulk.schema(
-    "sync_slots", 1,
-    "id:uuid broker_account_id:uuid trading_day:date kind due_at:instant retry_until:instant ends_at:instant "
-    "attempts:integer lost_runs:integer next_attempt_at:instant is_late:boolean standing result reason batch_id:uuid",
+# A slot as it is written down, and then how it ended.
+ENDED = bulk.schema(
+    owe.SLOT.name, 1, " ".join([*map(":".join, owe.SLOT.fields), "result", "batch_id:uuid"])
 )  # fmt: skip
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -80,12 +80,12 @@ def fill(accounts: list[BrokerAccount], past: int) -> None:
             batches.append(render(canonical.SYNC_BATCH, (
                 batch_id, account_id, "DAILY_PORTFOLIO", at.date(), "COMPLETED", at, at, *(0,) * 8, "[]", "{}",
             )))  # fmt: skip
-            slots.append(render(SLOT, (
-                slot_id, account_id, at.date(), "DAILY_PORTFOLIO", at, at, at, 1, 0, None, False, "complete",
-                "complete", "", batch_id,
+            slots.append(render(ENDED, (
+                slot_id, account_id, at.date(), "DAILY_PORTFOLIO", at, at, at, 1, 0, None, False, "complete", "",
+                "complete", batch_id,
             )))  # fmt: skip
         bulk.insert(canonical.SYNC_BATCH, batches)
-        bulk.insert(SLOT, slots)
+        bulk.insert(ENDED, slots)
     if connection.vendor == "postgresql":  # as autovacuum does by itself
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")

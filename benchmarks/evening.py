@@ -11,9 +11,8 @@ import asyncio
 import os
 import resource
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import repeat
 
 from django.conf import settings
 from django.db import connection
@@ -27,8 +26,8 @@ from portfolio.sync.crew import Crew
 from portfolio.sync.fetch import Lacking
 from portfolio.triggers.base import Reply
 
-from .fetch import fetch_all, local_broker
-from .sync import make_accounts, ours, stage_replies, timed
+from .fetch import accounts_at_broker, fetch_all, local_broker
+from .sync import ours, stage_replies, timed
 
 ACCOUNTS, ROUNDS, WANTED = 1000, 3, 1.15
 LATENCY = 0.2
@@ -70,12 +69,18 @@ def one_round(count: int) -> tuple[float, float, float, int]:
     """Seconds: fetching alone, recording alone, both as one evening, with accounts of their own for each; requests."""
     ids = [str(account.pk) for account in without_slots(count)]
     fetching, requests = asyncio.run(fetch_all(ids, settings.KHATA_CONCURRENCY, CountingCrew))
-    replies, now = stage_replies("first sync", 1)
-    recording = timed(lambda: ours([(account, replies) for account in without_slots(count)], now))
+    recording = timed(recorder(without_slots(count)))
     due = with_slots(count)
     whole = timed(tick)
     require_complete(due)
     return fetching, recording, whole, requests
+
+
+def recorder(accounts: Sequence[BrokerAccount]) -> Callable[[], None]:
+    """Records these, each with its own replies, which are there already."""
+    prepared = [stage_replies("first sync", int(account.account_id)) for account in accounts]
+    each = [(account, replies) for account, (replies, _) in zip(accounts, prepared, strict=True)]
+    return lambda: ours(each, prepared[0][1])
 
 
 class CountingCrew(Crew):
@@ -95,7 +100,7 @@ async def _those_with_fills(capture: Capture, orders: Sequence[Order]) -> Sequen
 
 def without_slots(count: int) -> list[BrokerAccount]:
     """Accounts that no tick ever owes anything."""
-    accounts = make_accounts(repeat(1, count))
+    accounts = accounts_at_broker(count)
     AccountHead.objects.filter(account__in=[account.pk for account in accounts]).update(
         owed_until=clock.now() + timedelta(days=1000)
     )
@@ -105,7 +110,7 @@ def without_slots(count: int) -> list[BrokerAccount]:
 def with_slots(count: int) -> list[BrokerAccount]:
     """Accounts that are due; connected at noon, and now it is five past four."""
     settings.KHATA_CLOCK = NOON
-    accounts = make_accounts(repeat(1, count))
+    accounts = accounts_at_broker(count)
     settings.KHATA_CLOCK = AFTER_THE_CLOSE
     BrokerType.objects.filter(code="GROWW").update(instruments_asked_at=clock.now(), instruments_taken_at=clock.now())
     return accounts

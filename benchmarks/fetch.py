@@ -1,7 +1,7 @@
 """How near fetching comes to the latency of the broker: 1,000 accounts, 150 ms a request, rate limits lifted.
 
-The broker is a process of its own that answers every request after that time. Keeping the replies is included.
-The limit is requests x 0.15 s / concurrency.
+The broker is a process of its own that answers every request after that time, each account with orders of its own.
+Keeping the replies is included. The limit is requests x 0.15 s / concurrency.
 """
 
 import asyncio
@@ -14,27 +14,34 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
-from itertools import repeat
 from urllib.parse import parse_qs
 
 from django.conf import settings
 
 from portfolio import clock
+from portfolio.models import BrokerAccount
 from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim, once
 from portfolio.sync.crew import Crew
 from portfolio.triggers.groww import GrowwTrigger
 
-from .sync import make_accounts
+from .sync import an_account, fresh_numbers
 from .workload import Day
 
 LATENCY_SECONDS, ACCOUNTS, ROUNDS = 0.15, 1000, 5
 WANTED = {64: 1.05, 256: 1.10}
+PATTERN = b"111111"  # the client whose replies are made once; another's have his number in its place
+
+
+def accounts_at_broker(count: int) -> list[BrokerAccount]:
+    """Accounts of clients that the broker did not know before; a client's token is his number."""
+    names = [f"{number:06d}" for number in fresh_numbers(count)]
+    return [an_account(name, token=name) for name in names]
 
 
 async def serve(latency_seconds: float) -> None:
     """A broker that costs next to nothing: every reply is made once, and sent after so long."""
-    day = Day(1, date(2026, 10, 5))
+    day = Day(int(PATTERN), date(2026, 10, 5))
     made: dict[bytes, bytes] = {}
     loop = asyncio.get_running_loop()
 
@@ -43,16 +50,17 @@ async def serve(latency_seconds: float) -> None:
             self.transport: asyncio.Transport = transport  # type: ignore[assignment]
 
         def data_received(self, data: bytes) -> None:
-            target = data.split(b" ", 2)[1]
-            loop.call_later(latency_seconds, self.answer, target)
+            client = data.split(b"Bearer ", 1)[1][: len(PATTERN)]
+            target = data.split(b" ", 2)[1].replace(client, PATTERN, 1)
+            loop.call_later(latency_seconds, self.answer, target, client)
 
-        def answer(self, target: bytes) -> None:
+        def answer(self, target: bytes, client: bytes) -> None:
             if target not in made:
                 body = _body(day, target.decode())
                 head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 made[target] = head.encode() + body
             if not self.transport.is_closing():
-                self.transport.write(made[target])
+                self.transport.write(made[target].replace(PATTERN, client))
 
     server = await loop.create_server(Broker, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -108,7 +116,7 @@ def main() -> None:
         for concurrency, wanted in WANTED.items():
             ratios, requests = [], 0
             for _ in range(ROUNDS):
-                ids = [str(account.pk) for account in make_accounts(repeat(1, ACCOUNTS))]
+                ids = [str(account.pk) for account in accounts_at_broker(ACCOUNTS)]
                 seconds, requests = asyncio.run(fetch_all(ids, concurrency))
                 ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
             print(

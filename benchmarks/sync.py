@@ -79,17 +79,17 @@ def fresh_numbers(count: int) -> list[int]:
 
 def make_accounts(client_ids: Iterable[object]) -> list[models.BrokerAccount]:
     """Accounts of users of their own, of these clients of the broker."""
-    return [_account(str(client_id)) for client_id in client_ids]
+    return [an_account(str(client_id)) for client_id in client_ids]
 
 
-def _account(client_id: str) -> models.BrokerAccount:
+def an_account(client_id: str, token: str = "token") -> models.BrokerAccount:
     user = models.User.objects.create(username=str(new_uuid()))
     return accounts.connect(
         portfolio=models.Portfolio.objects.create(user=user, name="bench"),
         broker="GROWW",
         account_id=client_id,
         login_method="token",
-        credentials={"access_token": "token"},
+        credentials={"access_token": token},
     )
 
 

@@ -16,6 +16,7 @@ from ledger.normalise import IST
 from portfolio.models import SyncSlot, Transaction
 from portfolio.schedule.tick import tick
 from portfolio.triggers import client
+from portfolio.triggers.limits import OF_THIS_PROCESS
 from simulators.faults import Fault
 from simulators.market import trading_days
 from tests import build
@@ -69,6 +70,7 @@ def live(here: World, day: Day, chance: random.Random, lease: float) -> None:
         if datetime.combine(day.day, at, IST) < begins:
             continue  # before all begins
         here.move_to(day.day, at.isoformat())
+        OF_THIS_PROCESS.forget()  # which left a broker alone for seconds: more than that has passed
         here.stage.faults[:] = faults(here, day, at)
         for ucc, logged_in in day.logged_in.items():
             if logged_in == at:

@@ -26,6 +26,7 @@ from portfolio.triggers.sample import SampleTrigger
 from simulators.groww import GrowwSimulator
 from simulators.market import Market
 from simulators.scripts import random_investor
+from simulators.zerodha import ZerodhaSimulator
 from tests import build
 
 pytestmark = pytest.mark.database
@@ -329,6 +330,57 @@ def test_credentials_of_another_client_than_the_one_named_are_refused(groww: Gro
     code, _, error = run("connect", "groww", "--method", "token", "--client-id", "9999999999")
     assert (code, nothing_stored()) == (2, True)
     assert error.splitlines()[0] == "these credentials belong to another client than 9999999999"
+
+
+@pytest.fixture
+def zerodha() -> Iterator[ZerodhaSimulator]:
+    with build.zerodha(random_investor(Market(), "1000000001", 1, holdings=3, positions=1, orders=2)) as simulator:
+        yield simulator
+
+
+def back_from(zerodha: ZerodhaSimulator) -> str:
+    """The address that the owner's browser was sent to after the login."""
+    (ucc,) = zerodha.investors
+    return zerodha.log_in(ucc)
+
+
+def test_zerodha_is_connected_with_what_the_login_in_the_browser_came_back_with(
+    zerodha: ZerodhaSimulator, typed: Type
+) -> None:
+    (ucc,) = zerodha.investors
+    known, pasted = zerodha.credentials(ucc), back_from(zerodha)
+    typed(known["api_key"], known["api_secret"], pasted)
+    code, out, errors = run("connect", "zerodha")
+    account = BrokerAccount.objects.get()
+    assert (code, errors, account.account_id) == (0, "", known["user_id"])
+    assert f"Log in here, in a browser:\n\n  {zerodha.login_url}?v=3&api_key={known['api_key']}\n" in out
+    assert f"ok    ZERODHA {known['user_id']}  2026-10-05  3 holdings" in out
+    assert accounts.open_credentials(account.credential) == {
+        "api_key": known["api_key"], "api_secret": known["api_secret"], "login_method": "browser",
+    }  # fmt: skip
+    assert f"{account.token_expires_at}" == "2026-10-06 00:30:00+00:00"
+    assert [secret for secret in (known["api_secret"], pasted) if secret in out] == []
+
+
+def test_the_next_days_login_at_zerodha_asks_for_no_key_and_counts_once(zerodha: ZerodhaSimulator, typed: Type) -> None:
+    (ucc,) = zerodha.investors
+    account = build.a_zerodha_account(zerodha, ucc)
+    zerodha.move_to("2026-10-06 09:30")
+    pasted = back_from(zerodha)
+    typed(pasted)
+    assert run("connect", "zerodha", "--account", account.pk)[0] == 0
+    assert SyncBatch.objects.filter(broker_account=account).latest("started_at").status == "COMPLETED"
+    typed(pasted)
+    code, _, error = run("connect", "zerodha", "--account", account.pk)
+    assert (code, error.splitlines()[0].partition(":")[0]) == (2, "Zerodha refused the login")
+
+
+def test_the_login_of_another_client_does_not_become_this_accounts(zerodha: ZerodhaSimulator, typed: Type) -> None:
+    (ucc,) = zerodha.investors
+    known = zerodha.credentials(ucc)
+    typed(known["api_key"], known["api_secret"], back_from(zerodha))
+    assert run("connect", "zerodha", "--client-id", "ZZ9999")[0] == 2
+    assert nothing_stored()
 
 
 def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: Type) -> None:

@@ -17,10 +17,13 @@ import pytest
 from aiohttp import web
 from django.conf import settings
 
+from ledger.entries import Price
 from ledger.normalise import IST
 from portfolio import accounts, clock
 from portfolio.models import BrokerAccount, FundsVersion, OrderVersion, RealHolding, RealPosition, Transaction
 from portfolio.sync.record import Result
+from portfolio.triggers.base import Reply
+from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.server import HOST, ServerThread
 from tests import build
 
@@ -116,18 +119,18 @@ def test_every_holding_is_kept_as_it_is_published() -> None:
     for row in sample("holdings"):
         names = (row["tradingsymbol"], row["isin"])
         owned = number(row["quantity"]) + number(row["t1_quantity"]) + number(row["collateral_quantity"])
-        free = number(row["quantity"]) - number(row["used_quantity"])
-        lots.append((*names, "DELIVERY", row["exchange"], number(row["quantity"]), owned, free,
-                     number(row["t1_quantity"]), number(row["collateral_quantity"]), known(row["average_price"]),
-                     known(row["last_price"])))  # fmt: skip
+        quantity, used, none = number(row["quantity"]), number(row["used_quantity"]), number(0)
+        lots.append((*names, "DELIVERY", row["exchange"], quantity, owned, quantity - used, used,
+                     number(row["t1_quantity"]), number(row["collateral_quantity"]), none, none, "",
+                     known(row["average_price"]), known(row["last_price"])))  # fmt: skip
         if row["mtf"]["quantity"]:
-            funded = number(row["mtf"]["quantity"])
-            lots.append((*names, "MTF", row["exchange"], funded, funded, funded - number(row["mtf"]["used_quantity"]),
-                         number(0), number(0), known(row["mtf"]["average_price"]),
-                         known(row["last_price"])))  # fmt: skip
+            funded, used = number(row["mtf"]["quantity"]), number(row["mtf"]["used_quantity"])
+            lots.append((*names, "MTF", row["exchange"], funded, funded, funded - used, used, *[none] * 4, "",
+                         known(row["mtf"]["average_price"]), known(row["last_price"])))  # fmt: skip
     kept = columns(
         RealHolding.objects.filter(broker_account=account), "symbol", "isin", "lot", "exchange", "quantity",
-        "owned_quantity", "free_quantity", "t1_quantity", "pledge_quantity", "average_price", "current_price",
+        "owned_quantity", "free_quantity", "groww_locked_quantity", "t1_quantity", "pledge_quantity",
+        "repledge_quantity", "demat_locked_quantity", "doubt", "average_price", "current_price",
     )  # fmt: skip
     assert plain(kept) == plain(lots)
 
@@ -140,16 +143,27 @@ def test_every_net_position_is_kept_as_it_is_published_and_the_days_are_not_adde
     rows = [
         (row["tradingsymbol"], *SEGMENTS[row["exchange"]], row["product"], number(row["quantity"]),
          number(row["day_buy_quantity"]), number(row["day_buy_price"]), number(row["day_sell_quantity"]),
-         number(row["day_sell_price"]), number(row["multiplier"]), known(row["average_price"]),
+         number(row["day_sell_price"]), *carried(row), None, "", number(row["multiplier"]), known(row["average_price"]),
          held.get(row["tradingsymbol"], known(row["last_price"])))
         for row in sample("positions")["net"]
     ]  # fmt: skip
     kept = columns(
         RealPosition.objects.filter(broker_account=account), "symbol", "exchange", "segment", "product", "quantity",
-        "credit_quantity", "credit_price", "debit_quantity", "debit_price", "multiplier", "average_price",
-        "current_price",
+        "credit_quantity", "credit_price", "debit_quantity", "debit_price", "carry_forward_credit_quantity",
+        "carry_forward_credit_price", "carry_forward_debit_quantity", "carry_forward_debit_price", "realised_pnl",
+        "isin", "multiplier", "average_price", "current_price",
     )  # fmt: skip
     assert plain(kept) == plain(rows)
+
+
+def carried(row: dict[str, Any]) -> tuple[Decimal, ...]:
+    """Units and price of what was open overnight, bought and sold: the part of the whole that is not the day's."""
+    nothing = number(0), number(0)
+    units = number(row["overnight_quantity"])
+    side = "buy" if units > 0 else "sell"
+    value = number(row[f"{side}_value"]) - number(row[f"day_{side}_value"])
+    pair = (abs(units), value / abs(units) / number(row["multiplier"])) if units else nothing
+    return (*pair, *nothing) if units >= 0 else (*nothing, *pair)
 
 
 def order_row(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -160,14 +174,16 @@ def order_row(row: dict[str, Any]) -> tuple[Any, ...]:
         number(row["filled_quantity"]), number(row["quantity"]) - number(row["filled_quantity"]), known(row["price"]),
         known(row["trigger_price"]), row["validity"], row["status"], known(row["average_price"]),
         instant(row["exchange_timestamp"]), max(each for each in changed if each),
-        row.get("tag") or ",".join(row.get("tags") or ()),
+        row.get("tag") or ",".join(row.get("tags") or ()), "PLACED" if row["variety"] == "amo" else "NA",
+        "", None, None, (instant(row["order_timestamp"]) or clock.now()).date(),
     )  # fmt: skip
 
 
 ORDER_COLUMNS = (
     "groww_order_id", "symbol", "exchange", "segment", "product", "order_type", "transaction_type", "quantity",
     "filled_quantity", "remaining_quantity", "price", "trigger_price", "validity", "status_raw", "average_fill_price",
-    "exchange_time", "changed_at", "order_reference_id",
+    "exchange_time", "changed_at", "order_reference_id", "amo_status", "isin", "deliverable_quantity", "trade_date",
+    "order_date",
 )  # fmt: skip
 
 
@@ -194,12 +210,14 @@ def test_every_fill_is_kept_as_it_is_published() -> None:
     rows = [
         (row["order_id"], f"{SEGMENTS[row['exchange']][0]}:{row['fill_timestamp'][:10]}:{row['trade_id']}",
          row["tradingsymbol"], *SEGMENTS[row["exchange"]], row["product"], row["transaction_type"],
-         number(row["quantity"]), number(row["average_price"]), instant(row["fill_timestamp"]))
+         number(row["quantity"]), number(row["average_price"]), instant(row["fill_timestamp"]),
+         row["fill_timestamp"][:10], row["exchange"] in ("NSE", "BSE") and row["product"] == "CNC", "", "")
         for row in sample("trades")
     ]  # fmt: skip
     kept = [
         (fill.groww_order_id, fill.source_id.rsplit(":", 2)[0], fill.symbol, fill.exchange, fill.segment, fill.product,
-         fill.transaction_type, fill.quantity, fill.price, fill.executed_at)
+         fill.transaction_type, fill.quantity, fill.price, fill.executed_at, f"{fill.trade_date}", fill.is_delivery,
+         fill.settlement_number, fill.isin)
         for fill in Transaction.objects.current().filter(broker_account=account)
     ]  # fmt: skip
     assert plain(kept) == plain(rows)
@@ -213,13 +231,24 @@ def test_a_fill_of_the_other_side_than_its_order_is_set_aside_and_told() -> None
     assert (result.status, Transaction.objects.filter(broker_account=account).count()) == ("PARTIAL", 3)
 
 
-def test_the_funds_of_shares_are_kept_as_they_are_published() -> None:
-    account, _ = taken()
-    equity = sample("margins")["equity"]
+@pytest.mark.parametrize("name", ["margins", "margins_noturnover"])
+def test_the_funds_of_shares_are_kept_as_they_are_published(name: str) -> None:
+    account, _ = taken({"/user/margins": (FOUND[0] / f"{name}.json").read_bytes()})
+    equity = sample(name)["equity"]
     kept = FundsVersion.objects.get(broker_account=account)
-    assert (kept.cash_balance, kept.margin_used, kept.margin_available) == (
-        equity["available"]["cash"], equity["utilised"]["debits"], round(equity["net"], 6),
+    figures = (kept.cash_balance, kept.margin_used, kept.margin_available, kept.collateral)
+    available = equity["available"]
+    assert figures == (
+        available["cash"], equity["utilised"]["debits"], round(equity["net"], 6), available["collateral"],
     )  # fmt: skip
+    assert (kept.currency, kept.is_derived) == ("INR", False)
+
+
+def test_a_price_is_read_as_it_is_published() -> None:
+    """Nothing that the samples hold is quoted in one, so it is read outside of the pipeline."""
+    reply = Reply("GET /quote/ltp?i=NSE:INFY", 200, (FOUND[0] / "ltp.json").read_bytes(), clock.now())
+    told = sample("ltp")["NSE:INFY"]["last_price"]
+    assert ZerodhaTrigger.parse_prices([reply]) == ([Price("INFY", "NSE", "CASH", round(Decimal(told), 8))], [])
 
 
 def test_every_state_of_the_published_trail_is_a_version_at_its_own_time() -> None:

@@ -26,7 +26,16 @@ REQUESTS = {
         "trades": "GET /order/trades/GMK39038RDT490CCVRO?segment=CASH&page=0&page_size=50",
         "funds": "GET /margins/detail/user",
         "prices": "GET /live-data/ltp?segment=CASH&exchange_symbols=NSE_TCS",
-    }
+    },
+    "zerodha": {
+        "holdings": "GET /portfolio/holdings",
+        "positions": "GET /portfolio/positions",
+        "orders": "GET /orders",
+        "trails": "GET /orders/42",
+        "trades": "GET /trades",
+        "funds": "GET /user/margins",
+        "prices": "GET /quote/ltp?i=NSE:TCS",
+    },
 }
 
 

@@ -89,7 +89,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
             amendment.metadata |= {"of": str(batch.pk), "parser": done.parsers[1]}
             reader = _Reader(account, batch, amendment, named, done.differences)
             for section, take in _TAKES.items():
-                if section in entries and (section in _EACH_ROW or reader.is_last_of_day(section)):
+                if section in entries and (section in _EACH_ROW or reader.speaks_for_its_day(section)):
                     take(reader, entries[section])
             late_fills.bridge(amendment, reader.fills)
             if done.differences and not is_dry:
@@ -152,13 +152,22 @@ class _Reader:
     def day(self) -> Moment:
         return Moment(as_of=self.batch.trading_day)
 
-    def is_last_of_day(self, section: str) -> bool:
-        """No later capture of that day has read this section anew."""
-        later = SyncBatch.objects.filter(
-            broker_account=self.account, trading_day=self.batch.trading_day, completed_at__gt=self.batch.completed_at,
-            sync_type__in=SyncBatch.ASKED,
-        )  # fmt: skip
+    def speaks_for_its_day(self, section: str) -> bool:
+        """What was seen was taken, and no later capture of that day has read this section anew."""
+        of_day = SyncBatch.objects.filter(
+            broker_account=self.account, trading_day=self.batch.trading_day, sync_type__in=SyncBatch.ASKED
+        )
+        later: Iterable[SyncBatch] = of_day.filter(completed_at__gt=self.batch.completed_at)
+        if section in _OF_ITS_DAY:
+            later = [batch for batch in later if _is_of_its_day(batch)]
+            if not (_is_of_its_day(self.batch) or self._is_first()):
+                return False
         return not any(replies.told(batch).sections.get(section) == ACCEPTED for batch in later)
+
+    def _is_first(self) -> bool:
+        """An account's first capture is taken whole, whenever it is made."""
+        believed = SyncBatch.objects.filter(broker_account=self.account, status__in=("COMPLETED", "PARTIAL"))
+        return not believed.filter(completed_at__lt=self.batch.completed_at).exists()
 
     def differ(self, section: str, subject: str, stands: Mapping[str, Any], read: Mapping[str, Any]) -> bool:
         found = [name for name in read if stands.get(name) != read[name]]
@@ -290,10 +299,15 @@ POSITION = (
     "realised_pnl", "multiplier",
 )  # fmt: skip
 _EACH_ROW = ("orders", "trades")
+_OF_ITS_DAY = ("holdings", "positions")  # outside of the day itself they are evidence only
 _TAKES: dict[str, Callable[[_Reader, Any], None]] = {
     "orders": _Reader.orders, "trades": _Reader.trades, "holdings": _Reader.holdings,
     "positions": _Reader.positions, "funds": _Reader.funds,
 }  # fmt: skip
+
+
+def _is_of_its_day(batch: SyncBatch) -> bool:
+    return ist_date(batch.started_at) == batch.trading_day
 
 
 def _figures(row: Any, names: Sequence[str]) -> dict[str, Any]:

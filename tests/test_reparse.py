@@ -152,6 +152,21 @@ def test_of_a_day_only_the_last_capture_speaks(simulator: GrowwSimulator, monkey
     assert [each for each in done.differences if each.section == "holdings"] == []
 
 
+def test_what_was_seen_in_the_morning_speaks_neither_for_the_day_before_nor_instead_of_it(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-05 16:05")
+    simulator.move_to("2026-10-06 08:30")
+    build.synced(account, sync_type="HOLDINGS_LOOK")
+    monday = Moment(as_of=date(2026, 10, 5))
+    wrong = owned(account, monday)
+    evening, morning = read_again(account)
+    assert owned(account, monday) == {symbol: units - 1 for symbol, units in wrong.items()}
+    assert (bool(evening.differences), morning.differences) == (True, [])
+
+
 def test_orders_and_fills_are_set_right_as_versions_and_revisions(
     simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 import pytest
 
+from ledger.entries import Instrument as Line
+from ledger.entries import Listing as Named
 from ledger.normalise import IST
 from portfolio.models import (
     FundsVersion,
@@ -16,6 +18,7 @@ from portfolio.models import (
     RealPosition,
     Transaction,
 )
+from portfolio.sync import master
 from simulators.investor import Investor
 from simulators.market import Market
 from simulators.scripts import random_investor
@@ -189,3 +192,15 @@ def test_a_share_that_is_traded_at_the_other_exchange_is_the_one_that_is_held() 
     assert sorted(Listing.objects.values_list("symbol", "exchange")) == [
         ("SBIN", "BSE"), ("SBIN", "NSE"), ("TCS", "BSE"), ("TCS", "NSE"),
     ]  # fmt: skip
+
+
+def test_what_is_bought_for_the_first_time_has_its_isin_from_the_instrument_map_that_evening() -> None:
+    investor = Investor(Market(), UCC)
+    investor.at("2026-10-05 11:00", lambda one: one.buy("TCS", 3, exchange="BSE"))
+    master.take("ANY", [Line(Named("INE467B01029", "TCS", exchange)) for exchange in ("NSE", "BSE")])
+    with build.zerodha(investor) as simulator:
+        account = build.a_zerodha_account(simulator, UCC)
+        build.synced(account)
+    (fill,) = Transaction.objects.all()
+    assert (fill.isin, fill.instrument.isin) == ("", "INE467B01029")  # as the broker said it, and which it is
+    assert RealPosition.objects.get().instrument == fill.instrument

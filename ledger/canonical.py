@@ -11,65 +11,78 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .merkle import leaf_hash
 from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 
-Rendered = list[str | None]
+Rendered = Sequence[str | None]
 
+_NULL = "\x02"  # until it is written as null
 _escaped = json.encoder.encode_basestring  # what `json.dumps` makes of a text without ensure_ascii
 
 
-@lru_cache(maxsize=65_536)  # the same few instants stand in thousands of rows
+class _Texts(dict[Any, str | None]):
+    """The text of each value, worked out once: the same few stand in thousands of rows. That of None is None."""
+
+    def __init__(self, text: Callable[[Any], str]) -> None:
+        super().__init__()
+        self.text = text
+
+    def __missing__(self, value: Any) -> str | None:
+        if len(self) >= 65_536:
+            self.clear()
+        text = self[value] = None if value is None else self.text(value)
+        return text
+
+
+def _fixed(scale: int) -> Callable[[Decimal], str]:
+    """Text at a scale. Equal numbers have one text, minus zero has zero's."""
+    text = f"{{:.{scale}f}}".format
+    zero = text(0)
+    return lambda value: text(value) if value else zero
+
+
 def _instant(value: datetime) -> str:
     return value.isoformat(timespec="microseconds")
-
-
-@lru_cache(maxsize=4096)
-def _day(value: date) -> str:
-    return value.isoformat()
 
 
 def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _fixed(scale: int) -> Callable[[Decimal], str]:
-    """Text at a scale. Equal numbers have one text, minus zero has zero's; the same prices stand in many rows."""
-    text = f"{{:.{scale}f}}".format
-    zero = text(0)
-    return lru_cache(maxsize=65_536)(lambda value: text(value) if value else zero)
+def _digest(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
 
 
-RENDERERS: dict[str, Callable[[Any], str] | None] = {
+Renderer = Callable[[Any], str | None]
+RENDERERS: dict[str, Renderer | None] = {
     "text": None,
     "uuid": None,  # ids are text already: lower case, with hyphens
     "json": None,  # canonical JSON text, see `json_text`
-    "quantity": _fixed(QUANTITY_SCALE),
-    "price": _fixed(PRICE_SCALE),
-    "money": _fixed(MONEY_SCALE),
-    "percent": _fixed(PERCENT_SCALE),
-    "integer": str,
-    "boolean": _boolean,
-    "date": _day,
-    "instant": _instant,
-    "digest": bytes.hex,
+    "quantity": _Texts(_fixed(QUANTITY_SCALE)).__getitem__,
+    "price": _Texts(_fixed(PRICE_SCALE)).__getitem__,
+    "money": _Texts(_fixed(MONEY_SCALE)).__getitem__,
+    "percent": _Texts(_fixed(PERCENT_SCALE)).__getitem__,
+    "integer": _Texts(str).__getitem__,
+    "boolean": _Texts(_boolean).__getitem__,
+    "date": _Texts(date.isoformat).__getitem__,
+    "instant": _Texts(_instant).__getitem__,
+    "digest": _digest,
 }
 
 
 class Schema(NamedTuple):
     """One table of the book: its name, version, and (column, kind) in the order that is hashed.
 
-    `renderers` are those of the columns that are not text already, by place.
+    `renderers` are those of the columns that are not text already, by place; `texts` are the places of the others.
     """
 
     name: str
     version: int
     fields: tuple[tuple[str, str], ...]
-    renderers: tuple[tuple[int, Callable[[Any], str]], ...]
-    head: tuple[str, str]
+    renderers: tuple[tuple[int, Renderer], ...]
+    texts: tuple[int, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -78,34 +91,61 @@ class Schema(NamedTuple):
 
 def schema(name: str, version: int, fields: str) -> Schema:
     pairs = tuple((column, kind or "text") for column, _, kind in (word.partition(":") for word in fields.split()))
-    renderers = ((place, RENDERERS[kind]) for place, (_, kind) in enumerate(pairs))
-    return Schema(name, version, pairs, tuple((p, r) for p, r in renderers if r), (name, str(version)))
+    renderers = [(place, RENDERERS[kind]) for place, (_, kind) in enumerate(pairs)]
+    texts = tuple(place for place, renderer in renderers if not renderer)
+    return Schema(name, version, pairs, tuple((place, each) for place, each in renderers if each), texts)
 
 
 def render(schema: Schema, values: Iterable[Any]) -> Rendered:
     """Each value once, as text: what the leaf hashes is also what is sent to the database."""
     row = list(values)
-    if len(row) != len(schema.fields):
-        raise ValueError(f"{schema.name} has {len(schema.fields)} fields, not {len(row)}")
+    _require_fields(schema, len(row))
     for place, renderer in schema.renderers:
-        value = row[place]
-        if value is not None:
-            row[place] = renderer(value)
+        row[place] = renderer(row[place])
     return row
 
 
-def encode(schema: Schema, rendered: Sequence[str | None]) -> bytes:
-    """The canonical bytes. Nearly every row has nothing to escape: then joining it is the same, and faster."""
-    nulls = rendered.count(None)
-    joined = '","'.join(["\x02" if value is None else value for value in rendered])
-    text = f'["{schema.name}","{schema.version}","{joined}"]'.replace('"\x02"', "null")
-    if text.isprintable() and "\\" not in text and text.count('"') == 2 * (len(rendered) - nulls) + 4:
-        return text.encode()
-    escaped = ["null" if value is None else _escaped(value) for value in (*schema.head, *rendered)]
-    return f"[{','.join(escaped)}]".encode()
+def render_rows(schema: Schema, rows: Sequence[Sequence[Any]]) -> list[Rendered]:
+    """The same for many rows of one table, a column at a time."""
+    columns: list[Any] = list(zip(*rows, strict=True))
+    _require_fields(schema, len(columns))
+    for place, renderer in schema.renderers:
+        columns[place] = map(renderer, columns[place])
+    return list(zip(*columns, strict=True))
 
 
-def leaf(schema: Schema, rendered: Sequence[str | None]) -> bytes:
+def _require_fields(schema: Schema, count: int) -> None:
+    if count != len(schema.fields):
+        raise ValueError(f"{schema.name} has {len(schema.fields)} fields, not {count}")
+
+
+def encode(schema: Schema, rendered: Rendered) -> bytes:
+    """The canonical bytes, of whatever texts."""
+    return _encoded(schema, [rendered], range(len(rendered)))[0]
+
+
+def leaves(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
+    """The leaf of each of these rows, as `render_rows` made them: what it made of numbers and times needs no look."""
+    return [leaf_hash(encoded) for encoded in _encoded(schema, rows, schema.texts)]
+
+
+def _encoded(schema: Schema, rows: Sequence[Rendered], texts: Iterable[int]) -> list[bytes]:
+    """Nearly no row has anything to escape: then joining is the same, and faster."""
+    columns = list(zip(*rows, strict=True))
+    text = "".join(["".join(filter(None, columns[place])) for place in texts])
+    if not text.isprintable() or "\\" in text or '"' in text:
+        return [_escape(schema, rendered) for rendered in rows]
+    begin = f'["{schema.name}","{schema.version}","'
+    joined = ['","'.join([_NULL if value is None else value for value in row]) for row in rows]
+    return [f'{begin}{each}"]'.replace(f'"{_NULL}"', "null").encode() for each in joined]
+
+
+def _escape(schema: Schema, rendered: Rendered) -> bytes:
+    texts = (schema.name, str(schema.version), *rendered)
+    return f"[{','.join(['null' if value is None else _escaped(value) for value in texts])}]".encode()
+
+
+def leaf(schema: Schema, rendered: Rendered) -> bytes:
     return leaf_hash(encode(schema, rendered))
 
 

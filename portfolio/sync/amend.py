@@ -17,7 +17,7 @@ from django.db import transaction
 
 from ledger import canonical, page
 from ledger.canonical import render
-from ledger.page import FIRST_PREVIOUS, Entry
+from ledger.page import FIRST_PREVIOUS
 
 from .. import clock, keys
 from ..ids import new_id, new_ids
@@ -102,6 +102,7 @@ class Amendment:
     def flush(self) -> None:
         """Sends what the pen has so far, so that a long import need not be in memory as a whole."""
         self.open_batch()
+        self.pen.finish()
         record.write_pens([self.pen])
         for rows in (self.pen.rows, self.pen.inserts, self.pen.updates, self.pen.deletes):
             rows.clear()
@@ -124,7 +125,7 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
             account, head, deed, sync_type, calendar.trading_day(now), now, evidence_key, pen, head.question_number
         )
         yield amendment
-        if pen.entries or pen.inserts or pen.updates or pen.deletes:
+        if pen.written or pen.entries or pen.inserts or pen.updates or pen.deletes:
             _keep(amendment)
             _close(amendment)
 
@@ -153,8 +154,8 @@ def _close(amendment: Amendment) -> None:
     header = render(canonical.SYNC_BATCH, amendment.header("COMPLETED", amendment.now, metadata))
     events = _events(amendment)
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
-    entries: list[Entry] = pen.entries
-    sealed = page.seal(str(head.pk), head.page_number + 1, entries, page.header_digest(header), previous)
+    pen.finish()
+    sealed = page.seal(str(head.pk), head.page_number + 1, pen.entries, page.header_digest(header), previous)
     amendment.open_batch()
     record.write_pens([pen])
     bulk.insert(EVENT, events)

@@ -5,7 +5,7 @@ for the database. A table is named by its `Schema`: columns, and the kind of eac
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = ["delete", "insert", "schema", "update", "with_leaf"]
 SQLITE_ROWS_AT_ONCE = 30
 _NULL = "\x01"  # cannot stand in our text, see ledger.normalise.text
 _ARRAY = "string_to_array(%s, E'\\x01', E'\\x02')"  # of one text: elements between \x01, null as \x02
+_TEXTS = ("text", "json")
 _POSTGRES_TYPES = {
     "text": "text", "json": "text", "uuid": "uuid", "quantity": "numeric", "price": "numeric", "money": "numeric",
     "percent": "numeric", "integer": "bigint", "boolean": "boolean", "date": "date", "instant": "timestamptz",
@@ -29,7 +30,7 @@ _POSTGRES_TYPES = {
 @cache
 def with_leaf(table: Schema) -> Schema:
     """The table of a book row: its schema and the leaf beside it."""
-    return Schema(table.name, table.version, (*table.fields, ("leaf", "digest")), table.renderers, table.head)
+    return Schema(table.name, table.version, (*table.fields, ("leaf", "digest")), table.renderers, table.texts)
 
 
 def insert(table: Schema, rows: Sequence[Rendered]) -> None:
@@ -103,30 +104,20 @@ def update_statement(table: Schema, condition: str) -> str:
     )
 
 
-def copy_text(table: Schema, rows: Iterable[Rendered]) -> str:
-    """COPY's text format. Few rows hold anything to escape; a digest is told by its prefix."""
-    digests = [index for index, (_, kind) in enumerate(table.fields) if kind == "digest"]
-    tabs = len(table.fields) - 1
-    lines = []
-    for row in rows:
-        line = "\t".join([_NULL if value is None else value for value in row])
-        if "\\" in line or "\n" in line or "\r" in line or line.count("\t") != tabs:
-            line = "\t".join([_NULL if value is None else _escaped(value) for value in row])
-        lines.append(line)
-    if digests == [tabs]:  # the leaf, last
-        lines = ["\t\\\\x".join(line.rsplit("\t", 1)) for line in lines]
-    elif digests:
-        lines = [_with_prefixes(line, digests) for line in lines]
-    lines.append("")
-    return "\n".join(lines)
+def copy_text(table: Schema, rows: Sequence[Rendered]) -> str:
+    """COPY's text format. Nearly no row holds anything to escape; a digest is told by its prefix."""
+    columns: list[Sequence[str | None]] = list(zip(*rows, strict=True))
+    for place, (_, kind) in enumerate(table.fields):
+        if kind == "digest":
+            columns[place] = [None if value is None else f"\\\\x{value}" for value in columns[place]]
+        elif kind in _TEXTS and _needs_escapes("".join(filter(None, columns[place]))):
+            columns[place] = [None if value is None else _escaped(value) for value in columns[place]]
+    lines = ["\t".join([_NULL if value is None else value for value in row]) for row in zip(*columns, strict=True)]
+    return "\n".join([*lines, ""])
 
 
-def _with_prefixes(line: str, digests: Sequence[int]) -> str:
-    values = line.split("\t")
-    for index in digests:
-        if values[index] != _NULL:
-            values[index] = f"\\\\x{values[index]}"
-    return "\t".join(values)
+def _needs_escapes(text: str) -> bool:
+    return not text.isprintable() or "\\" in text
 
 
 def _escaped(value: str) -> str:
@@ -149,35 +140,51 @@ def _joined(values: Iterable[str | None]) -> str:
     return _NULL.join(["\x02" if value is None else value for value in values])
 
 
-@lru_cache(maxsize=65_536)
-def _sqlite_uuid(value: str) -> str:
-    return value.replace("-", "")
+class _Kept(dict[str | None, Any]):
+    """What SQLite is given for a text, worked out once: the same few stand in thousands of rows."""
+
+    def __init__(self, convert: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.convert = convert
+
+    def __missing__(self, text: str | None) -> Any:
+        if len(self) >= 65_536:
+            self.clear()
+        value = self[text] = None if text is None else self.convert(text)
+        return value
 
 
-@lru_cache(maxsize=65_536)
+def _sqlite_uuid(value: str | None) -> str | None:
+    return value and value.replace("-", "")
+
+
 def _sqlite_scaled(value: str) -> int:
     return int(value.replace(".", ""))
 
 
-@lru_cache(maxsize=65_536)
 def _sqlite_instant(value: str) -> str:
     """As Django writes it: no `T`, no zone, no microseconds when they are 0."""
     return value[:19].replace("T", " ") + ("" if value[20:26] == "000000" else value[19:26])
 
 
+def _sqlite_digest(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
+
+
+_scaled = _Kept(_sqlite_scaled).__getitem__
 _SQLITE: dict[str, Callable[[str], Any]] = {
-    "uuid": _sqlite_uuid, "quantity": _sqlite_scaled, "price": _sqlite_scaled, "money": _sqlite_scaled,
-    "percent": _sqlite_scaled, "integer": int, "boolean": "true".__eq__, "instant": _sqlite_instant,
-    "digest": bytes.fromhex,
+    "uuid": _sqlite_uuid, "quantity": _scaled, "price": _scaled, "money": _scaled, "percent": _scaled,
+    "integer": _Kept(int).__getitem__, "boolean": _Kept("true".__eq__).__getitem__,
+    "instant": _Kept(_sqlite_instant).__getitem__, "digest": _sqlite_digest,
 }  # fmt: skip
 
 
 def sqlite_rows(table: Schema, rows: Sequence[Rendered]) -> list[tuple[Any, ...]]:
     """What the driver is given: each column converted as a whole, since a column is of one kind."""
-    columns = []
-    for values, (_, kind) in zip(zip(*rows, strict=True), table.fields, strict=True):
-        convert = _SQLITE.get(kind)
-        columns.append([v if v is None else convert(v) for v in values] if convert else values)
+    columns: list[Any] = list(zip(*rows, strict=True))
+    for place, (_, kind) in enumerate(table.fields):
+        if kind in _SQLITE:
+            columns[place] = map(_SQLITE[kind], columns[place])
     return list(zip(*columns, strict=True))
 
 

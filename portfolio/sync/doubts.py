@@ -3,8 +3,6 @@
 They are taken as all others. But a calendar that calls a session a holiday also owes nobody a sync that day.
 """
 
-from datetime import date
-
 from ledger.canonical import TRANSACTION
 
 from ..schedule import calendar
@@ -17,8 +15,8 @@ _DAY, _SEGMENT = (TRANSACTION.columns.index(name) for name in ("trade_date", "se
 
 def doubt_the_calendar(made: Decision) -> None:
     """One event a batch, for fills that it writes."""
-    written = made.pen.rows.get(TRANSACTION, ())
-    days = {date.fromisoformat(row[_DAY] or "") for row in written if row[_SEGMENT] in _SHARES}
+    written = made.pen.written.get(TRANSACTION, ())
+    days = {row[_DAY] for row in written if row[_SEGMENT] in _SHARES}
     doubted = sorted(day.isoformat() for day in days if calendar.session(day) is None)
     if doubted:
         made.capture.metadata["calendar"] = f"fills on {', '.join(doubted)}, when the calendar has no session"

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -85,23 +86,24 @@ def _replies(keys: Iterable[tuple[str, bytes]]) -> QuerySet[RawReply]:
 
 
 def _write(replies: Sequence[Kept], now: datetime) -> list[tuple[Capture, Entry]]:
-    stored: list[tuple[Capture, Entry]] = []
-    rows: list[canonical.Rendered] = []
+    values: list[tuple[Any, ...]] = []
     bodies: list[canonical.Rendered] = []
     for (capture, reply, digest), row_id in zip(replies, new_ids(len(replies)), strict=True):
         ciphertext = capture.evidence_key.encrypt(reply.body, digest)
-        values = (
+        values.append((
             row_id, capture.account_id, reply.request, reply.status, reply.fetched_at, digest,
             sha256(ciphertext).digest(), len(reply.body), now, capture.batch_id,
-        )  # fmt: skip
-        rendered = canonical.render(canonical.RAW_REPLY, values)
-        leaf = canonical.leaf(canonical.RAW_REPLY, rendered)
-        rows.append([*rendered, leaf.hex()])
+        ))  # fmt: skip
         bodies.append([row_id, ciphertext.hex()])
-        stored.append((capture, Entry(canonical.RAW_REPLY.name, row_id, leaf)))
-    bulk.insert(bulk.with_leaf(canonical.RAW_REPLY), rows)
+    if not values:
+        return []
+    rows = canonical.render_rows(canonical.RAW_REPLY, values)
+    leaves = canonical.leaves(canonical.RAW_REPLY, rows)
+    with_leaves = [(*row, leaf.hex()) for row, leaf in zip(rows, leaves, strict=True)]
+    bulk.insert(bulk.with_leaf(canonical.RAW_REPLY), with_leaves)
     bulk.insert(RAW_BODY, bodies)
-    return stored
+    entries = (Entry(canonical.RAW_REPLY.name, row[0], leaf) for row, leaf in zip(values, leaves, strict=True))
+    return [(capture, entry) for (capture, _, _), entry in zip(replies, entries, strict=True)]
 
 
 def sealed_bodies(keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], bytes]:

@@ -103,6 +103,7 @@ def seal(made: Decision, now: datetime) -> Result:
         _encode(_metadata(capture)).decode(),
     ))  # fmt: skip
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
+    made.pen.finish()
     entries = [*made.book.leaves, *made.pen.entries]
     sealed = page.seal(capture.head_id, head.page_number + 1, entries, page.header_digest(header), previous)
     return Result(made, status, header, sealed, _next_head(made, sealed), events, state)

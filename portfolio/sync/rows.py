@@ -57,10 +57,11 @@ CLOSED = Position(None, "", "", "", "", ZERO)
 
 
 class Pen:
-    """Writes the rows of one batch into memory, ready to be sent."""
+    """Writes the rows of one batch into memory; `finish` makes them ready to be sent."""
 
     def __init__(self, account_id: str, batch_id: str, now: datetime) -> None:
         self.account_id, self.batch_id, self.now = account_id, batch_id, now
+        self.written: dict[Schema, list[tuple[Any, ...]]] = defaultdict(list)  # values, until `finish`
         self.rows: dict[Schema, list[Rendered]] = defaultdict(list)
         self.inserts: dict[Schema, list[Rendered]] = defaultdict(list)
         self.updates: dict[Schema, list[Rendered]] = defaultdict(list)
@@ -76,12 +77,17 @@ class Pen:
     def write(self, table: Schema, *values: Any) -> str:
         """One row of the book; `values` are the columns between the account and `detected_at`. Returns its id."""
         row_id = self.new_id()
-        rendered = canonical.render(table, (row_id, self.account_id, *values, self.now, self.batch_id))
-        leaf = canonical.leaf(table, rendered)
-        rendered.append(leaf.hex())
-        self.rows[table].append(rendered)
-        self.entries.append(Entry(table.name, row_id, leaf))
+        self.written[table].append((row_id, self.account_id, *values, self.now, self.batch_id))
         return row_id
+
+    def finish(self) -> None:
+        """Renders what was written since the last time, a column of a table at a time, and takes the leaves."""
+        for table, values in self.written.items():
+            rows = canonical.render_rows(table, values)
+            leaves = canonical.leaves(table, rows)
+            self.rows[table] += [(*row, leaf.hex()) for row, leaf in zip(rows, leaves, strict=True)]
+            self.entries += [Entry(table.name, row[0], leaf) for row, leaf in zip(values, leaves, strict=True)]
+        self.written.clear()
 
     def insert(self, table: Schema, *values: Any) -> None:
         self.inserts[table].append(canonical.render(table, values))

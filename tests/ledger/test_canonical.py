@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import canonical
-from ledger.canonical import BOOK, SYNC_BATCH, encode, json_text, leaf, render, schema
+from ledger.canonical import BOOK, SYNC_BATCH, encode, json_text, leaf, leaves, render, render_rows, schema
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SCHEMAS = {**BOOK, SYNC_BATCH.name: SYNC_BATCH}
@@ -46,6 +46,8 @@ def test_a_row_is_rendered_encoded_and_hashed_as_ever(vector: dict[str, Any]) ->
     assert rendered == vector["row"]
     assert encode(table, rendered) == vector["canonical"].encode()
     assert leaf(table, rendered).hex() == vector["leaf"]
+    assert render_rows(table, [values, values]) == [tuple(vector["row"])] * 2
+    assert [each.hex() for each in leaves(table, render_rows(table, [values, values]))] == [vector["leaf"]] * 2
 
 
 def test_a_row_of_another_length_is_refused() -> None:
@@ -59,6 +61,8 @@ def test_the_canonical_bytes_are_those_of_json_whatever_the_text(values: list[st
     expected = json.dumps(["some_table", "3", *values], ensure_ascii=False, separators=(",", ":")).encode()
     assert encode(table, values) == expected
     assert leaf(table, values) == sha256(b"\x00" + expected).digest()
+    plain = ["plain"] * len(values)
+    assert leaves(table, [values, plain]) == [leaf(table, values), leaf(table, plain)]
 
 
 def test_equal_numbers_have_one_form() -> None:

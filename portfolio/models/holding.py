@@ -103,10 +103,7 @@ class HoldingChange(InstrumentRow):
 class ExplanationQuerySet(models.QuerySet["ChangeExplanation"]):
     def current(self) -> "ExplanationQuerySet":
         """Those that no later one has taken the place of."""
-        later = ChangeExplanation.objects.filter(
-            broker_account=OuterRef("broker_account"), dated=OuterRef("dated"), supersedes=OuterRef("pk")
-        )
-        return self.filter(~Exists(later))
+        return self.filter(~Exists(ChangeExplanation.objects.filter(supersedes=OuterRef("pk"))))
 
 
 def explained_quantity() -> Subquery:
@@ -146,7 +143,13 @@ class ChangeExplanation(InstrumentRow):
 
     class Meta:
         db_table = "change_explanations"
-        indexes = [models.Index(fields=["broker_account", "dated"], name="idx_explanations_account_day")]
+        indexes = [
+            models.Index(fields=["broker_account", "dated"], name="idx_explanations_account_day"),
+            # Few supersede another: an index of these alone costs the others nothing.
+            models.Index(
+                fields=["supersedes"], name="idx_explanations_supersedes", condition=models.Q(supersedes__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.symbol} {self.quantity.normalize():+f} of {self.dated}"

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import subprocess
 import sys
+from contextlib import suppress
 
 from . import database
 
@@ -66,7 +67,7 @@ def _run(what: str, kind: str, versions: int) -> None:
 def main() -> None:
     options = _options()
     if options.what == ["fetch-broker"]:
-        with database.fresh("sqlite"):
+        with database.fresh("sqlite"), suppress(KeyboardInterrupt):
             from . import fetch
 
             asyncio.run(fetch.serve(options.latency))

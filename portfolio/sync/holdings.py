@@ -63,11 +63,17 @@ def _take_expected(made: Decision, held: dict[HoldingKey, Held], moves: Sequence
     book, day = made.book, made.capture.holdings_day
     expected = {key[0] for key in book.fills if book.waiting(key, day).is_due()}
     doubted = {*_unread(made), *(key for key, row in book.holdings.items() if row.unconfirmed_since)}
-    doubted |= {move.key for move in moves if move.unconfirmed_since}
+    doubted |= {move.key for move in moves if move.unconfirmed_since or not (move.after or _is_sold(made, move))}
     wanted = [move for move in moves if move.key[0] in expected and move.key not in doubted]
     if wanted:
         made.holdings_day = day
         explain_moves(made, {move.key: _take(made, held, move) for move in wanted}, doubted)
+
+
+def _is_sold(made: Decision, move: HoldingMove) -> bool:
+    """Whether fills say that it is gone, and not only that there is another in its place."""
+    waiting = made.book.waiting(move.key, made.capture.holdings_day)
+    return move.before is not None and waiting.evidence().net_fills <= -move.before.owned
 
 
 def _diff(made: Decision, positions: Mapping[PositionKey, Position]) -> diff.HoldingsDiff:

@@ -117,6 +117,17 @@ def test_a_holding_in_doubt_is_left_to_the_evening(account: BrokerAccount, broke
     assert (held(account)["SBIN"], left_open(account)) == (4, questions)
 
 
+def test_a_share_with_another_isin_in_its_place_is_left_to_the_evening(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    """A split: the old one has not gone before the new one is there."""
+    traded(broker, at, account, TUESDAY, order("N", 6, "BUY", 5, "INFY"))
+    broker.says = {"holdings": [build.a_holding(quantity=550, isin="INE467B01037"), build.a_holding("INFY", 5)]}
+    at(MORNING)
+    tick()
+    assert (held(account), left_open(account)) == ({"TCS": 100, "INFY": 5}, {})
+
+
 def test_the_same_answer_again_writes_nothing(account: BrokerAccount, broker: Broker, at: At) -> None:
     traded(broker, at, account, TUESDAY)
     morning(broker, at, {"TCS": 110})

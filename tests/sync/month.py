@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Sum
 
 from portfolio.models import BrokerAccount, ChangeExplanation, HoldingChange, OrderVersion, Transaction
+from portfolio.sync.capture import DAILY, HOLDINGS_LOOK
 from simulators.groww import GrowwSimulator
 from simulators.investor import Investor
 from simulators.market import IST, Market
@@ -18,6 +19,7 @@ from simulators.scripts import DAYS, demo_investors
 from tests import build
 from tests.sync import recomputed
 
+MORNING = "08:30"
 PRODUCTS = {"DELIVERY": "CNC", "INTRADAY": "MIS", "CARRY": "NRML"}
 Side = dict[str, Any]
 
@@ -36,7 +38,7 @@ class Month:
 
 
 def live(clocks: Sequence[str], **switches: Any) -> Month:
-    """Syncs both at these times of every trading day; the last one is after the close."""
+    """Syncs both at these times of every trading day, in the morning their holdings; the last is after the close."""
     month = Month()
     with build.groww(*demo_investors(Market()), **switches) as simulator:
         portfolio = build.a_portfolio()
@@ -59,7 +61,7 @@ def live(clocks: Sequence[str], **switches: Any) -> Month:
 
 def _sync(month: Month, simulator: GrowwSimulator, at: str, accounts: list[BrokerAccount]) -> None:
     simulator.move_to(at)
-    for result in build.synced(*accounts):
+    for result in build.synced(*accounts, sync_type=HOLDINGS_LOOK if at.endswith(MORNING) else DAILY):
         month.batches[result.status] += 1
         month.problems += [f"{at} {problem.section}: {problem.message}" for problem in result.capture.problems]
 

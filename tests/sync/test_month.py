@@ -6,12 +6,13 @@ import pytest
 
 from simulators.scripts import BONUS_DAY, DAYS, SPLIT_DAY
 from tests import emptying
-from tests.sync.month import Month, live
+from tests.sync.month import MORNING, Month, live
 
 pytestmark = pytest.mark.database
 
 WAYS = {
     "two looks a day": (("11:00", "16:05"), {}),
+    "holdings in the mornings": ((MORNING, "16:05"), {}),
     "sales lower holdings at once": (("16:05",), {"fno_trades_404": True, "sales_lower_holdings_at_once": True}),
     "T+1 inside the quantity": (("19:00",), {"t1_inside_quantity": True}),
 }

@@ -5,7 +5,7 @@ Each such act writes its event in its own transaction. The head is locked first,
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from .ids import new_uuid
 from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
 from .schedule.amendments import account_changed, logged_in
+from .secret import Secret, hidden
 
 _TROUBLE = (BrokerAccount.State.NEEDS_LOGIN, BrokerAccount.State.FAILING)
 
@@ -86,10 +87,10 @@ class Login(NamedTuple):
     entered_at: datetime
 
 
-def open_credentials(stored: BrokerAccountCredential | Login) -> dict[str, Any]:
-    """The plain credentials, with their `login_method`. CannotDecrypt when the key is gone or the row was changed."""
+def open_credentials(stored: BrokerAccountCredential | Login) -> dict[str, Secret]:
+    """What its owner entered. CannotDecrypt when the key is gone or the row was changed."""
     plain = keys.unseal(key_ring(), bytes(stored.sealed), context(stored.account_id, "credentials"))
-    return {**msgspec.json.decode(plain), "login_method": stored.login_method}
+    return hidden(msgspec.json.decode(plain, type=dict[str, str]))
 
 
 def context(account_id: object, what: str) -> str:
@@ -105,7 +106,7 @@ class StoredToken:
         expires_at: datetime | None,
         now: datetime,
         in_database: Callable[..., Awaitable[object]],
-        hide: Callable[[list[str]], None],
+        hide: Callable[[list[Secret]], None],
     ) -> None:
         self._stored, self._expires_at, self._now, self._in_database = stored, expires_at, now, in_database
         self._hide = hide  # told of every token, so that none stands in an error's text
@@ -116,11 +117,11 @@ class StoredToken:
         if sealed is None or self._expires_at is None or self._expires_at <= self._now:
             return None
         token = keys.unseal(key_ring(), bytes(sealed), context(self._stored.account_id, "token")).decode()
-        self._hide([token])
+        self._hide([Secret(token)])
         return token
 
     async def put(self, token: str, expires_at: datetime) -> None:
-        self._hide([token])
+        self._hide([Secret(token)])
         await self._in_database(store_token, self._stored.account_id, token, expires_at)
 
 

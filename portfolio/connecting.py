@@ -13,6 +13,7 @@ from portfolio_project.settings import broker_url
 
 from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
+from .secret import Secret, revealed
 from .triggers.base import Account, Answer, BaseTrigger, Credential, LoginRequired, Reply, TriggerError
 from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
@@ -27,7 +28,7 @@ class Login(NamedTuple):
 
     broker: str
     method: str
-    credentials: Mapping[str, str]
+    credentials: Mapping[str, Secret]
     client_id: str
     token: tuple[str, datetime] | None
 
@@ -49,13 +50,13 @@ class _OneToken:
 
 
 def try_login(
-    trigger: type[BaseTrigger], method: str, credentials: Mapping[str, str], client_id: str | None = None
+    trigger: type[BaseTrigger], method: str, credentials: Mapping[str, Secret], client_id: str | None = None
 ) -> Login:
     """Logs in and learns the client id; stores nothing. A broker that does not tell it leaves it to the caller, or
     to the broker's own name: then there is one account. What counts once is used here, and is not in the result."""
     tokens = _OneToken()
     try:
-        named = asyncio.run(_identify(trigger, {**credentials, "login_method": method}, tokens))
+        named = asyncio.run(_identify(trigger, {**revealed(credentials), "login_method": method}, tokens))
     except LoginRequired as error:
         raise Refused(_said(trigger, str(error), credentials)) from None
     except TriggerError as error:
@@ -76,14 +77,14 @@ def _elsewhere(trigger: type[BaseTrigger], said: str) -> str:
     return f". {setting} is set: is it right?" if broker_url(trigger.code) and setting not in said else ""
 
 
-def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, str]) -> str:
-    name, clean = trigger.name or trigger.code, scrubbed(message, tuple(credentials.values()))
+def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, Secret]) -> str:
+    name, clean = trigger.name or trigger.code, scrubbed(message, tuple(revealed(credentials).values()))
     return clean if clean.startswith(name) else f"{name}: {clean}"
 
 
-def login_address(trigger: type[BaseTrigger], credentials: Mapping[str, str], state: str = "") -> str:
+def login_address(trigger: type[BaseTrigger], credentials: Mapping[str, Secret], state: str = "") -> str:
     """Where its owner logs in, in a browser; "" at a broker where that is not the way."""
-    return trigger.login_address(broker_url(trigger.code, "LOGIN") or trigger.login_page, credentials, state)
+    return trigger.login_address(broker_url(trigger.code, "LOGIN") or trigger.login_page, revealed(credentials), state)
 
 
 def renew(account: BrokerAccount, login: Login) -> BrokerAccount:
@@ -91,7 +92,7 @@ def renew(account: BrokerAccount, login: Login) -> BrokerAccount:
     with transaction.atomic():
         renewed = accounts.connect(
             portfolio=account.portfolio, broker=login.broker, account_id=login.client_id,
-            login_method=login.method, credentials=login.credentials, label=account.label,
+            login_method=login.method, credentials=revealed(login.credentials), label=account.label,
         )  # fmt: skip
         _store_token(renewed, login)
     return renewed
@@ -112,7 +113,7 @@ def store(login: Login, username: str, portfolio_name: str, label: str = "") -> 
         portfolio, _ = Portfolio.objects.get_or_create(user=user, name=portfolio_name)
         account = accounts.connect(
             portfolio=portfolio, broker=login.broker, account_id=login.client_id, login_method=login.method,
-            credentials=login.credentials, label=label,
+            credentials=revealed(login.credentials), label=label,
         )  # fmt: skip
         _store_token(account, login)
     return account

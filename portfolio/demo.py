@@ -32,6 +32,7 @@ from .proof import sealer
 from .proof.verification import Verified, verify
 from .schedule import amendments, calendar
 from .schedule.tick import tick
+from .secret import hidden
 from .seeds import EVENING
 from .simulated import Brokers, CannotRun, asked_instead, started
 from .sync.capture import ORDERS_ONLY
@@ -120,7 +121,7 @@ class Demo:
         of_client = {account.account_id: account for account in self.accounts}
         for client in self._brokers.clients(self._brokers.zerodha):
             came_back = {"request_token": self._brokers.log_in_at_zerodha(client)}
-            login = try_login(REGISTRY["ZERODHA"], "browser", _app(client) | came_back)
+            login = try_login(REGISTRY["ZERODHA"], "browser", hidden(_app(client) | came_back))
             renew(of_client[client["user_id"]], login)
         self._logged_in_on = day
 

@@ -22,8 +22,6 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .secret import Secret as Secret
-
 VERSION = b"\x01"
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 _KEY_FILES = "[0-9][0-9][0-9][0-9]-*.key"  # other files may live beside them, such as the signing key

@@ -4,6 +4,7 @@ A guard against accidents (a log line, a traceback, a task argument), not agains
 """
 
 import hmac
+from collections.abc import Mapping
 from typing import NoReturn
 
 
@@ -46,3 +47,12 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__getstate__()
+
+
+def hidden(texts: Mapping[str, str]) -> dict[str, Secret]:
+    return {name: Secret(text) for name, text in texts.items()}
+
+
+def revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
+    """For the two who must have the text: what seals it, and the trigger that logs in with it."""
+    return {name: secret.reveal() for name, secret in secrets.items()}

@@ -16,6 +16,7 @@ from portfolio import accounts
 from portfolio.clock import refresh
 from portfolio.connecting import renew, try_login
 from portfolio.models import BrokerAccount, Portfolio, User
+from portfolio.secret import hidden
 from portfolio.sync.capture import DAILY
 from portfolio.sync.pipeline import sync
 from portfolio.sync.record import Result
@@ -97,7 +98,8 @@ def log_in(simulator: ZerodhaSimulator, ucc: str, account: BrokerAccount) -> Non
     refresh()
     known = simulator.credentials(ucc)
     came_back = {"request_token": simulator.log_in(ucc)}
-    login = try_login(ZerodhaTrigger, "browser", {name: known[name] for name in ("api_key", "api_secret")} | came_back)
+    app = {name: known[name] for name in ("api_key", "api_secret")}
+    login = try_login(ZerodhaTrigger, "browser", hidden(app | came_back))
     renew(account, login)
 
 

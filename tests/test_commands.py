@@ -19,6 +19,7 @@ from portfolio.ids import new_uuid
 from portfolio.installation import key_ring
 from portfolio.keys import KeyRing
 from portfolio.models import BrokerAccount, BrokerAccountCredential, Portfolio, SyncBatch, User
+from portfolio.secret import revealed
 from portfolio.sync.claim import claim
 from portfolio.tasks import sync_holdings_task
 from portfolio.triggers.registry import REGISTRY
@@ -355,9 +356,9 @@ def test_zerodha_is_connected_with_what_the_login_in_the_browser_came_back_with(
     assert (code, errors, account.account_id) == (0, "", known["user_id"])
     assert f"Log in here, in a browser:\n\n  {zerodha.login_url}?v=3&api_key={known['api_key']}\n" in out
     assert f"ok    ZERODHA {known['user_id']}  2026-10-05  3 holdings" in out
-    assert accounts.open_credentials(account.credential) == {
-        "api_key": known["api_key"], "api_secret": known["api_secret"], "login_method": "browser",
-    }  # fmt: skip
+    stored = revealed(accounts.open_credentials(account.credential))
+    assert stored == {"api_key": known["api_key"], "api_secret": known["api_secret"]}
+    assert account.credential.login_method == "browser"
     assert f"{account.token_expires_at}" == "2026-10-06 00:30:00+00:00"
     assert [secret for secret in (known["api_secret"], pasted) if secret in out] == []
 
@@ -395,7 +396,7 @@ def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: 
         0, f"Renewed the login of SAMPLE sample with the id {account.pk}. A sync ...",
     )  # fmt: skip
     assert "no change" in out
-    assert (account.state, accounts.open_credentials(account.credential)["token"]) == ("active", "new token")
+    assert (account.state, accounts.open_credentials(account.credential)["token"].reveal()) == ("active", "new token")
 
 
 @pytest.mark.parametrize("state", ["needs_login", "failing", "disabled"])

@@ -17,6 +17,7 @@ from ledger.page import Entry
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..keys import EvidenceKey
+from ..secret import Secret
 from ..triggers.base import Answer, Reply
 from .head import Head
 
@@ -154,7 +155,7 @@ class Capture:
     is_broken: bool = False  # nothing of it is taken: a fault of ours, or a run that died
     lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
     stored: list[Entry] | None = None  # the replies that this batch has stored; None: the book must say
-    _hidden: tuple[str, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
+    _hidden: tuple[Secret, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
     _latest: dict[str, ReplyNote] = field(default_factory=dict, repr=False)  # by request
     _sent: frozenset[str] | None = field(default=None, repr=False)
 
@@ -166,12 +167,12 @@ class Capture:
         self._latest[noted.request] = noted
         return noted
 
-    def hide(self, secrets: Iterable[object]) -> None:
+    def hide(self, secrets: Iterable[Secret]) -> None:
         """From now on these never stand in a text of this capture."""
-        self._hidden += tuple(secret for secret in map(str, secrets) if len(secret) >= SHORTEST_SECRET)
+        self._hidden += tuple(secret for secret in secrets if len(secret.reveal()) >= SHORTEST_SECRET)
 
     def scrub(self, text: str, limit: int = REMARK_LIMIT) -> str:
-        return scrubbed(text, (self.client_id, *self._hidden), limit)
+        return scrubbed(text, (self.client_id, *(secret.reveal() for secret in self._hidden)), limit)
 
     def blame(self, section: str, kind: str, message: str, next_step: str) -> None:
         self.problems.append(Problem(section, kind, self.scrub(message), next_step))

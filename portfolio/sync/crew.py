@@ -26,6 +26,7 @@ from .. import clock
 from ..accounts import Login, StoredToken, open_credentials
 from ..ids import new_uuid
 from ..keys import CannotDecrypt
+from ..secret import revealed
 from ..triggers.base import Account, BaseTrigger, Credential, Reply
 from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
@@ -171,8 +172,9 @@ class Crew:
     def _made(
         self, trigger: type[BaseTrigger], capture: Capture, login: Login, token_expires_at: datetime | None
     ) -> BaseTrigger:
-        credential = Credential(open_credentials(login), login.entered_at)
-        capture.hide(value for name, value in credential.credentials.items() if name != "login_method")
+        secrets = open_credentials(login)
+        capture.hide(secrets.values())
+        credential = Credential({**revealed(secrets), "login_method": login.login_method}, login.entered_at)
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
         tokens = StoredToken(login, token_expires_at, capture.started_at, self.in_database, capture.hide)
         if not trigger.base_url:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import pickle
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +11,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from portfolio import report
-from portfolio.accounts import connect
+from portfolio.accounts import connect, open_credentials
+from portfolio.connecting import try_login
 from portfolio.models import BrokerAccount, BrokerAccountCredential
+from portfolio.secret import hidden, revealed
 from portfolio.triggers.base import Account, Credential, LoginRequired
+from portfolio.triggers.sample import SampleTrigger
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -120,6 +124,16 @@ def test_what_a_trigger_is_handed_does_not_show_the_secret() -> None:
     credential = Credential({"token": CANARY})
     account = Account("1", "S1", credential, build.MORNING)
     assert CANARY not in f"{credential!r} {account!r} {account}"
+
+
+def test_credentials_that_are_opened_or_tried_show_themselves_to_whoever_asks_alone() -> None:
+    account = build.an_account()
+    opened = open_credentials(BrokerAccountCredential.objects.get(account=account))
+    tried = try_login(SampleTrigger, "token", hidden({"token": CANARY}))
+    assert (revealed(opened)["token"], tried.credentials["token"].reveal()) == ("a token", CANARY)
+    assert [text for text in ("a token", CANARY) if text in f"{opened} {tried.credentials} {tried!r}"] == []
+    with pytest.raises(TypeError, match="a secret cannot be pickled"):
+        pickle.dumps(opened)
 
 
 def test_the_stored_credentials_cannot_be_read_without_the_key() -> None:

@@ -18,6 +18,7 @@ from ...clock import ClockError, refresh
 from ...connecting import Login, Refused, login_address, renew, store, try_login
 from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount, BrokerAccountCredential, Portfolio, User
+from ...secret import Secret
 from ...sync.capture import DAILY
 from ...sync.pipeline import sync
 from ...sync.record import Result
@@ -91,24 +92,24 @@ class Command(BaseCommand):
     def _log_in(
         self, trigger: type[BaseTrigger], method_name: str | None, client_id: str | None, known: BrokerAccount | None
     ) -> Login:
-        kept = self._kept(known)
-        method = self._method(trigger, method_name or kept.pop("login_method", None))
+        stored = BrokerAccountCredential.objects.filter(account=known).first() if known else None
+        kept = self._kept(stored)
+        method = self._method(trigger, method_name or (stored.login_method if kept and stored else None))
         if all(field.is_kept for field in method.fields):
             kept = {}  # nothing counts once, so what was refused may be any of it
-        credentials: dict[str, str] = {}
+        credentials: dict[str, Secret] = {}
         for field in method.fields:
             credentials[field.name] = kept.get(field.name) or self._ask_for(field, trigger, credentials)
         self.stdout.write(f"Trying the login at {trigger.name or trigger.code} ...")
         return try_login(trigger, method.name, credentials, known.account_id if known else client_id)
 
-    def _kept(self, known: BrokerAccount | None) -> dict[str, str]:
-        """What is stored of this account's credentials; nothing when it cannot be read any more."""
-        stored = BrokerAccountCredential.objects.filter(account=known).first() if known else None
+    def _kept(self, stored: BrokerAccountCredential | None) -> dict[str, Secret]:
+        """What is stored of an account's credentials; nothing when it cannot be read any more."""
         with suppress(CannotDecrypt):
             return open_credentials(stored) if stored else {}
         return {}
 
-    def _ask_for(self, field: CredentialField, trigger: type[BaseTrigger], credentials: dict[str, str]) -> str:
+    def _ask_for(self, field: CredentialField, trigger: type[BaseTrigger], credentials: dict[str, Secret]) -> Secret:
         """What counts once comes from the broker's own login page."""
         if not field.is_kept and (address := login_address(trigger, credentials)):
             self.stdout.write(f"Log in here, in a browser:\n\n  {address}\n")
@@ -127,7 +128,7 @@ class Command(BaseCommand):
             raise CommandError(f"no way {name!r} to log in; there are: {', '.join(methods)}", returncode=2)
         return methods[name]
 
-    def _ask(self, field: CredentialField) -> str:
+    def _ask(self, field: CredentialField) -> Secret:
         """Secrets are never echoed, and never taken from the command line, where others could read them."""
         if sys.stdin and sys.stdin.isatty():
             value = (getpass.getpass if field.is_secret else input)(f"{field.label}: ")
@@ -139,7 +140,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{field.label}: there is a character in it that cannot be seen; paste it again", returncode=2
             )
-        return value.strip()
+        return Secret(value.strip())
 
     def _sync(self, account: BrokerAccount) -> None:
         self.stdout.write(f"{self._what_was_done(account)} ...")

@@ -5,8 +5,10 @@ Tests that touch the database carry the mark `database`; with `--database=postgr
 
 import os
 import shutil
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -141,3 +143,16 @@ def at(set_clock: Callable[[datetime | str], None]) -> Callable[[str], None]:
     from tests.sync.scripted import india
 
     return lambda text: set_clock(india(text))
+
+
+@pytest.fixture
+def press_ctrl_c() -> Iterator[Callable[[], None]]:
+    """Presses it and waits until it is heard, as at a terminal: whatever loop of an earlier test listened for it."""
+
+    def press() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield press
+    signal.signal(signal.SIGINT, before)

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -495,12 +492,13 @@ def test_a_name_that_does_not_fit_is_refused_before_anything_is_asked(
     assert (run("connect", "sample", option, value), nothing_stored()) == ((2, "", said), True)
 
 
-def test_ctrl_c_in_the_first_sync_says_how_to_go_on(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_the_first_sync_says_how_to_go_on(
+    typed: Type, press_ctrl_c: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Stopped(SampleTrigger):
         def identify(self) -> str:
             if self.broker_account.id:
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.5)
+                press_ctrl_c()
             return "S1"
 
     monkeypatch.setitem(REGISTRY, "SAMPLE", Stopped)

@@ -1,9 +1,8 @@
 """One writer an account: leases, tokens, runs that die, and pages that somebody else wrote meanwhile."""
 
-import os
-import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -75,14 +74,11 @@ def test_a_run_that_died_is_closed_by_the_next_and_its_replies_stay(broker: Brok
     recomputed.check_all_pages()
 
 
-def test_a_run_that_was_stopped_with_ctrl_c_keeps_nobody_waiting(broker: Broker) -> None:
+def test_a_run_that_was_stopped_with_ctrl_c_keeps_nobody_waiting(
+    broker: Broker, press_ctrl_c: Callable[[], None]
+) -> None:
     account = build.an_account("SCRIPTED")
-
-    def stop() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.5)
-
-    broker.says["holdings"] = stop
+    broker.says["holdings"] = press_ctrl_c
     with pytest.raises(KeyboardInterrupt):
         sync([str(account.pk)], DAILY)
     broker.says["holdings"] = [build.a_holding()]

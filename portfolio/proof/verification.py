@@ -36,7 +36,7 @@ from ledger.findings import (
 )  # fmt: skip
 from ledger.page import Entry, Page
 
-from .. import guards
+from .. import guards, privileges
 from ..keys import KeyTrouble
 from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawBody
 from ..sync.bulk import schema
@@ -104,6 +104,7 @@ class _Verification:
     def run(self, trouble: list[Finding]) -> Verified:
         self._note(trouble)
         self._note(Finding(problem) for problem in guards.problems(connection))
+        self._note(Finding(problem) for problem in privileges.problems(connection))
         self._note(self._chains())
         self._rows()
         self._note(self._bodies())

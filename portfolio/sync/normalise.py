@@ -48,7 +48,7 @@ def _whole(capture: Capture, name: str) -> Section:
     answer = capture.answers[name]
     try:
         entries, set_aside = (tuple(rows) for rows in answer.rows)
-        reasons = [f"{row.subject}: {row.reason}" for row in set_aside]
+        reasons = [f"{row.subject}: {row.reason}" if row.subject else row.reason for row in set_aside]
     except Exception as error:
         blame(capture, name, error)
         return Section(FAILED)

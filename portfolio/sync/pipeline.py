@@ -1,11 +1,11 @@
 """START HERE: what happens to an account, from top to bottom.
 
-    claim      one writer an account, anywhere: a lease and a token on its head
+    claim      one writer an account, anywhere: a lease and a token on its head (recover.py, claim.py)
       open     a batch, committed before the first request: a crash leaves a trace
-      fetch    ask the broker, all sections side by side; every reply is kept before it is read
-    normalise  strict parse; what cannot be right is set aside
-    decide     diff with the book, explain each change, work out the day's totals
-    record     ONE transaction for a group of accounts
+      fetch    ask the broker, all sections side by side; every reply is kept before it is read (crew.py, fetch.py)
+    normalise  strict parse; what cannot be right is set aside (normalise.py)
+    decide     diff with the book, explain each change, work out the day's totals (decide.py)
+    record     ONE transaction for a group of accounts (record.py)
 
 The network is never touched inside a transaction; one account's failure never reaches another's.
 """
@@ -16,8 +16,7 @@ from functools import partial
 
 from .. import clock, startup
 from ..models import BrokerAccount
-from ..schedule import amendments
-from ..schedule.owe import owe_to
+from ..schedule import amendments, owe
 from . import breakers, instruments, master, prices
 from .apart import apart
 from .capture import Capture
@@ -33,10 +32,9 @@ from .state import read
 def sync(account_ids: Iterable[str], sync_type: str, report: Report = lambda result: None) -> list[Result]:
     """Syncs these accounts side by side; those that another run holds are left out. `report` hears of each result."""
     startup.require_guards()
-    clock.refresh()
     amendments.refresh()
     ids = list(account_ids)
-    owe_to(ids, clock.now())
+    owe.owe_to(ids, clock.refresh())
     master.refresh(BrokerAccount.objects.filter(pk__among=ids))
     results: list[Result] = []
     asyncio.run(_sync(once(partial(claim_anew, ids, sync_type)), results.append, report))

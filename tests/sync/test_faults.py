@@ -216,6 +216,20 @@ def test_a_row_that_cannot_be_right_is_set_aside_and_the_rest_is_stored(kind: st
     assert (written, struck[SOUND].result.status) == (one.orders - 1, "COMPLETED")
 
 
+def test_a_number_that_is_none_costs_its_row_alone_in_every_section() -> None:
+    struck = evening("nan")
+    assert struck.pop(SOUND).result.status == "COMPLETED"
+    for section, one in struck.items():
+        told = [each for each in one.told(section) if each.kind != "fills_missing"]
+        assert {(each.kind, each.message.rpartition(": ")[2]) for each in told} == {("set_aside", "not a number")}
+        assert {each.section for each in one.result.capture.problems} == {section}
+        assert (one.result.status, one.state(section)) == ("PARTIAL", "accepted")
+        assert len(rows_of(section, one.account)) >= len(one.before)
+    (of_funds,) = struck["funds"].told("funds")
+    assert of_funds.message == "not a number"
+    recomputed.check_all_pages()
+
+
 def test_an_order_filled_above_its_quantity_is_set_aside() -> None:
     one = evening("filled_above_quantity", ["orders"])["orders"]
     (problem,) = one.told("orders")

@@ -124,6 +124,11 @@ def encode(schema: Schema, rendered: Rendered) -> bytes:
     return _encoded(schema, [rendered], range(len(rendered)))[0]
 
 
+def encode_rows(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
+    """The same of some rows of one table."""
+    return _encoded(schema, rows, range(len(schema.fields)))
+
+
 def leaves(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
     """The leaf of each of these rows, as `render_rows` made them: what it made of numbers and times needs no look."""
     return [leaf_hash(encoded) for encoded in _encoded(schema, rows, schema.texts)]

@@ -191,8 +191,9 @@ def _from_sqlite(cursor: CursorWrapper, schema: Schema, stretch: Stretch) -> Ite
     for rows in _fetched(cursor, statement):
         texts = [_as_text(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
         fields, batches, leaves = texts[:-2], texts[-2], texts[-1]
-        encoded = (canonical.encode(schema, row) for row in zip(*fields, strict=True))
-        yield from zip(batches, fields[0], encoded, leaves, strict=True)
+        yield from zip(
+            batches, fields[0], canonical.encode_rows(schema, list(zip(*fields, strict=True))), leaves, strict=True
+        )
 
 
 def _fetched(cursor: CursorWrapper, statement: str) -> Iterator[list[Any]]:

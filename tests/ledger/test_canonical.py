@@ -31,6 +31,9 @@ KINDS: dict[str, Callable[[str], Any]] = {
 }
 
 
+_ANY_TEXT = st.none() | st.text(max_size=3) | st.sampled_from(["", '"', "\\", "\x02", "null", "1.50", "\u00a0", "a\tb"])
+
+
 def test_there_is_a_vector_for_every_schema() -> None:
     assert {(each["schema"], each["version"]) for each in VECTORS} == {(s.name, s.version) for s in SCHEMAS.values()}
 
@@ -63,6 +66,12 @@ def test_the_canonical_bytes_are_those_of_json_whatever_the_text(values: list[st
     assert leaf(table, values) == sha256(b"\x00" + expected).digest()
     plain = ["plain"] * len(values)
     assert leaves(table, [values, plain]) == [leaf(table, values), leaf(table, plain)]
+
+
+@given(st.lists(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), min_size=1, max_size=4))
+def test_rows_that_come_together_have_the_bytes_of_each(rows: list[tuple[str | None, ...]]) -> None:
+    table = schema("t", 1, "id a b")
+    assert canonical.encode_rows(table, rows) == [encode(table, row) for row in rows]
 
 
 def test_equal_numbers_have_one_form() -> None:

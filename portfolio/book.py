@@ -70,24 +70,27 @@ def positions(accounts: AccountIds, at: Moment | None = None) -> list[RealPositi
 
 def orders(accounts: AccountIds, at: Moment = NOW) -> QuerySet[OrderVersion]:
     """The current version of each order: the highest that was not learnt late. Of a day: as it was seen then."""
-    known = _known(OrderVersion.objects.filter(is_late=False), at)
+    known = _known(_of_accounts(OrderVersion, accounts).filter(is_late=False), at)
     if at.as_of:
         known = known.filter(batch__trading_day__lte=at.as_of)
-    return _highest(known, "version", "broker_account", "groww_order_id", "order_date").filter(
-        broker_account__among=list(accounts)
-    )
+    return _highest(known, "version", "broker_account", "groww_order_id", "order_date")
 
 
 def transactions(accounts: AccountIds, at: Moment = NOW) -> QuerySet[Transaction]:
     """The current revision of each transaction, void ones left out; dated up to `as_of`."""
-    current = _highest(_known(Transaction.objects.all(), at), "revision", "broker_account", "source_id")
-    return _until(current.filter(broker_account__among=list(accounts), void_reason=""), "trade_date", at)
+    current = _highest(_known(_of_accounts(Transaction, accounts), at), "revision", "broker_account", "source_id")
+    return _until(current.filter(void_reason=""), "trade_date", at)
 
 
 def snapshots(accounts: AccountIds, at: Moment = NOW) -> QuerySet[PortfolioSnapshot]:
     """The current revision of each day's snapshot, up to `as_of`."""
-    current = _highest(_known(PortfolioSnapshot.objects.all(), at), "revision", "broker_account", "snapshot_date")
-    return _until(current.filter(broker_account__among=list(accounts)), "snapshot_date", at)
+    known = _known(_of_accounts(PortfolioSnapshot, accounts), at)
+    return _until(_highest(known, "revision", "broker_account", "snapshot_date"), "snapshot_date", at)
+
+
+def _of_accounts(model: type[Row], accounts: AccountIds) -> QuerySet[Row]:
+    """Before anything else: among the rows of these alone later ones are looked for, and not among all."""
+    return model._default_manager.filter(broker_account__among=list(accounts))
 
 
 def _known(rows: QuerySet[Row], at: Moment) -> QuerySet[Row]:

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 
 from .shares import CASH, CONTRACTS, INDEXES, SHARES, Instrument
 
@@ -192,13 +193,14 @@ class Market:
 
     def _session(self, symbol: str, day: date) -> tuple[int, int]:
         """Open and close of a trading day in ticks: a random walk from the first day of the calendar."""
+        base = self._instruments[symbol].base_price * TICKS_PER_RUPEE
         if day < FIRST_DAY:
-            base = self._instruments[symbol].base_price * TICKS_PER_RUPEE
             return base, base
         number = self._day_number(day)
         path = self._paths.get(symbol)
         if path is None or len(path) <= number:
-            path = self._paths[symbol] = self._walk(symbol, max(number + 1, 250))
+            actions = tuple(action for action in self.actions if action.symbol == symbol)
+            path = self._paths[symbol] = _walk(f"{self.seed} {symbol}", base, actions, max(number + 1, 250))
         return path[number]
 
     def _day_number(self, day: date) -> int:
@@ -208,22 +210,26 @@ class Market:
             self._numbers[self._days[-1]] = len(self._days) - 1
         return self._numbers[day]
 
-    def _walk(self, symbol: str, count: int) -> list[tuple[int, int]]:
-        steps = random.Random(f"{self.seed} {symbol}")
-        last = self._instruments[symbol].base_price * TICKS_PER_RUPEE
-        path = []
-        for day in trading_days(FIRST_DAY, count):
-            for action in self.actions_on(day):
-                if action.symbol == symbol:
-                    after, before = action.shares_after
-                    last = last * before // after
-            opening = max(1, last + last * steps.randint(-60, 60) // 10_000)
-            last = max(1, opening + opening * steps.randint(-190, 200) // 10_000)
-            path.append((opening, last))
-        return path
-
     def _rupees(self, ticks: int) -> Decimal:
         return ticks * TICK
+
+
+@lru_cache(maxsize=10_000)
+def _walk(seed: str, base: int, actions: tuple[CorporateAction, ...], count: int) -> list[tuple[int, int]]:
+    """The sessions of the first `count` trading days, in ticks. Kept: many markets have the same walks."""
+    steps, last, path = random.Random(seed), base, []
+    for day in _first_days(count):
+        for after, before in (action.shares_after for action in actions if action.ex_day == day):
+            last = last * before // after
+        opening = max(1, last + last * steps.randint(-60, 60) // 10_000)
+        last = max(1, opening + opening * steps.randint(-190, 200) // 10_000)
+        path.append((opening, last))
+    return path
+
+
+@lru_cache(maxsize=8)
+def _first_days(count: int) -> list[date]:
+    return trading_days(FIRST_DAY, count)
 
 
 def is_share(instrument: Instrument) -> bool:

@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything imports Django: a folder, a database and keys of our own."""
     global _folder, _server
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     _folder = databases.a_folder()
     _until_the_end.enter_context(databases.templates())
     if sys.dont_write_bytecode:  # then each worker, and each process that a test starts, would compile all of Django

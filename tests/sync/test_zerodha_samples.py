@@ -23,6 +23,7 @@ from portfolio import accounts, clock
 from portfolio.models import BrokerAccount, FundsVersion, OrderVersion, RealHolding, RealPosition, Transaction
 from portfolio.sync.record import Result
 from portfolio.triggers.base import Reply
+from portfolio.triggers.limits import OF_THIS_PROCESS
 from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.server import HOST, ServerThread
 from tests import build
@@ -63,7 +64,8 @@ def served(bodies: dict[str, bytes]) -> Iterator[str]:
     application.router.add_get("/{path:.*}", answer)
     thread = ServerThread(application)
     try:
-        yield f"http://{HOST}:{thread.port}"
+        with OF_THIS_PROCESS.lifted():
+            yield f"http://{HOST}:{thread.port}"
     finally:
         thread.stop()
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from tests import databases
 
-WORKERS = "2"
+WORKERS = "3"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,9 +8,9 @@ beside its parts), crowd (10,000 accounts), idle (what serve takes), ticks (0 ag
 import argparse
 import asyncio
 import importlib
+import signal
 import subprocess
 import sys
-from contextlib import suppress
 
 from . import database
 
@@ -67,7 +67,8 @@ def _run(what: str, kind: str, versions: int) -> None:
 def main() -> None:
     options = _options()
     if options.what == ["fetch-broker"]:
-        with database.fresh("sqlite"), suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        with database.fresh("sqlite"):
             from . import fetch
 
             asyncio.run(fetch.serve(options.latency))

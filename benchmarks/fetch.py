@@ -7,7 +7,6 @@ Keeping the replies is included. The limit is requests x 0.15 s / concurrency.
 import asyncio
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -95,7 +94,7 @@ def local_broker(latency_seconds: float) -> Iterator[None]:
         os.environ["GROWW_API_URL"] = f"http://127.0.0.1:{broker.stdout.readline().strip()}"
         yield
     finally:
-        broker.send_signal(signal.SIGINT)  # it takes its database with it
+        broker.terminate()  # it takes its database with it
         broker.wait(30)
 
 

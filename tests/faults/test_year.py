@@ -43,7 +43,7 @@ def test_every_look_of_a_year_ends_as_what_was_possible(
         brokers = {ucc: account.broker_id for ucc, account in here.accounts.items()}
         days = trading_days(OPENED.date(), 246 if is_full else 6)
         planned = [a_day(chance, day, brokers, is_bad=not is_full) for day in days]
-        planned[0].logged_in = {ucc: time(9) for ucc in here.by_login}  # connecting is a login
+        planned[0] = Day(days[0], logged_in={ucc: time(9) for ucc in here.by_login})  # connecting is a login
         for day in planned:
             live(here, day, chance, short_leases)
         here.move_to(trading_days(days[-1], 2)[1], "10:00")

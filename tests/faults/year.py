@@ -79,8 +79,16 @@ def a_day(chance: random.Random, day: date, brokers: dict[str, str], is_bad: boo
         if chance.random() < 0.07 or (is_bad and trouble == troubles[day.toordinal() % len(troubles)]):
             _befall(planned, trouble, chance, brokers)
     for ucc in (ucc for ucc, broker in brokers.items() if broker == "ZERODHA"):
-        planned.logged_in.setdefault(ucc, time(9))
+        wanted = planned.logged_in.get(ucc, time(9))
+        planned.logged_in[ucc] = _once_it_answers(wanted, planned.broker_down.get("ZERODHA"))
     return planned
+
+
+def _once_it_answers(wanted: time | None, down: Window | None) -> time | None:
+    """Nobody logs in at a broker that is down: they do so afterwards, or not at all that day."""
+    if wanted is None or down is None or not is_within(wanted, down):
+        return wanted
+    return next((at for at in TICKS if at > down[1]), None)
 
 
 def _befall(planned: Day, trouble: str, chance: random.Random, brokers: dict[str, str]) -> None:

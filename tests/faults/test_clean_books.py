@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import UniqueConstraint
 
 from ledger import canonical, page, verify
 from ledger.canonical import BOOK, SYNC_BATCH, Schema
@@ -62,9 +63,35 @@ def a_row(chance: random.Random, schema: Schema, account: str, batch: str) -> li
     return [*rendered, canonical.leaf(schema, rendered).hex()]
 
 
+def some_rows(
+    chance: random.Random, schema: Schema, account: str, batch: str, taken: set[tuple[str, ...]]
+) -> list[list[str | None]]:
+    """One to three. `taken`: the keys of the account so far; by chance a row may have one of them."""
+    rows = []
+    for _ in range(chance.randrange(1, 4)):
+        while (keys := keys_of(schema, row := a_row(chance, schema, account, batch))) & taken:
+            continue
+        taken |= keys
+        rows.append(row)
+    return rows
+
+
+def keys_of(schema: Schema, row: list[str | None]) -> set[tuple[str, ...]]:
+    """What the tables let stand but once, each under its constraint's name."""
+    model = recomputed.model_of(schema)
+    unique = [each for each in model._meta.constraints if isinstance(each, UniqueConstraint)]
+    columns = {each.name: [model._meta.get_field(name).column for name in each.fields] for each in unique}
+    return {
+        (name, *(str(row[schema.columns.index(column)]) for column in each))
+        for name, each in columns.items()
+        if set(each) <= set(schema.columns)
+    }
+
+
 def write_a_book(chance: random.Random, head: AccountHead) -> int:
     """Some pages of an account, with rows of any table. Returns how many rows."""
     number, previous, count = 0, FIRST_PREVIOUS, 0
+    taken: set[tuple[str, ...]] = set()
     for _ in range(chance.randrange(1, 5)):
         batch, account = new_id(), str(head.account_id)
         closed = (batch, account, "DAILY_PORTFOLIO", NOW.date(), "COMPLETED", NOW, NOW, *(0,) * 8, "[]", "{}")
@@ -72,7 +99,7 @@ def write_a_book(chance: random.Random, head: AccountHead) -> int:
         bulk.insert(SYNC_BATCH, [header])
         entries = []
         for schema in chance.sample(list(BOOK.values()), chance.randrange(4)):
-            rows = [a_row(chance, schema, account, batch) for _ in range(chance.randrange(1, 4))]
+            rows = some_rows(chance, schema, account, batch, taken)
             bulk.insert(bulk.with_leaf(schema), rows)
             entries += [Entry(schema.name, str(row[0]), bytes.fromhex(str(row[-1]))) for row in rows]
         sealed = page.seal(str(head.pk), number + 1, entries, page.header_digest(header), previous)

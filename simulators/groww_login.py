@@ -9,6 +9,7 @@ import hmac
 import struct
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from secrets import token_hex
 from typing import Any
 
 from .market import IST
@@ -74,6 +75,7 @@ class Logins:
         self._owners = {key: ucc for ucc, keys in self.keys.items() for key in (keys.totp_token, keys.api_key)}
         self._tokens: dict[str, tuple[str, datetime]] = {}
         self._used_codes: set[tuple[str, str, int]] = set()
+        self._run = token_hex(8)  # what one run of the simulator gave, no other run gives again
         self._issued = 0
 
     def whose_token(self, token: str) -> str:
@@ -89,7 +91,7 @@ class Logins:
         if self.stage.switch("new_token_ends_old", ucc):
             self._tokens = {token: held for token, held in self._tokens.items() if held[0] != ucc}
         self._issued += 1
-        token = _jwt_shaped(hashlib.sha256(f"{ucc} token {self._issued}".encode()).digest())
+        token = _jwt_shaped(hashlib.sha256(f"{ucc} {self._run} {self._issued}".encode()).digest())
         end = next_token_end(self.stage.now)
         self._tokens[token] = ucc, end
         return token, end

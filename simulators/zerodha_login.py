@@ -8,6 +8,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
+from secrets import token_hex
 from urllib.parse import parse_qsl, urlencode
 
 from .groww_login import next_token_end, totp
@@ -63,6 +64,7 @@ class Logins:
         self.apps = {app.api_key: app for app in map(app_of, stage.investors)}
         self._requested: dict[str, Session] = {}
         self._sessions: dict[str, Session] = {}
+        self._run = token_hex(8)  # what one run of the simulator gave, no other run gives again
         self._issued = 0
 
     # In the browser
@@ -122,7 +124,7 @@ class Logins:
 
     def _new(self, ucc: str, kind: str) -> str:
         self._issued += 1
-        return hashlib.sha256(f"{ucc} {kind} {self._issued}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{ucc} {kind} {self._run} {self._issued}".encode()).hexdigest()[:32]
 
     def _lives(self, session: Session) -> bool:
         return self.stage.now < session.ends

@@ -113,13 +113,19 @@ def test_the_pages_of_each_account_run_on_without_a_gap() -> None:
         assert [bytes(page.previous_hash) for page in pages[1:]] == [bytes(page.hash) for page in pages[: looks - 1]]
 
 
-def test_a_run_that_ended_in_the_middle_of_a_day_goes_on_there(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("earlier", "day"), [([], "2026-10-05"), ([1], "2026-10-06")], ids=["first", "later"])
+def test_a_run_that_ended_in_the_middle_of_a_day_goes_on_there(
+    monkeypatch: pytest.MonkeyPatch, earlier: list[int], day: str
+) -> None:
+    for count in earlier:
+        days(count)
     with monkeypatch.context() as until_noon:
         until_noon.setattr(demo, "TICKS", demo.TICKS[:4])
         days(1)
     code, document = days(1)
-    (day,) = document["days"]
-    assert (code, day["day"], len(day["batches"])) == (0, "2026-10-05", 6)
+    (rest,) = document["days"]
+    assert (code, rest["day"], {each["status"] for each in rest["batches"]}) == (0, day, {"COMPLETED"})
+    assert len(rest["batches"]) == 6
 
 
 def test_the_first_run_tells_the_whole_story_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,27 +87,28 @@ SELECT row_number() OVER (ORDER BY {by}), version.id, version.detected_at, known
         ORDER BY price.price_date DESC, price.revision DESC LIMIT 1) known ON TRUE
  WHERE NOT version.is_gone
 """
-# Without LATERAL: ids alone are looked for, and the rows by their ids.
+# Without LATERAL: only where rows stand is looked for, and then the rows themselves.
 _SQLITE = """
-WITH RECURSIVE ids(id) AS (
-  SELECT (SELECT id FROM {table} WHERE broker_account_id = account.value ORDER BY {key} LIMIT 1)
+WITH RECURSIVE first(place) AS (
+  SELECT (SELECT rowid FROM {table} WHERE broker_account_id = account.value ORDER BY {key} LIMIT 1)
     FROM json_each(%s) account
   UNION ALL
-  SELECT {next} FROM ids JOIN {table} seen ON seen.id = ids.id
+  SELECT {next} FROM first JOIN {table} seen ON seen.rowid = first.place
 ), latest AS MATERIALIZED (
-  SELECT (SELECT last.id FROM {table} last
+  SELECT (SELECT last.rowid FROM {table} last
            WHERE last.broker_account_id = seen.broker_account_id AND ({of_last}) = ({of_seen}){known}
-           ORDER BY last.as_of DESC, last.detected_at DESC, last.id DESC LIMIT 1) AS id
-    FROM ids JOIN {table} seen ON seen.id = ids.id
+           ORDER BY last.as_of DESC, last.detected_at DESC, last.id DESC LIMIT 1) AS place
+    FROM first JOIN {table} seen ON seen.rowid = first.place
 ), version AS MATERIALIZED (
-  SELECT row.*, (SELECT price.id FROM prices price
+  SELECT row.*, (SELECT price.rowid FROM prices price
                   WHERE price.instrument_id = row.instrument_id AND price.source = account.broker_name{known_price}
-                  ORDER BY price.price_date DESC, price.revision DESC LIMIT 1) AS price_id
+                  ORDER BY price.price_date DESC, price.revision DESC LIMIT 1) AS price_place
     FROM {table} row JOIN broker_accounts account ON account.id = row.broker_account_id
-   WHERE NOT row.is_gone AND row.id IN (SELECT id FROM latest)
+   WHERE NOT row.is_gone AND row.rowid IN (SELECT place FROM latest)
 )
 SELECT row_number() OVER (ORDER BY {by}), version.id, version.detected_at,
-       (SELECT price FROM prices WHERE id = price_id), (SELECT price_date FROM prices WHERE id = price_id), {columns}
+       (SELECT price FROM prices WHERE rowid = price_place),
+       (SELECT price_date FROM prices WHERE rowid = price_place), {columns}
   FROM version
 """
 
@@ -119,7 +120,7 @@ def _next_on_sqlite(table: str, key: Sequence[str]) -> str:
     for place in range(len(key) - 1, -1, -1):
         same = "".join(f" AND next.{name} = seen.{name}" for name in key[:place])
         found.append(
-            f"(SELECT next.id FROM {table} next WHERE next.broker_account_id = seen.broker_account_id{same}"
+            f"(SELECT next.rowid FROM {table} next WHERE next.broker_account_id = seen.broker_account_id{same}"
             f" AND next.{key[place]} > seen.{key[place]} ORDER BY {_of('next.', key)} LIMIT 1)"
         )
     return f"coalesce({', '.join(found)})"

@@ -14,6 +14,7 @@ from portfolio_project.settings import broker_url
 from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
 from .secret import Secret, revealed
+from .sync.capture import SHORTEST_SECRET
 from .triggers.base import Account, Answer, BaseTrigger, Credential, LoginRequired, Reply, TriggerError
 from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
@@ -78,7 +79,8 @@ def _elsewhere(trigger: type[BaseTrigger], said: str) -> str:
 
 
 def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, Secret]) -> str:
-    name, clean = trigger.name or trigger.code, scrubbed(message, tuple(revealed(credentials).values()))
+    secrets = tuple(secret for secret in revealed(credentials).values() if len(secret) >= SHORTEST_SECRET)
+    name, clean = trigger.name or trigger.code, scrubbed(message, secrets)
     return clean if clean.startswith(name) else f"{name}: {clean}"
 
 

@@ -316,8 +316,9 @@ def test_a_wrong_address_of_the_broker_is_told_and_nothing_is_stored(
     assert nothing_stored()
 
 
-def test_a_pasted_token_that_is_refused_is_said_to_be(groww: GrowwSimulator, typed: Type) -> None:
-    typed("no-token-of-groww")
+@pytest.mark.parametrize("token", ["no-token-of-groww", "x"])
+def test_a_pasted_token_that_is_refused_is_said_to_be(groww: GrowwSimulator, typed: Type, token: str) -> None:
+    typed(token)
     code, _, error = run("connect", "groww", "--method", "token")
     assert (code, nothing_stored()) == (2, True)
     assert error.startswith("Groww refused GET /user/detail: Token expired or invalid. Paste a new access token with")

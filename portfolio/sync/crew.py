@@ -27,7 +27,7 @@ from ..accounts import Login, StoredToken, open_credentials
 from ..ids import new_uuid
 from ..keys import CannotDecrypt
 from ..secret import revealed
-from ..triggers.base import Account, BaseTrigger, Credential, Reply
+from ..triggers.base import Account, BaseTrigger, Credential, ForbiddenRequest, Reply
 from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code, why_missing
@@ -167,7 +167,9 @@ class Crew:
             return self._made(trigger, capture, capture.head.login, capture.head.token_expires_at)
         except CannotDecrypt as error:
             capture.blame("account", "credential_error", str(error), "put the key back, or enter the credentials again")
-            return None
+        except ForbiddenRequest as error:  # nothing is asked here: it is the address
+            capture.blame("account", "wrong_address", str(error), "correct the setting, then run the sync again")
+        return None
 
     def _made(
         self, trigger: type[BaseTrigger], capture: Capture, login: Login, token_expires_at: datetime | None

@@ -192,6 +192,18 @@ def test_a_wrong_address_of_the_broker_is_a_broker_that_is_not_there(
     assert "no connection to 127.0.0.1" in only_problem(result)[2]
 
 
+def test_an_address_that_is_none_is_told_with_the_setting_to_correct(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GROWW_API_URL", "groww.in")
+    monkeypatch.setenv("GROWW_INSTRUMENTS_URL", "http://127.0.0.1:9/instrument.csv")
+    monkeypatch.setattr("portfolio.triggers.client.FIRST_PAUSE", 0.01)
+    result = synced_with_a_sound_one(broker, build.an_account("GROWW", "1000000001"))
+    assert only_problem(result)[:2] == ("account", "wrong_address")
+    assert only_problem(result)[2].startswith("the broker's address is not one: correct GROWW_API_URL. ")
+    assert "Traceback" not in caplog.text
+
+
 def told(section: str, *rows: Any) -> Answer:
     """These rows, as a trigger of its own makes them: nobody has looked at them yet."""
     return Answer([Reply(f"GET /{section}", 200, section.encode(), build.MORNING)], lambda replies: (rows, []))

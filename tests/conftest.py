@@ -60,8 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: spread.place(item.nodeid))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one process alone keeps the order that it was told
+        items.sort(key=lambda item: spread.place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,38 +1,42 @@
-"""Changes the code in small ways and sees whether a test notices. `python -m tests.mutate --sample 100 --seed 1`.
+"""Changes the code in small ways and sees whether a test notices: `python -m tests.mutate --sample 100 --seed 1`.
 
-Each mutant is one changed comparison, sign, constant, condition or result, in a copy of the tree; the tests run
-there until the first that fails: those that name the changed module first, the slow ones last. Prints seed, counts
-and every survivor with its place; exits 1 below 80 % killed.
+Each mutant is one changed comparison, sign, constant, condition or result, in a copy of the tree. There run the tests
+that enter the changed function, as a run without a mutant has told (tests/entered.py), until one fails: first a few,
+those named like the module and then the quickest; then the others, as far as `--seconds` go. Prints seed, counts and
+every survivor with its place; exits 1 below 80 % killed.
 """
 
 import argparse
 import ast
+import itertools
+import json
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
 from typing import NamedTuple
 
-from tests import databases
+from tests import databases, entered
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("ledger", "portfolio/sync")
 GOAL_PERCENT = 80
-PATIENCE = 4  # a run that takes so many times as long as one without a mutant hangs
-SLOW = ("test_faults.py", "test_month.py")
+PATIENCE = 10  # a run that takes so many times as long as its tests did without a mutant hangs
+STARTING_SECONDS = 30  # of one run, at most, on a busy machine
+FIRST = 40  # tests: nearly all mutants die there
+WITHOUT = ("tests/faults", "tests/simulators")  # campaigns, and what knows nothing of the book
 POSTGRES = [
     "--database=postgresql", "tests/sync/test_first_sync.py", "tests/sync/test_awkward_text.py",
     "tests/sync/test_bridge.py",
 ]  # fmt: skip
 POSTGRES_FILES = ("portfolio/sync/bulk.py",)  # what SQLite alone runs only half of
+STARTED = {"ledger/__main__.py": ["tests/proof/test_leaving.py"]}  # in a process of its own: no test is seen in it
 
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -45,6 +49,7 @@ class Mutant(NamedTuple):
     """`old` at this place of the file becomes `new`."""
 
     path: str
+    function: int  # its first line; 0: outside all functions
     line: int
     start: int  # bytes from the beginning of the file
     end: int
@@ -68,9 +73,16 @@ def mutants(path: Path) -> list[Mutant]:
             end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
             old, new = source[start:end].decode(), ast.unparse(changed)
             new = new if isinstance(node, ast.Return) else f"({new})"
-            name = str(path.relative_to(ROOT))
-            found[start, end, new] = Mutant(name, node.lineno, start, end, old, new)  # type: ignore[attr-defined]
+            name, line = str(path.relative_to(ROOT)), node.lineno  # type: ignore[attr-defined]
+            found[start, end, new] = Mutant(name, _function(tree, line), line, start, end, old, new)
     return list(found.values())
+
+
+def _function(tree: ast.AST, line: int) -> int:
+    """The first line of the innermost function that has this one, decorators included; 0: none has."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    firsts = [(min([one.lineno, *(each.lineno for each in one.decorator_list)]), one.end_lineno) for one in functions]
+    return max((first for first, last in firsts if first <= line <= (last or 0)), default=0)
 
 
 def _code(node: ast.AST) -> Iterator[ast.AST]:
@@ -104,72 +116,108 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.Return(ast.Constant(None))
 
 
+class Tests(NamedTuple):
+    """What a run without a mutant told: what each test, or each file's preparation, took and entered."""
+
+    seconds: dict[str, float]
+    functions: dict[str, set[str]]
+
+    def of(self, mutant: Mutant, seconds: float) -> list[str]:
+        """The tests to run, nearest first, as long as they take no more than so many seconds; at least one."""
+        module, file = Path(mutant.path).stem, f"{mutant.path}:"
+
+        def place(test: str) -> tuple[bool, float]:
+            named = Path(test.partition("::")[0]).stem.removeprefix("test_").split("_")
+            return module not in named, self.seconds[test]
+
+        found = [test for test, entered in self.functions.items() if f"{file}{mutant.function}" in entered]
+        if not found:  # it runs when its module is imported, or in a process of its own
+            found = [test for test, entered in self.functions.items() if any(one.startswith(file) for one in entered)]
+        if not found:
+            return STARTED.get(mutant.path, [])
+        chosen: list[str] = []
+        spent = 0.0
+        for test in sorted(found, key=place):
+            spent += self.seconds[test]
+            if chosen and spent > seconds:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def learned(told: Path) -> Tests:
+    tests = Tests({}, {})
+    for file in told.glob("*.json"):
+        for test, entry in json.loads(file.read_text()).items():
+            tests.seconds[test] = tests.seconds.get(test, 0) + entry["seconds"]
+            tests.functions.setdefault(test, set()).update(entry["functions"])
+    return tests
+
+
 class Copies:
     """Copies of the tree to work in, one a job."""
 
-    def __init__(self, folder: Path, jobs: int, is_near: bool) -> None:
-        self.is_near = is_near
+    def __init__(self, folder: Path, jobs: int, seconds: float) -> None:
+        self.folder, self.jobs, self.seconds = folder, jobs, seconds
+        self._times = itertools.count(1)
         self._free: Queue[Path] = Queue()
-        self.timeout: float | None = None  # seconds
         for number in range(jobs):
             copy = folder / str(number)
             ignored = shutil.ignore_patterns(".git", ".venv*", "var", "__pycache__", ".*_cache", ".hypothesis")
             shutil.copytree(ROOT, copy, ignore=ignored)
             self._free.put(copy)
 
-    def pass_unchanged(self) -> bool:
-        """Also tells how long the longest run may take, and leaves the migrated databases for the others."""
-        copy, started = self._free.queue[0], time.monotonic()
-        runs = [["tests/ledger"]] if self.is_near else [_of_sync(), ["tests/ledger"], POSTGRES]
-        failed = [tests for tests in runs if fails(copy, tests, None)]
-        self.timeout = PATIENCE * (time.monotonic() - started)
-        print("".join(f"fails without a mutant: {' '.join(tests)}\n" for tests in failed), end="", flush=True)
-        return not failed
+    def pass_unchanged(self, tests: list[str]) -> bool:
+        """Also learns which tests enter what; says what fails."""
+        told = self.folder / "entered"
+        told.mkdir()
+        copy, workers = self._free.queue[0], [f"-n{self.jobs}", "-p", "tests.entered"]
+        whole = run(copy, [*tests, *workers], None, told)
+        postgres = run(copy, POSTGRES, None)
+        for failed in (one for one in (whole, postgres) if one.returncode):
+            print(failed.stdout.decode()[-3000:], flush=True)
+        self.tests = learned(told)
+        return not whole.returncode and not postgres.returncode
 
     def is_killed(self, mutant: Mutant) -> bool:
         copy = self._free.get()
         target = copy / mutant.path
         source = target.read_bytes()
+        tests = self.tests.of(mutant, self.seconds)
+        runs = [tests[:FIRST], tests[FIRST:], POSTGRES if mutant.path in POSTGRES_FILES else []]
         try:
-            target.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
-            return any(fails(copy, tests, self.timeout) for tests in tests_of(mutant.path, self.is_near))
+            self._write(target, source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
+            return any(fails(copy, some, self._patience(some)) for some in runs if some)
         finally:
-            target.write_bytes(source)
+            self._write(target, source)
             self._free.put(copy)
 
+    def _write(self, target: Path, source: bytes) -> None:
+        """At a time of its own: bytecode is known by second and size, and a mutant may have both of the original."""
+        target.write_bytes(source)
+        moment = next(self._times)
+        os.utime(target, (moment, moment))
 
-def tests_of(path: str, is_near: bool = False) -> list[list[str]]:
-    """Each list is one run; in it, what names the changed module comes first: nearly all mutants die there."""
-    module = Path(path).stem
-    sync = _of_sync(module)
-    if path.startswith("ledger/"):
-        return [_files("tests/ledger", module) + ([] if is_near else sync)]
-    return [sync, POSTGRES] if path in POSTGRES_FILES else [sync]
-
-
-def _of_sync(module: str = "") -> list[str]:
-    return _files("tests/sync", module)
+    def _patience(self, tests: list[str]) -> float:
+        return STARTING_SECONDS + PATIENCE * sum(self.tests.seconds.get(test, STARTING_SECONDS) for test in tests)
 
 
-def _files(folder: str, module: str) -> list[str]:
-    named = re.compile(rf"\b{module or '-'}\b")
-
-    def place(file: Path) -> tuple[bool, bool, bool, str]:
-        is_its_own = module in file.stem.removeprefix("test_").split("_")
-        return file.name in SLOW, not is_its_own, named.search(file.read_text()) is None, file.name
-
-    return [str(file.relative_to(ROOT)) for file in sorted((ROOT / folder).glob("test_*.py"), key=place)]
-
-
-def fails(copy: Path, tests: list[str], timeout: float | None) -> bool:
-    """A run that hangs has noticed as well. Own bytecode is not kept: a mutant may have the size of the original."""
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+def fails(copy: Path, tests: list[str], timeout: float) -> bool:
+    """A run that hangs has noticed as well."""
     try:
-        run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=timeout, check=False)
+        return run(copy, ["-x", *tests], timeout).returncode != 0
     except subprocess.TimeoutExpired:
         return True
-    return run.returncode != 0
+
+
+def run(
+    copy: Path, arguments: list[str], timeout: float | None, told: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Bytecode is kept, beside the copies: compiling all of it takes as long as the rest of a start."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(copy.parent / "bytecode")}
+    environment = {**os.environ, **bytecode, entered.FOLDER: str(told)}
+    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=timeout, check=False)
 
 
 def main() -> int:
@@ -177,6 +225,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=100, help="how many mutants; 0: all of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=60, help="how long the tests of one mutant may take")
     parser.add_argument("--only", default="", help="files whose path has this text")
     near = "of ledger/ alone, by tests/ledger alone: quick, and what survives may be noticed elsewhere"
     parser.add_argument("--near", action="store_true", help=near)
@@ -185,9 +234,10 @@ def main() -> int:
     every = [mutant for path in paths if arguments.only in str(path) for mutant in mutants(path)]
     chosen = random.Random(arguments.seed).sample(every, min(arguments.sample or len(every), len(every)))
     print(f"{len(every)} mutants; {len(chosen)} tried, seed {arguments.seed}", flush=True)
+    tests = ["tests/ledger"] if arguments.near else ["tests", *(f"--ignore={folder}" for folder in WITHOUT)]
     with databases.templates(), tempfile.TemporaryDirectory(prefix="khata-mutants-") as folder:
-        copies = Copies(Path(folder), arguments.jobs, arguments.near)
-        if not copies.pass_unchanged():
+        copies = Copies(Path(folder), arguments.jobs, arguments.seconds)
+        if not copies.pass_unchanged(tests):
             print("the tests fail without a mutant: nothing can be told")
             return 2
         return _report(copies, sorted(chosen), arguments.jobs)

@@ -31,3 +31,10 @@ def test_a_contract_is_believed_gone_on_its_last_day_only_after_the_close() -> N
     missing = {("nifty", "FNO", "NRML"): absence.OpenPosition(ends, None, {})}
     assert absence.doubted(missing, date(2026, 10, 6), is_closed=False) == [*missing]
     assert absence.doubted(missing, date(2026, 10, 6), is_closed=True) == []
+
+
+def test_an_answer_is_suspect_when_it_is_empty_or_lacks_most_of_what_is_open() -> None:
+    whole, one_missing, half_missing = (10, 0, False), (10, 1, False), (10, 5, False)
+    assert [absence.suspicion(*each) for each in (whole, one_missing, half_missing, (3, 0, True))] == [""] * 4
+    assert absence.suspicion(10, 6, False) == "6 of 10 open positions are missing and were not closed"
+    assert absence.suspicion(3, 1, True) == "an empty answer, while 1 open positions were not closed"

@@ -37,7 +37,7 @@ READ = [
     (("bonus", "1:2"), Answer("BONUS", 2, 3), "bonus 1:2"),
     (("merger", "25:42"), Answer("MERGER", 25, 42), "merger 25:42"),
     (("demerger", "1:1", "", "", "12.5"), Answer("DEMERGER", 1, 1, cost_percent=Decimal("12.5")), "demerger 1:1"),
-    (("isin-change",), Answer("ISIN_CHANGE"), "isin-change"),
+    (("isin-change",), Answer("ISIN_CHANGE", 1, 1), "isin-change"),
     (("transfer-in", "", "", "250.50"), Answer("TRANSFER_IN", cost=Decimal("250.5")), "transfer-in"),
     (("transfer-out", "", "7"), Answer("TRANSFER_OUT", units=Decimal(7)), "transfer-out of 7"),
     (("note",), Answer("NOTED"), "note"),

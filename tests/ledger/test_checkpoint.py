@@ -49,6 +49,7 @@ def test_several_in_one_file_keep_their_order_and_lines() -> None:
         (("20852163", "many"), "line 2: 'many' is no size"),
         (("CsUY", "Cs"), "line 3: .* is no root"),
         (("\n— example", "\nexample"), "without its signature"),
+        (("— example.com/behind-the-sofa ", "—  "), "line 5: a signature that cannot be read"),
         (("Az3grlgtzPIC", "!"), "line 5: a signature that cannot be read"),
         (("20852163\n", ""), "three lines"),
     ],

@@ -118,6 +118,15 @@ def test_what_was_shown_again_begins_anew(account: BrokerAccount, broker: Broker
     assert state(account) == WHOLE
 
 
+def test_what_fills_closed_all_but_one_unit_of_stands(account: BrokerAccount, broker: Broker, at: At) -> None:
+    tell_fill(broker, "NIFTY26NOVFUT", "SELL", 64, 6)
+    told(broker, at, account, "06 16:05", *OPEN[1:])
+    assert state(account) == WHOLE
+    tell_fill(broker, "NIFTY26NOVFUT", "SELL", 1, 7)
+    told(broker, at, account, "07 16:05", *OPEN[1:])
+    assert set(state(account)) == {row.symbol for row in OPEN[1:]}
+
+
 def test_what_fills_of_the_day_closed_is_gone_at_once(account: BrokerAccount, broker: Broker, at: At) -> None:
     tell_fill(broker, "NIFTY26NOVFUT", "SELL", 65, 6)
     tell_fill(broker, "TCS26NOVFUT", "BUY", 175, 6)

@@ -1,0 +1,158 @@
+"""What the shares of one account cost and since when they are owned: lots, first in, first out, as in a demat account.
+
+A split keeps dates and divides costs; bonus shares cost nothing and are of the day they came; what takes another's
+place (a new ISIN, a merger) takes its dates and costs along, a demerger the share of them that was said. What was
+there when the account was first seen is of a day before, at the broker's average, unless earlier fills tell more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from .answers import BONUS, DEMERGER, ISIN_CHANGE, MERGER, MOVED_BACK, SPLIT
+from .entries import ZERO
+from .normalise import PRICE_SCALE, QUANTITY_SCALE, at_scale
+from .reconcile import LOT_MOVED
+
+Key = tuple[str, str]  # instrument id and lot
+FILL, OPENING = "FILL", "OPENING"
+_TAKEN_ALONG = (SPLIT, ISIN_CHANGE, MERGER, LOT_MOVED, MOVED_BACK)
+HUNDRED = Decimal(100)
+
+
+class Lot(NamedTuple):
+    """Units that were acquired together. `since` None: before the account was first seen, nobody says when; `cost`
+    None: nobody says how much. INR a unit."""
+
+    since: date | None
+    quantity: Decimal
+    cost: Decimal | None
+
+
+class Step(NamedTuple):
+    """What moved the units of one key on a day: a fill at its price, or an explanation with its cost.
+
+    `together` names those that belong together, such as what went and what came in its place. `parent` and
+    `cost_percent` are of a demerger: from which key, and how much of its cost went along.
+    """
+
+    day: date
+    kind: str
+    key: Key
+    quantity: Decimal
+    cost: Decimal | None = None
+    together: str = ""
+    parent: Key | None = None
+    cost_percent: Decimal | None = None
+
+
+def lots(steps: Iterable[Step]) -> dict[Key, list[Lot]]:
+    """The lots that are left after these steps, oldest first, by key; keys of which nothing is left are not there."""
+    held: dict[Key, list[Lot]] = defaultdict(list)
+    gone: dict[str, list[Lot]] = {}  # what waits to be taken along
+    for step in sorted(steps, key=_place):
+        if step.kind == OPENING:
+            held[step.key] = _opened(held[step.key], step)
+        elif step.kind == SPLIT and held[step.key] and _is_of_itself(step, held):
+            held[step.key] = _multiplied(held[step.key], step.quantity)
+        elif step.kind == DEMERGER and step.parent and held[step.parent]:
+            held[step.parent], came = _divided(held[step.parent], step)
+            held[step.key] += came
+        elif step.quantity < 0:
+            held[step.key], taken = _first_out(held[step.key], -step.quantity)
+            if step.kind in _TAKEN_ALONG:
+                gone[step.together] = taken
+        elif step.kind in _TAKEN_ALONG and gone.get(step.together):
+            held[step.key] += _scaled(gone.pop(step.together), step.quantity)
+        else:
+            held[step.key].append(_acquired(step))
+    return {key: sorted(each, key=_age) for key, each in held.items() if each}
+
+
+def _place(step: Step) -> tuple[date, int, bool]:
+    """What happens to shares happens before a day trades, what went before what came; the opening ends its day."""
+    kinds = {FILL: 1, OPENING: 2}
+    order = kinds.get(step.kind, 0)
+    return step.day, order, step.quantity > 0 if order == 0 else step.quantity < 0
+
+
+def _age(lot: Lot) -> date:
+    return lot.since or date.min
+
+
+def _is_of_itself(step: Step, held: Mapping[Key, Sequence[Lot]]) -> bool:
+    """A split that leaves the instrument as it was, and not one under which another took its place."""
+    return step.quantity > 0 or sum(lot.quantity for lot in held[step.key]) > -step.quantity
+
+
+def _acquired(step: Step) -> Lot:
+    return Lot(step.day, step.quantity, ZERO if step.kind == BONUS else step.cost)
+
+
+def _opened(known: Sequence[Lot], step: Step) -> list[Lot]:
+    """The latest of the lots that earlier fills left, up to what was there; the rest at what is left of the cost."""
+    kept, _ = _first_out(known, sum((lot.quantity for lot in known), ZERO) - step.quantity)
+    units = step.quantity - sum((lot.quantity for lot in kept), ZERO)
+    if units <= 0:
+        return kept
+    cost = step.cost
+    if cost is not None and kept and all(lot.cost is not None for lot in kept):
+        rest = step.quantity * cost - sum((lot.quantity * (lot.cost or ZERO) for lot in kept), ZERO)
+        cost = at_scale(rest / units, PRICE_SCALE) if rest > 0 else cost
+    return [Lot(None, units, cost), *kept]
+
+
+def _first_out(held: Sequence[Lot], units: Decimal) -> tuple[list[Lot], list[Lot]]:
+    """What is left when so many units go, the oldest first, and what went. More than there are: all of them."""
+    left: list[Lot] = []
+    went: list[Lot] = []
+    for lot in sorted(held, key=_age):
+        part = min(max(units, ZERO), lot.quantity)
+        units -= part
+        if part:
+            went.append(lot._replace(quantity=part))
+        if lot.quantity - part:
+            left.append(lot._replace(quantity=lot.quantity - part))
+    return left, went
+
+
+def _multiplied(held: Sequence[Lot], more: Decimal) -> list[Lot]:
+    return _scaled(held, sum((lot.quantity for lot in held), ZERO) + more)
+
+
+def _scaled(held: Sequence[Lot], units: Decimal) -> list[Lot]:
+    """The same lots as so many units in all, of the same days and money; the last one takes the rounding."""
+    before = sum((lot.quantity for lot in held), ZERO)
+    scaled: list[Lot] = []
+    for lot in held[:-1]:
+        scaled.append(_as(lot, _times(lot.quantity, units, before)))
+    return [*scaled, _as(held[-1], units - sum((lot.quantity for lot in scaled), ZERO))]
+
+
+def _times(value: Decimal, numerator: Decimal, denominator: Decimal) -> Decimal:
+    ratio = Fraction(value) * Fraction(numerator) / Fraction(denominator)
+    return at_scale(Decimal(ratio.numerator) / Decimal(ratio.denominator), QUANTITY_SCALE)
+
+
+def _as(lot: Lot, units: Decimal) -> Lot:
+    if lot.cost is None or not units:
+        return lot._replace(quantity=units)
+    return Lot(lot.since, units, at_scale(lot.quantity * lot.cost / units, PRICE_SCALE))
+
+
+def _divided(parents: Sequence[Lot], step: Step) -> tuple[list[Lot], list[Lot]]:
+    """What the parent's lots cost from now on, and the lots of what was split off, of the same days. Where nobody said
+    how much of the cost went along, the parent keeps it and the new ones have none that is known."""
+    if step.cost_percent is None:
+        return [*parents], [lot._replace(cost=step.cost) for lot in _scaled(parents, step.quantity)]
+    part = step.cost_percent / HUNDRED
+    stays = [lot._replace(cost=_share(lot.cost, 1 - part)) for lot in parents]
+    goes = [lot._replace(cost=_share(lot.cost, part)) for lot in parents]
+    return stays, _scaled(goes, step.quantity)
+
+
+def _share(cost: Decimal | None, part: Decimal) -> Decimal | None:
+    return None if cost is None else at_scale(cost * part, PRICE_SCALE)

@@ -1,0 +1,99 @@
+"""manage.py cost: cost and days of what is owned follow the fills, and what a person says that became of a share."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from portfolio.cost import costs
+from portfolio.models import BrokerAccount
+from tests import build
+from tests.sync.scripted import Broker
+from tests.test_explain import At, explain, moved, split
+from tests.test_import_statement import OURS, imported
+from tests.test_import_statement import file as file  # the fixture
+
+pytestmark = pytest.mark.database
+
+
+def told(account: BrokerAccount) -> dict[str, list[tuple[str, int, str]]]:
+    """By ISIN: day, units and cost of each lot."""
+    return {
+        cost.isin: [(str(lot.since), int(lot.quantity), f"{lot.cost:.2f}") for lot in cost.lots]
+        for cost in costs(account)
+    }
+
+
+def test_what_was_there_at_first_stands_at_the_brokers_average_and_a_split_divides_it(broker: Broker, at: At) -> None:
+    (account,) = split(broker, at)
+    assert told(account) == {"INE467B01029": [("None", 100, "3000.00")]}  # 500 more are a question
+
+    explain(1, "accept")
+
+    assert told(account) == {"INE467B01037": [("None", 500, "600.00")]}
+
+
+def test_bonus_shares_cost_nothing_and_are_of_the_day_they_came(broker: Broker, at: At) -> None:
+    (account,) = moved(broker, at, build.a_holding(quantity=200, average=1500))
+
+    explain(1, "bonus", "1:1")
+
+    assert told(account) == {"INE467B01029": [("None", 100, "3000.00"), ("2026-10-06", 100, "0.00")]}
+    (cost,) = costs(account)
+    assert (cost.quantity, cost.cost, cost.total) == (200, 1500, 300_000)
+
+
+def test_a_demerger_takes_its_part_of_the_cost_along(broker: Broker, at: At) -> None:
+    before = [build.a_holding("ITC", 40, 400)]
+    after = [build.a_holding("ITC", 40, 380), build.a_holding("ITCHOTELS", 4, 200, isin="INE379A01028")]
+    (account,) = moved(broker, at, *after, before=before)
+
+    explain(1, "accept")
+
+    assert told(account) == {"INE154A01025": [("None", 40, "380.00")], "INE379A01028": [("None", 4, "200.00")]}
+
+
+def test_what_is_bought_after_the_opening_has_its_day_and_its_price(broker: Broker, at: At) -> None:
+    broker.says["holdings"] = [build.a_holding(quantity=100, average=3000)]
+    account = build.an_account("SCRIPTED", "S1")
+    build.synced(account)
+    at("2026-10-06 16:05")
+    order = build.an_order(quantity=10, filled=10, price=Decimal(3100), created_at=build.MORNING.replace(day=6))
+    broker.says |= {"orders": [order], "trades": [build.a_trade(order)]}
+    build.synced(account)
+
+    assert told(account) == {"INE467B01029": [("None", 100, "3000.00"), ("2026-10-06", 10, "3100.00")]}
+    assert [cost.quantity for cost in costs(account, as_of=build.MORNING.date())] == [100]
+
+
+def test_an_imported_statement_tells_days_and_costs_of_what_was_there(
+    broker: Broker, at: At, file: Callable[..., Path]
+) -> None:
+    broker.says["holdings"] = [build.a_holding(quantity=100, average=3000)]
+    account = build.an_account("SCRIPTED", "S1")
+    build.synced(account)
+
+    imported(file(OURS, "2026-09-01,buy,60,2900,TCS,INE467B01029"), account, "--accept")
+
+    assert told(account) == {"INE467B01029": [("None", 40, "3150.00"), ("2026-09-01", 60, "2900.00")]}
+
+
+def test_the_command_prints_lots_and_says_what_is_not_known(broker: Broker, at: At) -> None:
+    (account,) = moved(broker, at, build.a_holding(quantity=130))
+    explain(1, "transfer-in")
+    out = StringIO()
+    call_command("cost", stdout=out)
+    assert out.getvalue().splitlines() == [
+        str(account),
+        "  TCS                             130 at    not known =       not known",
+        "    before                        100 at     3,000.00",
+        "    2026-10-06                     30 at    not known",
+    ]
+    out = StringIO()
+    call_command("cost", "--account", str(account.pk), "--json", stdout=out)
+    ((cost,),) = json.loads(out.getvalue()).values()
+    assert (cost["symbol"], cost["quantity"], cost["total"], len(cost["lots"])) == ("TCS", "130", None, 2)

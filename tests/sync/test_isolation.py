@@ -63,6 +63,26 @@ def test_a_trigger_that_returns_nonsense_is_told_what_is_wanted(broker: Broker, 
     assert result.status == "PARTIAL"
 
 
+def test_a_plain_dict_tells_units_cost_and_price_by_any_of_their_names_and_what_it_lacks_is_unknown(
+    broker: Broker,
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": [
+        {"symbol": "ITC", "quantity": 10},
+        {"symbol": "INFY", "quantity": 3, "avg_price": 1400.5, "last_price": "1500.05", "exchange": "BSE"},
+        {"symbol": "TCS", "quantity": "2.5", "average_price": Decimal(2900), "current_price": 3000},
+    ]}  # fmt: skip
+    synced_with_a_sound_one(broker, account)
+    kept = account.holdings.order_by("symbol").values_list(
+        "symbol", "exchange", "owned_quantity", "average_price", "current_price"
+    )
+    assert list(kept) == [
+        ("INFY", "BSE", 3, Decimal("1400.5"), Decimal("1500.05")),
+        ("ITC", "NSE", 10, None, None),
+        ("TCS", "NSE", Decimal("2.5"), 2900, 3000),
+    ]
+
+
 @pytest.mark.parametrize("section", ["holdings", "positions", "orders", "trades", "funds", "prices"])
 def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str) -> None:
     account = build.an_account("SCRIPTED")

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from ledger.entries import Funds
 from portfolio.models import BrokerAccount, LedgerPage, PortfolioSnapshot, Price, SyncBatch
+from portfolio.triggers.base import BrokerUnavailable
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -289,3 +291,15 @@ def test_the_trading_day_is_fixed_when_a_capture_begins(broker: Broker, at: At) 
     assert str(batch.started_at) == "2026-10-05 18:28:00+00:00"
     assert str(batch.completed_at) == "2026-10-05 18:50:00+00:00"
     assert LedgerPage.objects.filter(head__account=account).count() == 1
+
+
+def test_cash_is_a_version_when_it_differs_and_stands_in_the_days_snapshot(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    seen = []
+    for hour, cash in [(16, "1000.50"), (17, "1000.50"), (18, "250"), (19, None)]:
+        at(f"2026-10-05 {hour}:05")
+        broker.says["funds"] = [Funds(Decimal(cash), Decimal(40))] if cash else BrokerUnavailable("busy")
+        build.synced(account)
+        stands = account.snapshots.order_by("revision").last()
+        seen.append((account.funds_versions.count(), stands and stands.cash_balance, stands and stands.margin_used))
+    assert seen == [(1, Decimal("1000.50"), 40), (1, Decimal("1000.50"), 40), (2, 250, 40), (2, 250, 40)]

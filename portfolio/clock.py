@@ -45,6 +45,11 @@ def refresh() -> datetime:
     return _answers[setting]
 
 
+def forget() -> None:
+    """Forgets what addresses said: after another simulator got the port of one that is gone."""
+    _answers.clear()
+
+
 def today() -> date:
     """The date in India."""
     return ist_date(now())

@@ -7,7 +7,7 @@ from contextlib import closing
 from django.apps import apps
 from django.db import connection, transaction
 
-from portfolio import guards, installation, seeds, startup
+from portfolio import clock, guards, installation, seeds, startup
 from portfolio.ids import new_uuid
 from portfolio.models import AccountHead
 from portfolio.schedule import amendments
@@ -27,6 +27,7 @@ def empty() -> None:
     installation.key_ring.cache_clear()
     startup.require_guards.cache_clear()
     startup.require_keys.cache_clear()
+    clock.forget()
 
 
 def _copy_sqlite() -> None:

@@ -15,9 +15,9 @@ from portfolio import clock
 
 @pytest.fixture(autouse=True)
 def _forget_answers() -> Iterator[None]:
-    clock._answers.clear()
+    clock.forget()
     yield
-    clock._answers.clear()
+    clock.forget()
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, value: str) -> None:

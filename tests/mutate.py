@@ -225,7 +225,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=100, help="how many mutants; 0: all of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=60, help="how long the tests of one mutant may take")
+    parser.add_argument("--seconds", type=float, default=120, help="how long the tests of one mutant may take")
     parser.add_argument("--only", default="", help="files whose path has this text")
     near = "of ledger/ alone, by tests/ledger alone: quick, and what survives may be noticed elsewhere"
     parser.add_argument("--near", action="store_true", help=near)

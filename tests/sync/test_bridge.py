@@ -138,6 +138,17 @@ def test_bought_and_sold_before_it_was_held_explains_nothing_later(
     assert told(account) == [("INFY", 0, 0, {"06": 50, "07": -50}), ("INFY", 5, 0, {"08": 5})]
 
 
+def test_what_was_bought_and_never_shown_is_asked_for_by_its_name_and_isin(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, "INFY", isin="INE009A01021"))
+    build.synced(account)
+    evening(broker, at, 7, {"TCS": 100})
+    build.synced(account)
+    (asked,) = account.holding_changes.exclude(question_number=None)
+    assert (asked.symbol, asked.isin, left_open(account)) == ("INFY", "INE009A01021", {1: -10})
+
+
 def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
     account: BrokerAccount, broker: Broker, at: At
 ) -> None:

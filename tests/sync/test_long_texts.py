@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from ledger.entries import Listing
 from portfolio.models import OrderVersion
+from portfolio.sync.instruments import can_be_kept
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -46,3 +48,11 @@ def test_a_text_of_any_length_is_kept_whole_or_sets_its_row_aside(
         assert all(each <= {"set_aside", "fills_missing"} for each in kinds)
     assert OrderVersion.objects.filter(groww_order_id="SOUND").count() == len(LENGTHS)
     assert [account.holdings.filter(symbol="TCS").count() for account in accounts] == [1] * len(LENGTHS)
+
+
+def test_a_listing_can_be_kept_up_to_the_width_of_each_column() -> None:
+    widest = Listing("I" * 20, "S" * 64, "E" * 20, "T" * 20)
+    assert can_be_kept(widest)
+    assert can_be_kept(widest._replace(isin=None))
+    too_wide = [widest._replace(**{name: f"{value}+"}) for name, value in widest._asdict().items()]
+    assert [can_be_kept(each) for each in too_wide] == [False] * 4

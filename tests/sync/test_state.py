@@ -1,5 +1,6 @@
 """Holdings, positions, prices and the day's snapshot, from one capture to the next."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -303,3 +304,18 @@ def test_cash_is_a_version_when_it_differs_and_stands_in_the_days_snapshot(broke
         stands = account.snapshots.order_by("revision").last()
         seen.append((account.funds_versions.count(), stands and stands.cash_balance, stands and stands.margin_used))
     assert seen == [(1, Decimal("1000.50"), 40), (1, Decimal("1000.50"), 40), (2, 250, 40), (2, 250, 40)]
+
+
+def test_the_event_of_a_sync_says_its_day_its_worth_and_what_went_wrong(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(account)
+    at("2026-10-05 17:05")
+    broker.says["orders"] = BrokerUnavailable("busy")
+    build.synced(account)
+    whole, partial = (
+        json.loads(row.payload) for row in account.events.filter(kind__startswith="sync.").order_by("number")
+    )
+    assert (whole["trading_day"], whole.get("problems")) == ("2026-10-05", None)
+    assert Decimal(whole["total_portfolio_value"]) == account.snapshots.get(revision=1).total_portfolio_value
+    assert {problem["section"] for problem in partial["problems"]} == {"orders", "trades"}

@@ -17,13 +17,14 @@ _NOTHING = bytes(32)
 @contextmanager
 def without_leaves() -> Iterator[None]:
     """Rows get 32 zero bytes in place of a leaf, and pages a root of nothing."""
-    leaf, root = canonical.leaf, merkle.root
+    leaf, leaves, root = canonical.leaf, canonical.leaves, merkle.root
     canonical.leaf = lambda schema, rendered: _NOTHING
+    canonical.leaves = lambda schema, rows: [_NOTHING] * len(rows)
     merkle.root = lambda leaves: _NOTHING
     try:
         yield
     finally:
-        canonical.leaf, merkle.root = leaf, root
+        canonical.leaf, canonical.leaves, merkle.root = leaf, leaves, root
 
 
 def _first_sync() -> float:

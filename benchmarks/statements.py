@@ -101,8 +101,8 @@ def main() -> None:
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         found.append([float(value) for value in text[-3:]])
     rate, busy, memory = (statistics.median(values) for values in zip(*found, strict=True))
-    slow, large = "" if busy >= 20_000 else "  BELOW", "" if memory < 400 else "  ABOVE"
+    slow, large = "" if rate >= 20_000 else "  BELOW", "" if memory < 400 else "  ABOVE"
     print(
-        f"{connection.vendor}: {busy:,.0f} lines of {LINES:,} imported a second of processor time, with the server's "
-        f"(at least 20,000){slow}, {rate:,.0f} by the clock; {memory:,.0f} MB (less than 400){large}; load {load()}"
+        f"{connection.vendor}: {rate:,.0f} lines of {LINES:,} imported a second (at least 20,000){slow}, {busy:,.0f} a "
+        f"second of processor time, with the server's; {memory:,.0f} MB (less than 400){large}; load {load()}"
     )

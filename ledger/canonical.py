@@ -51,6 +51,11 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _integer(value: int | None) -> str | None:
+    """Not kept like the others: True and 1.0 equal 1, and have another text."""
+    return None if value is None else str(value)
+
+
 def _digest(value: bytes | None) -> str | None:
     return None if value is None else value.hex()
 
@@ -64,7 +69,7 @@ RENDERERS: dict[str, Renderer | None] = {
     "price": _Texts(_fixed(PRICE_SCALE)).__getitem__,
     "money": _Texts(_fixed(MONEY_SCALE)).__getitem__,
     "percent": _Texts(_fixed(PERCENT_SCALE)).__getitem__,
-    "integer": _Texts(str).__getitem__,
+    "integer": _integer,
     "boolean": _Texts(_boolean).__getitem__,
     "date": _Texts(date.isoformat).__getitem__,
     "instant": _Texts(_instant).__getitem__,

@@ -5,7 +5,7 @@ place (a new ISIN, a merger) takes its dates and costs along, a demerger the sha
 there when the account was first seen is of a day before, at the broker's average, unless earlier fills tell more.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -51,25 +51,41 @@ class Step(NamedTuple):
 
 def lots(steps: Iterable[Step]) -> dict[Key, list[Lot]]:
     """The lots that are left after these steps, oldest first, by key; keys of which nothing is left are not there."""
-    held: dict[Key, list[Lot]] = defaultdict(list)
-    gone: dict[str, list[Lot]] = {}  # what waits to be taken along
-    for step in sorted(steps, key=_place):
+    steps = sorted(steps, key=_place)
+    depot = _Depot(Counter(step.together for step in steps if step.kind == SPLIT))
+    for step in steps:
+        depot.take(step)
+    return {key: sorted(each, key=_age) for key, each in depot.held.items() if each}
+
+
+class _Depot:
+    """What is held after the steps so far, and what went and waits for what comes in its place."""
+
+    def __init__(self, split: Mapping[str, int]) -> None:
+        self.held: dict[Key, list[Lot]] = defaultdict(list)
+        self._gone: dict[str, list[Lot]] = defaultdict(list)
+        self._split = split  # how many steps each split has: with one, the instrument stayed what it was
+
+    def take(self, step: Step) -> None:
+        mine = self.held[step.key]
         if step.kind == OPENING:
-            held[step.key] = _opened(held[step.key], step)
-        elif step.kind == SPLIT and held[step.key] and _is_of_itself(step, held):
-            held[step.key] = _multiplied(held[step.key], step.quantity)
-        elif step.kind == DEMERGER and step.parent and held[step.parent]:
-            held[step.parent], came = _divided(held[step.parent], step)
-            held[step.key] += came
+            self.held[step.key] = _opened(mine, step)
+        elif step.kind == SPLIT and mine and self._split[step.together] == 1:
+            self.held[step.key] = _multiplied(mine, step.quantity)
+        elif step.kind == DEMERGER and step.parent and self.held[step.parent]:
+            self.held[step.parent], came = _divided(self.held[step.parent], step)
+            mine += came
         elif step.quantity < 0:
-            held[step.key], taken = _first_out(held[step.key], -step.quantity)
-            if step.kind in _TAKEN_ALONG:
-                gone[step.together] = taken
-        elif step.kind in _TAKEN_ALONG and gone.get(step.together):
-            held[step.key] += _scaled(gone.pop(step.together), step.quantity)
+            self._take_out(step)
+        elif step.kind in _TAKEN_ALONG and self._gone[step.together]:
+            mine += _scaled(self._gone.pop(step.together), step.quantity)
         else:
-            held[step.key].append(_acquired(step))
-    return {key: sorted(each, key=_age) for key, each in held.items() if each}
+            mine.append(_acquired(step))
+
+    def _take_out(self, step: Step) -> None:
+        self.held[step.key], taken = _first_out(self.held[step.key], -step.quantity)
+        if step.kind in _TAKEN_ALONG:
+            self._gone[step.together] += taken
 
 
 def _place(step: Step) -> tuple[date, int, bool]:
@@ -81,11 +97,6 @@ def _place(step: Step) -> tuple[date, int, bool]:
 
 def _age(lot: Lot) -> date:
     return lot.since or date.min
-
-
-def _is_of_itself(step: Step, held: Mapping[Key, Sequence[Lot]]) -> bool:
-    """A split that leaves the instrument as it was, and not one under which another took its place."""
-    return step.quantity > 0 or sum(lot.quantity for lot in held[step.key]) > -step.quantity
 
 
 def _acquired(step: Step) -> Lot:

@@ -81,6 +81,13 @@ def test_equal_numbers_have_one_form() -> None:
         assert render(table, [value] * 4) == ["1400.5000000000", "1400.50000000", "1400.500000", "1400.5000"]
 
 
+def test_an_integer_has_its_own_text_whatever_equal_value_was_rendered_before() -> None:
+    table = schema("t", 1, "e:integer")
+    render(table, [Decimal("987654321.0")])  # a number that no other test has
+
+    assert render(table, [987654321]) == ["987654321"]
+
+
 def test_the_other_kinds_have_one_form_each() -> None:
     table = schema("t", 1, "a:boolean b:boolean c:instant d:date e:integer f:digest g:json h")
     row = [True, False, datetime(2026, 10, 5, tzinfo=UTC), date(2026, 10, 5), -7, b"\x00\xff", "[]", "x"]

@@ -57,7 +57,7 @@ def test_more_fills_than_were_there_leave_the_latest() -> None:
 
 
 def test_a_split_keeps_the_days_and_divides_the_costs() -> None:
-    found = lots([bought(1, "10", "100"), bought(2, "5", "120"), step(3, "SPLIT", "60")])
+    found = lots([bought(1, "10", "100"), bought(2, "5", "120"), step(3, "SPLIT", "60", together="a")])
 
     assert found == {OLD: [lot(1, "50", "20"), lot(2, "25", "24")]}
 
@@ -87,6 +87,15 @@ def test_a_split_under_another_isin_is_one_too() -> None:
     ]
 
     assert lots(steps) == {NEW: [lot(1, "50", "20")]}
+
+
+def test_what_was_bought_and_not_split_yet_stays_beside_a_split_under_another_isin() -> None:
+    steps = [
+        bought(1, "10", "100"), bought(2, "3", "120"),
+        step(3, "SPLIT", "-10", together="s"), step(3, "SPLIT", "50", key=NEW, together="s"),
+    ]  # fmt: skip
+
+    assert lots(steps) == {OLD: [lot(2, "3", "120")], NEW: [lot(1, "50", "20")]}
 
 
 def test_a_demerger_divides_the_cost_and_keeps_the_day() -> None:

@@ -84,6 +84,16 @@ def test_a_clock_that_gives_no_time_is_said(command: str) -> None:
     assert (code, said.partition(". ")[0]) == (2, "KHATA_CLOCK is 'yesterday'")
 
 
+def test_a_reader_that_goes_away_ends_a_command_without_a_traceback() -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (141, "")
+
+
 def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
     """While it waits for a server that takes the connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

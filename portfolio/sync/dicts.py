@@ -19,6 +19,7 @@ KINDS: dict[str, type] = {
     "holdings": entries.Holding,
     "positions": entries.Position,
     "orders": entries.Order,
+    "trails": entries.Order,
     "trades": entries.Trade,
     "funds": entries.Funds,
     "prices": entries.Price,

@@ -13,7 +13,7 @@ from ledger.diff import PositionKey, PositionMove
 from ledger.entries import CASH, Position
 
 from . import rows
-from .capture import ACCEPTED, POSITIONS, SUSPECT, UNCHANGED
+from .capture import ACCEPTED, POSITIONS, SUSPECT
 from .decision import Decision
 from .holdings import price_now
 
@@ -22,7 +22,7 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     """Returns what is open today, so far as it is known."""
     section, capture = made.section(POSITIONS), made.capture
     known = {key: row.position for key, row in made.book.positions.items()}
-    is_of_today = section.state == UNCHANGED or made.memory.positions_day == capture.trading_day
+    is_of_today = made.memory.positions_day == capture.trading_day
     # Shares are settled or squared off overnight; a derivative stays open until it is told otherwise.
     still_open = {key: position for key, position in known.items() if is_of_today or position.segment != CASH}
     if section.state != ACCEPTED or not capture.takes_state:

@@ -49,6 +49,19 @@ def test_a_change_is_explained_by_all_that_it_ought_to_show(
     assert explain(Decimal(delta), waits, TODAY) == expected
 
 
+@pytest.mark.parametrize("habit", [None, False, True])
+@pytest.mark.parametrize(
+    ("delta", "lowered_with"), [(0, []), (-4, []), (-5, [True]), (-6, [None, False, True]), (-10, [None, False, True])]
+)
+def test_what_the_broker_did_before_decides_only_where_both_readings_of_a_sale_leave_as_much(
+    habit: bool | None, delta: int, lowered_with: list[bool | None]
+) -> None:
+    found = explain(Decimal(delta), waiting(sold=10), TODAY, habit)
+    is_lowered = habit in lowered_with
+    assert found.pieces == ([Piece(TODAY, Decimal(-10))] if is_lowered else [])
+    assert found.unexplained == delta + 10 * is_lowered
+
+
 @given(st.integers(-50, 50), st.lists(st.integers(-20, 20), max_size=3), st.integers(0, 20), st.integers(0, 20))
 def test_pieces_and_the_rest_add_up_and_every_fill_of_earlier_days_is_used(
     delta: int, settled: list[int], bought: int, sold: int

@@ -71,12 +71,21 @@ def test_a_known_state_that_is_told_with_more_makes_a_version() -> None:
     assert news(known(*TRAIL), TRAIL, listed) == ([], [listed])
 
 
-@pytest.mark.parametrize(("minute", "late", "new"), [(6, 4, 1), (0, 3, 2), (None, 4, 1)])
+@pytest.mark.parametrize(("minute", "late", "new"), [(6, 4, 1), (0, 3, 2), (-1, 0, 5), (None, 4, 1)])
 def test_a_known_state_that_the_trail_does_not_show_has_its_place_by_its_time(
     minute: int | None, late: int, new: int
 ) -> None:
     odd = a_state(LIVE, minute, price=Decimal(7))
     assert news(known(odd), TRAIL, TRAIL[-1]) == (TRAIL[:late], TRAIL[-new:])
+
+
+def test_what_the_trail_shows_at_the_moment_of_its_first_state_comes_after_it() -> None:
+    assert news(known(TRAIL[0]), TRAIL, TRAIL[-1]) == ([], TRAIL[1:])
+
+
+def test_a_known_state_is_never_sought_before_the_one_that_the_book_had_earlier() -> None:
+    twice = [a_state(LIVE, 0), a_state(PENDING, 3), a_state(LIVE, 3), a_state(DONE, 9)]
+    assert news(known(a_state(LIVE, 3), a_state(LIVE, 5)), twice, twice[-1]) == (twice[:2], twice[3:])
 
 
 def test_of_like_states_the_one_of_the_same_time_is_the_known_one() -> None:

@@ -131,6 +131,21 @@ def test_a_changed_row_is_named_with_its_account_page_and_line() -> None:
     }  # fmt: skip
 
 
+def test_a_changed_row_of_the_installation_is_named_without_an_account() -> None:
+    """What all accounts share, such as prices, is of none."""
+    a_signed_book()
+    lines = exported().split(b"\n")
+    at = next(i for i, line in enumerate(lines) if line.startswith(b'["prices","1"'))
+    symbol = json.loads(lines[at])[5]
+    lines[at] = lines[at].replace(f'"{symbol}"'.encode(), b'"OTHER"')
+
+    (finding,) = checked(b"\n".join(lines), *kept_notes()).findings
+
+    assert (finding.says, finding.account, finding.table, finding.line) == (
+        "the row was changed after it was recorded", "", "prices", at + 1,
+    )  # fmt: skip
+
+
 DAMAGE: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("cut off", lambda lines: lines[: len(lines) // 2], "cut off|sealed are gone|damaged"),
     ("a row taken away", lambda lines: [*lines[:30], *lines[31:]], "sealed are gone|damaged|missing|gone"),

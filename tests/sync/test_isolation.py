@@ -12,7 +12,7 @@ from ledger.entries import Price
 from portfolio.models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
 from portfolio.models import Price as StoredPrice
 from portfolio.sync import fetch
-from portfolio.triggers.base import Answer, BaseTrigger, LoginRequired, Reply
+from portfolio.triggers.base import Answer, BaseTrigger, BrokerUnavailable, LoginRequired, Reply
 from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.sync import recomputed
@@ -94,6 +94,23 @@ def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str
     ]
     assert result.status == "PARTIAL"
     assert account.holdings.count() == (section != "holdings")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (TimeoutError(), "timed_out", "no answer within 180 s"),
+        (TimeoutError("the desk did not answer"), "timed_out", "the desk did not answer"),
+        (BrokerUnavailable(), "broker_unavailable", "BrokerUnavailable"),
+        (RuntimeError(), "trigger_failed", "RuntimeError: RuntimeError"),
+    ],
+)
+def test_an_error_says_its_own_text_and_without_one_what_it_is(
+    broker: Broker, error: Exception, kind: str, message: str
+) -> None:
+    broker.others["S1"] = {"funds": error}
+    result = synced_with_a_sound_one(broker, build.an_account("SCRIPTED"))
+    assert only_problem(result) == ("funds", kind, message)
 
 
 def test_an_answer_whose_reading_raises_fails_its_section_alone(broker: Broker) -> None:
@@ -192,9 +209,11 @@ def test_credentials_that_cannot_be_opened_ask_nothing_of_the_broker(broker: Bro
     assert {client for client, _ in broker.asked} == {"SOUND"}
 
 
-def test_an_account_whose_evidence_key_is_gone_asks_nothing_and_stops_nobody(broker: Broker) -> None:
+@pytest.mark.parametrize("is_kept", [True, False], ids=["empty", "without a row"])
+def test_an_account_whose_evidence_key_is_gone_asks_nothing_and_stops_nobody(broker: Broker, is_kept: bool) -> None:
     account = build.an_account("SCRIPTED")
-    AccountKey.objects.filter(account=account).update(wrapped=b"")
+    keys = AccountKey.objects.filter(account=account)
+    keys.update(wrapped=b"") if is_kept else keys.delete()
     result = synced_with_a_sound_one(broker, account)
     assert only_problem(result)[:2] == ("account", "credential_error")
     assert result.status == "FAILED"

@@ -145,3 +145,15 @@ def test_another_look_or_one_on_a_day_without_a_session_closes_nothing(
     at(moment)
     build.synced(account, sync_type=kind)
     assert (told(account), held(account)) == ([], {"TCS": 100})
+
+
+def test_the_very_first_capture_is_of_the_last_session_whatever_asked_for_it(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": [build.a_holding(quantity=100)]}
+    at(MORNING)
+    (result,) = build.synced(account, sync_type="HOLDINGS_LOOK")
+    version = HoldingVersion.objects.get(broker_account=account)
+    assert (result.status, str(version.batch.trading_day), str(version.as_of)) == (
+        "COMPLETED", "2026-10-06", "2026-10-06",
+    )  # fmt: skip
+    assert (str(account.explanations.get().dated), held(account)) == ("2026-10-05", {"TCS": 100})

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.entries import Funds
 from portfolio.models import BrokerAccount, LedgerPage, PortfolioSnapshot, Price, SyncBatch
+from portfolio.sync import prices
 from portfolio.triggers.base import BrokerUnavailable
 from tests import build
 from tests.sync.scripted import Broker
@@ -122,6 +123,17 @@ def test_a_price_that_becomes_the_days_last_is_told_though_it_is_equal(broker: B
     assert [f"{row.observed_at:%H:%M}" for row in rows] == ["04:30", "10:35"]
 
 
+@pytest.mark.parametrize("clocks", [("10:00", "11:00"), ("16:05", "19:00")], ids=["session", "close"])
+def test_an_equal_price_is_no_news_to_another_process_either(broker: Broker, at: At, clocks: tuple[str, str]) -> None:
+    broker.says["holdings"] = [build.a_holding()]
+    broker.prices = {"TCS": Decimal(3000)}
+    for clock, client in zip(clocks, "AB", strict=True):
+        prices.forget()  # as a process that has just begun
+        at(f"2026-10-05 {clock}")
+        build.synced(build.an_account("SCRIPTED", client))
+    assert list(Price.objects.values_list("revision", "price")) == [(1, 3000)]
+
+
 LARGE = 9_000_000_000_000  # INR, just within what a column can hold
 
 
@@ -194,6 +206,19 @@ def test_shares_of_an_earlier_days_positions_are_in_holdings_and_not_counted_twi
     assert result.status == "COMPLETED"
     assert [(row.total_holdings_value, row.total_positions_value) for row in rows] == [(45000, 11000), (45000, 6500)]
     assert account.positions.count() == 3
+
+
+def test_todays_positions_count_though_a_later_look_of_the_day_does_not_get_them(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding("TCS", 10)], positions=POSITIONS)
+    broker.prices = {"TCS": Decimal(3000), "INFY": Decimal(1500), "NIFTY26OCT25000CE": Decimal(100)}
+    build.synced(account)
+    del broker.says["positions"]
+    at("2026-10-05 19:00")
+    broker.prices = {"TCS": Decimal(3001)}
+    build.synced(account)
+    rows = account.snapshots.order_by("revision")
+    assert [(row.total_holdings_value, row.total_positions_value) for row in rows] == [(45000, 11000), (45015, 11000)]
 
 
 def test_an_opening_is_not_made_from_positions_of_an_earlier_day(broker: Broker, at: At) -> None:
@@ -304,6 +329,15 @@ def test_cash_is_a_version_when_it_differs_and_stands_in_the_days_snapshot(broke
         stands = account.snapshots.order_by("revision").last()
         seen.append((account.funds_versions.count(), stands and stands.cash_balance, stands and stands.margin_used))
     assert seen == [(1, Decimal("1000.50"), 40), (1, Decimal("1000.50"), 40), (2, 250, 40), (2, 250, 40)]
+
+
+def test_of_two_rows_of_cash_the_first_stands(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["funds"] = [Funds(Decimal(1000)), Funds(Decimal(7))]
+    for clock in ("16:05", "19:00"):
+        at(f"2026-10-05 {clock}")
+        build.synced(account)
+    assert [row.cash_balance for row in account.funds_versions.all()] == [1000]
 
 
 def test_the_event_of_a_sync_says_its_day_its_worth_and_what_went_wrong(broker: Broker, at: At) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.entries import CANCELLED, EXECUTED, OPEN, PARTIALLY_FILLED
+from ledger.entries import CANCELLED, EXECUTED, NEW, OPEN, PARTIALLY_FILLED
 from portfolio.models import OrderQuantityChange, OrderVersion
 from simulators.market import Market
 from simulators.scripts import random_investor
@@ -142,3 +142,20 @@ def test_a_second_row_of_one_order_in_one_answer_is_set_aside_unless_it_is_the_s
     assert versions() == [("O1", "2026-10-05", 1, OPEN, 0), ("O2", "2026-10-05", 1, OPEN, 0)]
     assert result.status == "PARTIAL"
     assert [(problem.section, problem.kind) for problem in result.capture.problems] == [("orders", "set_aside")]
+
+
+def test_states_that_are_learnt_late_are_kept_as_late_and_change_nothing(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 11:00")
+    broker.says["orders"] = [build.an_order(filled=4)]
+    build.synced(account)
+    before = changes()
+    at("2026-10-05 16:05")
+    placed, opened, half = build.an_order(status=NEW), build.an_order(), build.an_order(filled=4)
+    broker.says.update(orders=[build.an_order(filled=10)], trails=[placed, opened, half, build.an_order(filled=10)])
+    build.synced(account)
+    rows = OrderVersion.objects.order_by("version").values_list("version", "order_status", "filled_quantity", "is_late")
+    assert list(rows) == [
+        (1, PARTIALLY_FILLED, 4, False), (2, NEW, 0, True), (3, OPEN, 0, True), (4, EXECUTED, 10, False),
+    ]  # fmt: skip
+    assert changes() == sorted([*before, ("QUANTITY_ADDED", 6), ("STATUS_CHANGED", 0)])

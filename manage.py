@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Django's entry point. A database or a clock that cannot be used ends every command in words, with exit code 2."""
+"""Django's entry point. A database, a clock or a configuration that cannot be used ends every command in words, with
+exit code 2."""
 
 import os
 import select
@@ -7,6 +8,7 @@ import sys
 from typing import NoReturn
 
 from django.core.management import execute_from_command_line
+from django.core.management.base import SystemCheckError
 from django.db.utils import Error
 
 from portfolio.clock import ClockError
@@ -23,6 +25,10 @@ def main() -> None:
         if not nobody_reads():
             raise
         sys.exit(UNREAD)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, SystemCheckError):  # Django has said it, and would end with 1
+            sys.exit(2)
+        raise
     except KeyboardInterrupt:
         end("stopped; what was recorded stays", STOPPED)
     except ClockError as error:

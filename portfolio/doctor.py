@@ -10,7 +10,8 @@ from django.db.models import Count
 
 from ledger.normalise import IST, ist_date
 
-from . import guards
+from . import guards, keys, startup
+from .installation import key_ring
 from .keys import KeyTrouble
 from .models import BrokerAccount, BrokerType, SyncSlot, Transaction
 from .proof import sealer, signing
@@ -109,6 +110,22 @@ def the_brokers(now: datetime) -> Iterator[Finding]:
         )
 
 
+def the_keys(now: datetime) -> Iterator[Finding]:
+    """For this user alone, and all there: whoever reads one reads the credentials and replies that it seals."""
+    directory = key_ring().directory
+    if opened := list(keys.open_to_others(directory)):
+        for each in opened:
+            says, _, remedy = each.rpartition(". ")
+            yield Finding("keys", PROBLEM, says, f"{remedy}. Whoever could read it may have: then rotate_keys as well.")
+        return
+    try:
+        startup.require_keys()
+    except KeyTrouble as error:
+        yield Finding("keys", PROBLEM, str(error), "Until then nothing new is sealed.")
+    else:
+        yield Finding("keys", OK, f"{len(key_ring().ids)} in {directory}, for this user alone")
+
+
 def the_checkpoints(now: datetime) -> Iterator[Finding]:
     """The key that signs and the file that remembers: there, fitting each other, and not beside the database."""
     for path in signing.files():
@@ -142,6 +159,7 @@ def beside_database(path: Path) -> bool:
 
 CHECKS: Final[tuple[Callable[[datetime], Iterator[Finding]], ...]] = (
     the_guards,
+    the_keys,
     the_checkpoints,
     the_calendars_end,
     the_calendars_truth,

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 VERSION = b"\x01"
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 _KEY_FILES = "[0-9][0-9][0-9][0-9]-*.key"  # other files may live beside them, such as the signing key
+DIRECTORY_MODE, KEY_MODE = 0o700, 0o400  # for the owner alone
 _WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
 
 
@@ -61,7 +62,7 @@ class KeyRing:
         """The ids of the keys in the directory, oldest first."""
         if not self.directory.is_dir():
             return []
-        _refuse_open_mode(self.directory, 0o700)
+        _refuse_open_mode(self.directory, DIRECTORY_MODE)
         return sorted((path.stem for path in self.directory.glob(_KEY_FILES)), key=_age)
 
     @property
@@ -112,7 +113,7 @@ class KeyRing:
 
     def _read(self, key_id: str) -> bytes:
         path = self._path(key_id)
-        _refuse_open_mode(path, 0o400)
+        _refuse_open_mode(path, KEY_MODE)
         try:
             key = b64decode(path.read_bytes().strip(), validate=True)
         except PermissionError:
@@ -145,7 +146,7 @@ class KeyRing:
         """The directory to ourselves, and on disk when we leave: a key lost to a power cut loses what it sealed."""
         try:
             self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
-            _refuse_open_mode(self.directory, 0o700)
+            _refuse_open_mode(self.directory, DIRECTORY_MODE)
             descriptor = os.open(self.directory, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -164,10 +165,24 @@ def _age(key_id: str) -> int:
     return int(key_id[:4])
 
 
+def open_to_others(directory: Path) -> Iterator[str]:
+    """Each of these that is not for its owner alone, with what to do: the directory of keys, and its keys."""
+    if not directory.is_dir():
+        return
+    yield from _open_mode(directory, DIRECTORY_MODE)
+    for path in sorted(directory.glob(_KEY_FILES)):
+        yield from _open_mode(path, KEY_MODE)
+
+
 def _refuse_open_mode(path: Path, wanted: int) -> None:
+    for trouble in _open_mode(path, wanted):
+        raise KeyTrouble(trouble)
+
+
+def _open_mode(path: Path, wanted: int) -> Iterator[str]:
     mode = path.stat().st_mode & 0o777
     if mode != wanted:
-        raise KeyTrouble(f"{path} has mode {mode:04o}: others might read or change it. Run: chmod {wanted:04o} {path}")
+        yield f"{path} has mode {mode:04o}: others might read or change it. Run: chmod {wanted:04o} {path}"
 
 
 class _Envelope(NamedTuple):

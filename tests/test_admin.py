@@ -31,6 +31,7 @@ from portfolio.triggers.sample import SampleTrigger
 from simulators.market import Market
 from simulators.scripts import demo_investors
 from tests import build
+from tests.sync.scripted import Broker
 
 pytestmark = pytest.mark.database
 
@@ -270,6 +271,17 @@ def words_on(page: Any, title: str) -> str:
         if field.field["label"].lower() == title.lower()
     ]  # fmt: skip
     return str(field.contents())
+
+
+def test_the_versions_of_one_order_are_listed_newest_first_though_they_were_written_together(
+    operator: Client, broker: Broker
+) -> None:
+    account = build.an_account("SCRIPTED")
+    states = [build.an_order(filled=filled) for filled in range(10)]
+    broker.says.update(orders=[states[-1]], trails=states)
+    build.synced(account)
+    rows = operator.get(listing(models.OrderVersion)).context["cl"].result_list
+    assert [row.version for row in rows] == [*range(10, 0, -1)]
 
 
 def test_what_is_not_known_and_what_is_not_so_are_told_in_plain_words(operator: Client) -> None:

@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from portfolio import doctor
+from portfolio import doctor, startup
 from portfolio.doctor import Finding
 from portfolio.models import BrokerAccount, BrokerType, SyncSlot
 from portfolio.proof import sealer, signing
@@ -34,7 +35,7 @@ def of(check: str, moment: str = "2026-10-05 16:05") -> list[tuple[str, str]]:
 
 def test_all_is_well_in_an_empty_installation() -> None:
     code, out = run()
-    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 5)
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ok"] * 6)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,8 @@ def test_json_has_every_finding_and_the_exit_code_says_whether_to_look(set_clock
     code, out = run("--json")
     found = [Finding(**each) for each in json.loads(out)["findings"]]
     assert (code, [(one.check, one.level) for one in found]) == (
-        1, [("guards", "ok"), ("checkpoints", "ok"), ("calendar", "warning"), ("schedule", "ok"), ("accounts", "ok")],
+        1, [("guards", "ok"), ("keys", "ok"), ("checkpoints", "ok"), ("calendar", "warning"), ("schedule", "ok"),
+            ("accounts", "ok")],
     )  # fmt: skip
 
 
@@ -97,6 +99,40 @@ def test_the_signing_key_and_the_file_of_checkpoints_are_looked_for() -> None:
     assert of("checkpoints") == [("problem", "the last checkpoint in the file beside the keys is gone")]
     secret.unlink()
     assert of("checkpoints") == [("problem", "the signing key is gone")]
+
+
+def a_folder_of_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With one key in it, that seals an account; returns the key."""
+    monkeypatch.setattr(settings, "KHATA_KEYS", str(folder))
+    startup.require_keys.cache_clear()
+    build.an_account()
+    (key,) = folder.glob("*.key")
+    return key
+
+
+def test_keys_that_others_might_read_are_named_each_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = a_folder_of_keys(tmp_path / "keys", monkeypatch)
+    assert of("keys") == [("ok", f"1 in {key.parent}, for this user alone")]
+    key.chmod(0o440)
+    key.parent.chmod(0o755)
+    found = list(doctor.the_keys(india("2026-10-05 16:05")))
+    assert [(one.level, one.says) for one in found] == [
+        ("problem", f"{key.parent} has mode 0755: others might read or change it"),
+        ("problem", f"{key} has mode 0440: others might read or change it"),
+    ]
+    commands = [f"Run: chmod 0700 {key.parent}", f"Run: chmod 0400 {key}"]
+    assert [one.remedy.partition(". ")[0] for one in found] == commands
+    assert run()[0] == 1
+
+
+def test_a_key_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = a_folder_of_keys(tmp_path / "keys", monkeypatch)
+    key.unlink()
+    startup.require_keys.cache_clear()  # as in another process
+    ((level, says),) = of("keys")
+    assert (level, says.startswith(f"{key.name}: not in {key.parent}")) == ("problem", True)
 
 
 def test_keys_that_lead_into_the_folder_of_the_database_are_told(tmp_path: Path) -> None:

@@ -157,3 +157,13 @@ def test_each_kind_of_trouble_has_its_own_remedy(name: str, remedy: str) -> None
 
 def test_a_fault_of_ours_is_not_called_an_outage() -> None:
     assert outage.in_words(IntegrityError("UNIQUE constraint failed")) is None
+
+
+@pytest.mark.parametrize("command", ["sync_holdings", "doctor", "migrate", "check"])
+def test_keys_beside_the_database_end_every_command_with_2_and_what_to_do(command: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'khata.sqlite3'}"
+
+    code, said = manage(command, DATABASE_URL=url, KHATA_KEYS=str(tmp_path / "keys"))
+
+    assert (code, "khata.E002" in said, "Move the keys and set KHATA_KEYS" in said) == (2, True, True)
+    assert not (tmp_path / "keys").exists()

@@ -38,6 +38,7 @@ read_only(
     search_fields=("groww_order_id", *BY_NAME),
     date_hierarchy="order_date",
     list_select_related=ACCOUNT,
+    ordering=("-detected_at", "groww_order_id", "-version", "-pk"),  # keys of one batch may share their time
 )  # fmt: skip
 read_only(
     models.OrderQuantityChange,

@@ -13,6 +13,7 @@ login, stands here.
 import re
 from asyncio import Lock
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from ledger.entries import CASH, COMMODITY, FNO, Listing, Order
@@ -89,6 +90,9 @@ class GrowwTrigger(BaseTrigger):
     async def identify(self) -> str:
         """The unique client code; empty where the API does not tell it."""
         reply = await self._get("/user/detail")
+        if failure(reply):
+            with suppress(NotPermitted):  # every account has funds: not found either, it is not Groww that answers
+                await self.fetch_funds()
         client_code, active = replies.user(reply)
         self._segments = [segment for segment in SEGMENTS if segment in active] or [CASH, FNO]
         return client_code

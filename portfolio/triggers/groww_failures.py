@@ -71,7 +71,9 @@ def refusal(reply: Reply) -> TriggerError | None:
         return LoginRequired(words)
     if said.code in ("GA000", "GA003"):
         return BrokerUnavailable(words)
-    is_answer = says_nothing_there(reply) and not reply.request.startswith(FUNDS)
+    is_answer = says_nothing_there(reply)
+    if is_answer and reply.request.startswith(FUNDS):
+        return UnexpectedReply(f"{words}. Every account has funds: is GROWW_API_URL right?")
     return None if is_answer or reply.request.startswith("GET /live-data/") else UnexpectedReply(words)
 
 

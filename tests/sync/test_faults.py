@@ -276,6 +276,24 @@ def test_another_clients_data_is_refused_whole() -> None:
     assert "security.wrong_account" in set(account.events.values_list("kind", flat=True))
 
 
+def test_an_address_at_which_groww_finds_nothing_at_all_is_no_empty_book() -> None:
+    """A wrong path of the right host: each answer is the very one that an empty book of positions or orders gives."""
+    person = random_investor(Market(), "1000000001", 1, holdings=4, positions=2, orders=6)
+    with build.groww(person) as simulator:
+        account = build.a_groww_account(simulator, person.ucc)
+        build.synced(account)
+        before = {section: rows_of(section, account) for section in TABLES}
+        simulator.move_to("2026-10-06 16:05")
+        for path in ("/user/detail", *SECTIONS.values()):
+            simulator.fault("404", path)
+        (result,) = build.synced(account)
+    (problem,) = result.capture.problems
+    assert (result.status, problem.section, problem.kind) == ("FAILED", "account", "unexpected_reply")
+    assert "is GROWW_API_URL right?" in problem.message
+    assert {section: rows_of(section, account) for section in TABLES} == before
+    assert RawReply.objects.filter(batch_id=result.capture.batch_id).count() == 1  # one body, to both requests
+
+
 def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> None:
     with build.groww() as simulator:
         (ucc,) = simulator.investors

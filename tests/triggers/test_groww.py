@@ -284,7 +284,34 @@ def test_the_active_segments_are_asked_and_the_usual_two_when_unknown(
         return client_code
 
     assert run(groww, ask) == code
-    assert groww.asked[1:] == [f"/positions/user?segment={segment}" for segment in segments]
+    assert [path for path in groww.asked if path.startswith("/positions")] == [
+        f"/positions/user?segment={segment}" for segment in segments
+    ]
+
+
+def not_there(request: web.Request) -> web.Response:
+    return failed(404, "GA004", "Requested entity does not exist")
+
+
+def nowhere(request: web.Request) -> web.Response:
+    return web.Response(status=404, text="404: Not Found")
+
+
+def not_permitted(request: web.Request) -> web.Response:
+    return failed(403, "GA005", "not subscribed")
+
+
+@pytest.mark.parametrize(
+    ("funds", "is_groww"),
+    [(success(clear_cash=1), True), (not_permitted, True), (not_there, False), (nowhere, False)],
+)
+def test_where_the_account_has_no_name_its_funds_tell_whether_groww_is_there(funds: Any, is_groww: bool) -> None:
+    groww = Groww({**EMPTY, "/user/detail": not_there, "/margins/detail/user": funds})
+    if is_groww:
+        assert run(groww, lambda trigger: trigger.identify()) == ""
+        return
+    with pytest.raises(UnexpectedReply, match="is GROWW_API_URL right"):
+        run(groww, lambda trigger: trigger.identify())
 
 
 @pytest.mark.parametrize("user", [success(), success(ucc=" "), {"status": "SUCCESS", "payload": []}, "nonsense"])
@@ -424,26 +451,20 @@ def test_an_empty_book_that_comes_as_an_error_is_empty(refused: tuple[int, str, 
 
 
 def test_a_404_that_is_not_growws_is_no_empty_book() -> None:
-    def nowhere(request: web.Request) -> Any:
-        return web.Response(status=404, text="404: Not Found")
-
     sections = ("holdings", "positions", "orders", "funds")
-    paths = ("/user/detail", "/holdings/user", "/positions/user", "/order/list", "/margins/detail/user")
+    paths = ("/holdings/user", "/positions/user", "/order/list", "/margins/detail/user")
     groww = Groww(dict.fromkeys(paths, nowhere))
 
     async def ask(trigger: GrowwTrigger) -> list[str]:
-        said = [await trigger.identify()]
+        said = []
         for section in sections:
             with pytest.raises(UnexpectedReply) as raised:
                 await getattr(trigger, f"fetch_{section}")()
             said.append(str(raised.value))
         return said
 
-    unknown, *told = run(groww, ask)
-
-    assert unknown == ""
-    assert told == [
-        f"Groww refused GET {path}: HTTP 404, and not in Groww's form: is GROWW_API_URL right?" for path in paths[1:]
+    assert run(groww, ask) == [
+        f"Groww refused GET {path}: HTTP 404, and not in Groww's form: is GROWW_API_URL right?" for path in paths
     ]
 
 

@@ -291,7 +291,7 @@ def test_an_address_at_which_groww_finds_nothing_at_all_is_no_empty_book() -> No
     assert (result.status, problem.section, problem.kind) == ("FAILED", "account", "unexpected_reply")
     assert "is GROWW_API_URL right?" in problem.message
     assert {section: rows_of(section, account) for section in TABLES} == before
-    assert RawReply.objects.filter(batch_id=result.capture.batch_id).count() == 1  # one body, to both requests
+    assert RawReply.objects.filter(batch__pk=result.capture.batch_id).count() == 1  # one body, to both requests
 
 
 def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> None:

@@ -15,9 +15,10 @@ from ledger.checkpoint import Note
 from ledger.normalise import IST
 
 from . import asked, book, clock
-from .models import BrokerAccount, PortfolioSnapshot
+from .models import BrokerAccount, PortfolioSnapshot, RealHolding
 from .proof.verification import Verified
 from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
+from .sync.capture import HOLDINGS, ORDERS, POSITIONS, SECTIONS
 from .sync.questions import OpenQuestion, open_questions
 from .sync.record import Result
 
@@ -114,10 +115,8 @@ def exit_code(results: Iterable[Result], wanted: int) -> int:
 def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
     """One account, or its title, in one line, and two lines for each problem: what it is, and what to do about it."""
     values = as_values(result)
-    figures = (
-        f"{counted(values['holdings_fetched'], 'holding')}, {counted(values['positions_fetched'], 'position')}, "
-        f"{counted(values['orders_fetched'], 'order')}"
-    )
+    told = [name for name in (HOLDINGS, POSITIONS, ORDERS) if name in SECTIONS[result.capture.sync_type]]
+    figures = ", ".join(counted(values[f"{name}_fetched"], name.removesuffix("s")) for name in told)
     changed = values["holdings_updated"] + values["positions_updated"] + values["quantity_changes_detected"]
     news = counted(changed, "change") if changed else "no change"
     out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
@@ -154,14 +153,14 @@ def write_problems(out: Out, results: Iterable[Result]) -> None:
 
 def write_account(out: Out, account: BrokerAccount) -> None:
     """What a person wants to know of an account: what is held, the last snapshot, the open questions."""
-    _write_holdings(out, account)
+    holdings = sorted(book.holdings([account.pk]), key=lambda row: -(row.current_value or 0))
+    _write_holdings(out, holdings)
     if snapshot := _last_snapshot(account):
-        _write_snapshot(out, snapshot)
+        _write_snapshot(out, snapshot, _on_the_way(snapshot, holdings))
     _write_questions(out, open_questions(account))
 
 
-def _write_holdings(out: Out, account: BrokerAccount) -> None:
-    holdings = sorted(book.holdings([account.pk]), key=lambda row: -(row.current_value or 0))
+def _write_holdings(out: Out, holdings: Sequence[RealHolding]) -> None:
     out.write(f"  {counted(len(holdings), 'holding')}, units and value in INR\n" if holdings else "  No holdings\n")
     for row in holdings:
         value = "no price yet" if row.current_value is None else _money(row.current_value)
@@ -173,11 +172,20 @@ def _last_snapshot(account: BrokerAccount) -> PortfolioSnapshot | None:
     return book.snapshots([account.pk]).order_by("-snapshot_date").first()
 
 
-def _write_snapshot(out: Out, snapshot: PortfolioSnapshot) -> None:
+def _on_the_way(snapshot: PortfolioSnapshot, holdings: Iterable[RealHolding]) -> str:
+    """Why what is listed does not add up to the day's total: what is owned by that day's trades is in it too."""
+    days = {row.price_day for row in holdings} | {snapshot.snapshot_date}
+    difference = snapshot.total_holdings_value - sum(row.current_value or 0 for row in holdings)
+    if not difference or len(days) > 1:
+        return ""
+    return f"  with {difference:+,.2f} that was traded that day and is not in holdings yet"
+
+
+def _write_snapshot(out: Out, snapshot: PortfolioSnapshot, on_the_way: str) -> None:
     percent = snapshot.day_change_percent
     out.write(f"  Snapshot of {snapshot.snapshot_date}, in INR\n")
     for name, value, note in (
-        ("holdings", snapshot.total_holdings_value, ""),
+        ("holdings", snapshot.total_holdings_value, on_the_way),
         ("positions", snapshot.total_positions_value, ""),
         ("together", snapshot.total_portfolio_value, ""),
         ("day change", snapshot.day_change, "" if percent is None else f"  {percent:+.2f} %"),

@@ -72,6 +72,15 @@ def test_the_same_again_says_that_nothing_changed() -> None:
     assert run("sync_holdings")[1] == "ok    SAMPLE S1  2026-10-05  2 holdings, 0 positions, 0 orders; no change\n"
 
 
+@pytest.mark.parametrize(
+    ("kind", "figures"), [("orders", "0 orders"), ("realtime", "2 holdings, 0 positions, 0 orders")]
+)
+def test_only_what_was_asked_for_is_counted(kind: str, figures: str) -> None:
+    build.an_account()
+    run("sync_holdings")
+    assert run("sync_holdings", "--type", kind)[1] == f"ok    SAMPLE S1  2026-10-05  {figures}; no change\n"
+
+
 def test_json_is_one_document_with_a_result_an_account() -> None:
     account = build.an_account()
     code, out, _ = run("sync_holdings", "--json")

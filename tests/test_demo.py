@@ -253,7 +253,10 @@ def test_a_tick_of_another_time_leaves_the_demos_accounts_alone(set_clock: Calla
 
 def test_no_other_sync_asks_for_the_demos_accounts() -> None:
     days(1)
-    assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")
+    assert run("sync_holdings") == (
+        2, "", "no account to sync yet; add one with: manage.py connect groww "
+        "(the demo's own accounts are synced by make demo alone)",
+    )  # fmt: skip
     assert run("sync_holdings", "--portfolio", Portfolio.objects.get().pk)[0] == 2
     assert SyncBatch.objects.filter(broker_account__isnull=False).count() == 12
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import report, startup
+from ... import demo, report, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
 from ...models import BrokerAccount
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         if missing := set(account_ids) - set(named):
             raise CommandError(
                 f"no account to sync with the id {', '.join(sorted(missing))}: "
-                "unknown, disabled, or in an inactive portfolio",
+                f"unknown, disabled, or in an inactive portfolio{self._of_the_demo()}",
                 returncode=2,
             )
         if portfolio_ids and not named:
@@ -67,8 +67,13 @@ class Command(BaseCommand):
                 returncode=2,
             )
         if not named:
-            raise CommandError("no account to sync yet; add one with: manage.py connect groww", returncode=2)
+            raise CommandError(
+                f"no account to sync yet; add one with: manage.py connect groww{self._of_the_demo()}", returncode=2
+            )
         return named
+
+    def _of_the_demo(self) -> str:
+        return " (the demo's own accounts are synced by make demo alone)" if demo.is_here() else ""
 
     def _name_held(self, results: Sequence[Result], named: Mapping[str, BrokerAccount]) -> None:
         done = {result.capture.account_id for result in results}

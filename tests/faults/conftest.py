@@ -1,6 +1,7 @@
 """What every campaign is given: its size and seed, leases that are short, and a place to say what it did."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -10,13 +11,30 @@ from tests.faults.process import kill_all, lift_limits, shorten_leases  # noqa: 
 LEASE_SECONDS = 1.5
 
 
+class Part(NamedTuple):
+    """Of a campaign that several processes make together: the first is number 0."""
+
+    number: int
+    of: int
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`seed`: the given one; in a campaign marked `seeds(n)`, at full size, n of them from that one on."""
+    """`seed`: the given one; in a campaign marked `seeds(n)`, at full size, n of them from that one on. `part`: the
+    whole; in one marked `parts(n)`, at full size, each of n."""
     if "seed" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("seeds")
-        many = marker.args[0] if marker and metafunc.config.getoption("--size") == "full" else 1
         first = metafunc.config.getoption("--seed")
-        metafunc.parametrize("seed", range(first, first + many))
+        metafunc.parametrize("seed", range(first, first + _at_full_size(metafunc, "seeds")))
+    if "part" in metafunc.fixturenames:
+        many = _at_full_size(metafunc, "parts")
+        metafunc.parametrize(
+            "part", [Part(number, many) for number in range(many)], ids=[f"part{number}" for number in range(many)]
+        )
+
+
+def _at_full_size(metafunc: pytest.Metafunc, mark: str) -> int:
+    """The number in that mark; 1 without it, and at the small size."""
+    marker = metafunc.definition.get_closest_marker(mark)
+    return int(marker.args[0]) if marker and metafunc.config.getoption("--size") == "full" else 1
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from ledger import merkle, page
 from ledger.canonical import BOOK, SYNC_BATCH, Schema
@@ -71,8 +71,12 @@ def altered(chance: random.Random, schema: Schema, row: Any) -> tuple[str, Any]:
 
 
 def change(chance: random.Random, schema: Schema, row: Any) -> None:
+    """Where the database refuses it, since another row has that key, something else of the row."""
     column, value = altered(chance, schema, row)
-    assert run(f'UPDATE {schema.name} SET "{column}" = %s WHERE id = %s', value, key(row.pk)) == 1
+    try:
+        assert run(f'UPDATE {schema.name} SET "{column}" = %s WHERE id = %s', value, key(row.pk)) == 1
+    except IntegrityError:
+        change(chance, schema, row)
 
 
 def update(chance: random.Random) -> Traces:

@@ -1,5 +1,6 @@
 """The one way to make data in tests: plain functions with sensible defaults."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,11 +72,13 @@ def groww(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterat
 
 @contextmanager
 def zerodha(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[ZerodhaSimulator]:
-    """A local Zerodha, as `groww`."""
+    """A local Zerodha, as `groww`. Where no Groww is served too, nobody has the instrument file."""
     started = zerodha_stage(stage) if stage else zerodha_simulator(investors or None, limits=False, **options)
     with started as simulator, OF_THIS_PROCESS.lifted(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZERODHA_API_URL", simulator.url)
         patch.setenv("ZERODHA_LOGIN_URL", simulator.login_url)
+        if "GROWW_INSTRUMENTS_URL" not in os.environ:
+            patch.setenv("GROWW_INSTRUMENTS_URL", "http://127.0.0.1:9/instrument.csv")
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
         yield simulator
 

@@ -46,9 +46,10 @@ class Taken(NamedTuple):
 
 
 def refresh(accounts: QuerySet[BrokerAccount]) -> None:
-    """Takes the file of each broker of these accounts that was not taken today, in India. Raises nothing of theirs."""
+    """Takes each file that these accounts want and that was not taken today, in India. Raises nothing of theirs."""
     now = clock.now()
-    due = BrokerType.objects.filter(_is_due(now), pk__in=accounts.values("broker"))
+    brokers = accounts.order_by().values_list("broker", flat=True).distinct()
+    due = BrokerType.objects.filter(_is_due(now), pk__in={file_of(code) for code in brokers})
     for code in list(due.values_list("pk", flat=True)):
         if offers(code) and _claimed(code, now):
             try:
@@ -64,6 +65,12 @@ def refresh(accounts: QuerySet[BrokerAccount]) -> None:
 def offers(code: str) -> bool:
     trigger = get_trigger_for_code(code)
     return trigger is not None and trigger.offers("instruments")
+
+
+def file_of(code: str) -> str:
+    """Whose file a broker's accounts want: its own, unless its trigger names another's."""
+    trigger = get_trigger_for_code(code)
+    return (trigger.instruments_of if trigger else "") or code
 
 
 def fetch(code: str) -> Taken:

@@ -217,6 +217,7 @@ class BaseTrigger(ABC):
     limits: ClassVar[Mapping[str, tuple[Rate, ...]]] = {}  # by family, an account
     broker_limits: ClassVar[tuple[Rate, ...]] = ()  # over all accounts and families
     instruments_url: ClassVar[str] = ""  # a public file on another host; <CODE>_INSTRUMENTS_URL replaces it
+    instruments_of: ClassVar[str] = ""  # the code of a broker whose public file says which ISINs this one's names have
     login_page: ClassVar[str] = ""  # where its owner logs in, in a browser; <CODE>_LOGIN_URL replaces it
     login_methods: ClassVar[tuple[LoginMethod, ...]] = ()
     parser_version: ClassVar[int] = 1  # counted up when replies are read otherwise; every batch says by which

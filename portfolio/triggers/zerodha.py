@@ -48,6 +48,7 @@ class ZerodhaTrigger(BaseTrigger):
     name = "Zerodha"
     base_url = "https://api.kite.trade"
     login_page = LOGIN_PAGE
+    instruments_of = "GROWW"  # Zerodha's own file has no ISIN
     allowed = (
         Endpoint("POST", "/session/token", "login"),
         Endpoint("GET", PROFILE, "reading"),

@@ -18,6 +18,7 @@ from portfolio.models import (
     RealPosition,
     Transaction,
 )
+from portfolio.schedule.tick import tick
 from portfolio.sync import master
 from simulators.investor import Investor
 from simulators.market import Market
@@ -204,3 +205,15 @@ def test_what_is_bought_for_the_first_time_has_its_isin_from_the_instrument_map_
     (fill,) = Transaction.objects.all()
     assert (fill.isin, fill.instrument.isin) == ("", "INE467B01029")  # as the broker said it, and which it is
     assert RealPosition.objects.get().instrument == fill.instrument
+
+
+def test_the_evenings_run_takes_the_public_file_of_another_broker_where_no_account_is_there() -> None:
+    """Zerodha's own has no ISIN."""
+    investor = Investor(Market(), UCC)
+    investor.at("2026-10-05 11:00", lambda one: one.buy("TCS", 3))
+    with build.groww() as other, build.zerodha(investor) as simulator:
+        build.a_zerodha_account(simulator, UCC)
+        simulator.move_to("2026-10-05 19:00")
+        assert (tick(), tick()) == (1, 0)
+        assert [(one.path, one.ucc) for one in other.requests] == [("/instruments/instrument.csv", "")]
+    assert Transaction.objects.get().instrument.isin == "INE467B01029"

@@ -201,3 +201,15 @@ def test_an_account_whose_run_was_killed_never_joins_a_run_that_goes_on(broker: 
     assert sorted(taken) == [[], [], ["C1"], ["C2"]]
     assert [capture.client_id for capture in second(new_uuid(), clock.now())] == ["C0"]
     assert Due(5, lambda: True)(new_uuid(), clock.now()) == []
+
+
+def test_an_accounts_trouble_is_told_when_it_begins_and_when_it_ends_however_often_it_is_tried(
+    broker: Broker, at: At
+) -> None:
+    account = build.an_account("SCRIPTED")
+    for day in ("05", "06"):
+        broker.says = {"holdings": UnexpectedReply("no holdings in it")}
+        assert sum(tick_at(at, *(f"2026-10-{day} {16 + n // 4}:{n % 4 * 15:02}" for n in range(12)))) > 3
+        broker.says = {"holdings": []}
+        assert sum(tick_at(at, f"2026-10-{day} 19:45", f"2026-10-{day} 21:00")) == 1
+    assert kinds(account) == ["account.connected", *["account.failing", "account.recovered"] * 2]

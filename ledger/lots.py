@@ -2,7 +2,8 @@
 
 A split keeps dates and divides costs; bonus shares cost nothing and are of the day they came; what takes another's
 place (a new ISIN, a merger) takes its dates and costs along, a demerger the share of them that was said. What was
-there when the account was first seen is of a day before, at the broker's average, unless earlier fills tell more.
+there when the account was first seen is of a day before, at the broker's average, unless earlier fills tell more, also
+those of what it was before: until then nobody saw what a company did, and what was said of that is applied to them.
 """
 
 from collections import Counter, defaultdict
@@ -12,13 +13,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from .answers import BONUS, DEMERGER, ISIN_CHANGE, MERGER, MOVED_BACK, SPLIT
+from .answers import BONUS, DEMERGER, ISIN_CHANGE, MERGER, MOVED_BACK, SPLIT, entitled
 from .entries import ZERO
+from .links import Link
 from .normalise import PRICE_SCALE, QUANTITY_SCALE, at_scale
 from .reconcile import LOT_MOVED
 
 Key = tuple[str, str]  # instrument id and lot
-FILL, OPENING = "FILL", "OPENING"
+FILL, OPENING, LINKED = "FILL", "OPENING", "LINKED"
 _TAKEN_ALONG = (SPLIT, ISIN_CHANGE, MERGER, LOT_MOVED, MOVED_BACK)
 HUNDRED = Decimal(100)
 
@@ -36,7 +38,8 @@ class Step(NamedTuple):
     """What moved the units of one key on a day: a fill at its price, or an explanation with its cost.
 
     `together` names those that belong together, such as what went and what came in its place. `parent` and
-    `cost_percent` are of a demerger: from which key, and how much of its cost went along.
+    `cost_percent` are of a demerger: from which key, and how much of its cost went along. `link`: what a company did to
+    all that was there.
     """
 
     day: date
@@ -47,6 +50,7 @@ class Step(NamedTuple):
     together: str = ""
     parent: Key | None = None
     cost_percent: Decimal | None = None
+    link: Link | None = None
 
 
 def lots(steps: Iterable[Step]) -> dict[Key, list[Lot]]:
@@ -67,20 +71,47 @@ class _Depot:
         self._split = split  # how many steps each split has: with one, the instrument stayed what it was
 
     def take(self, step: Step) -> None:
-        mine = self.held[step.key]
         if step.kind == OPENING:
-            self.held[step.key] = _opened(mine, step)
-        elif step.kind == SPLIT and mine and self._split[step.together] == 1:
+            self.held[step.key] = _opened(self.held[step.key], step)
+        elif step.link:
+            self._follow(step.key, step.link)
+        elif step.parent and self.held[step.parent]:
+            self._split_off(step, step.parent)
+        else:
+            self._move(step)
+
+    def _move(self, step: Step) -> None:
+        mine = self.held[step.key]
+        if step.kind == SPLIT and mine and self._split[step.together] == 1:
             self.held[step.key] = _multiplied(mine, step.quantity)
-        elif step.kind == DEMERGER and step.parent and self.held[step.parent]:
-            self.held[step.parent], came = _divided(self.held[step.parent], step)
-            mine += came
         elif step.quantity < 0:
             self._take_out(step)
-        elif step.kind in _TAKEN_ALONG and self._gone[step.together]:
-            mine += _scaled(self._gone.pop(step.together), step.quantity)
         else:
-            mine.append(_acquired(step))
+            mine += self._came(step)
+
+    def _split_off(self, step: Step, parent: Key) -> None:
+        self.held[parent], came = _divided(self.held[parent], step)
+        self.held[step.key] += came
+
+    def _came(self, step: Step) -> list[Lot]:
+        if step.kind in _TAKEN_ALONG and self._gone[step.together]:
+            return _scaled(self._gone.pop(step.together), step.quantity)
+        return [_acquired(step)]
+
+    def _follow(self, key: Key, link: Link) -> None:
+        """What a company did to shares before anybody looked: to all of them, whatever came of it."""
+        held, successor = self.held[key], (link.successor, key[1])
+        became = entitled(_units(held), link.answer)
+        if not held:
+            return
+        if link.kind == DEMERGER:
+            split_off = Step(link.effective_on, DEMERGER, successor, became, cost_percent=link.cost_percent)
+            self._split_off(split_off, key)
+        elif link.kind == BONUS:
+            held.append(Lot(link.effective_on, became - _units(held), ZERO))
+        else:
+            del self.held[key]
+            self.held[successor] += _scaled(held, became)
 
     def _take_out(self, step: Step) -> None:
         self.held[step.key], taken = _first_out(self.held[step.key], -step.quantity)
@@ -105,15 +136,20 @@ def _acquired(step: Step) -> Lot:
 
 def _opened(known: Sequence[Lot], step: Step) -> list[Lot]:
     """The latest of the lots that earlier fills left, up to what was there; the rest at what is left of the cost."""
-    kept, _ = _first_out(known, sum((lot.quantity for lot in known), ZERO) - step.quantity)
-    units = step.quantity - sum((lot.quantity for lot in kept), ZERO)
-    if units <= 0:
-        return kept
-    cost = step.cost
-    if cost is not None and kept and all(lot.cost is not None for lot in kept):
-        rest = step.quantity * cost - sum((lot.quantity * (lot.cost or ZERO) for lot in kept), ZERO)
-        cost = at_scale(rest / units, PRICE_SCALE) if rest > 0 else cost
-    return [Lot(None, units, cost), *kept]
+    kept, _ = _first_out(known, _units(known) - step.quantity)
+    units = step.quantity - _units(kept)
+    rest = _rest_of_cost(step, kept, units)
+    told = [lot._replace(cost=rest) if lot.cost is None else lot for lot in kept]
+    return [Lot(None, units, rest), *told] if units > 0 else told
+
+
+def _rest_of_cost(step: Step, kept: Sequence[Lot], units: Decimal) -> Decimal | None:
+    """A unit's, of so many more than were kept, and of those that were kept without a cost."""
+    without = units + _units(lot for lot in kept if lot.cost is None)
+    if step.cost is None or without <= 0:
+        return step.cost
+    rest = step.quantity * step.cost - sum((lot.quantity * (lot.cost or ZERO) for lot in kept), ZERO)
+    return at_scale(rest / without, PRICE_SCALE) if rest >= 0 else step.cost
 
 
 def _first_out(held: Sequence[Lot], units: Decimal) -> tuple[list[Lot], list[Lot]]:
@@ -131,16 +167,18 @@ def _first_out(held: Sequence[Lot], units: Decimal) -> tuple[list[Lot], list[Lot
 
 
 def _multiplied(held: Sequence[Lot], more: Decimal) -> list[Lot]:
-    return _scaled(held, sum((lot.quantity for lot in held), ZERO) + more)
+    return _scaled(held, _units(held) + more)
+
+
+def _units(held: Iterable[Lot]) -> Decimal:
+    return sum((lot.quantity for lot in held), ZERO)
 
 
 def _scaled(held: Sequence[Lot], units: Decimal) -> list[Lot]:
     """The same lots as so many units in all, of the same days and money; the last one takes the rounding."""
-    before = sum((lot.quantity for lot in held), ZERO)
-    scaled: list[Lot] = []
-    for lot in held[:-1]:
-        scaled.append(_as(lot, _times(lot.quantity, units, before)))
-    return [*scaled, _as(held[-1], units - sum((lot.quantity for lot in scaled), ZERO))]
+    before = _units(held)
+    scaled = [_as(lot, _times(lot.quantity, units, before)) for lot in held[:-1]]
+    return [lot for lot in (*scaled, _as(held[-1], units - _units(scaled))) if lot.quantity]
 
 
 def _times(value: Decimal, numerator: Decimal, denominator: Decimal) -> Decimal:

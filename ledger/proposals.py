@@ -29,6 +29,7 @@ from .answers import (
 )
 from .entries import ZERO
 from .errors import BadAnswer
+from .links import Link
 from .normalise import price
 
 LARGEST = 10  # ratios of companies are of small numbers
@@ -37,17 +38,6 @@ _RATIOS = sorted(((b, a) for b, a in product(range(1, LARGEST + 1), repeat=2) if
 # One old share of this many or fewer became so many: a change of face value more likely than a bonus.
 _FACE_VALUES = frozenset({(1, 5), (1, 10)})
 _TOLERANCE = Decimal("0.005")
-
-
-class Link(NamedTuple):
-    """What somebody said became of an instrument, for another account."""
-
-    kind: str
-    instrument: str
-    successor: str
-    effective_on: date
-    units_before: int
-    units_after: int
 
 
 class Fallen(NamedTuple):
@@ -73,16 +63,19 @@ def propose(
     links: Iterable[Link] = (),
     fallen: Iterable[Fallen] = (),
     missed: Mapping[int, Sequence[date]] | None = None,
+    parents: Mapping[Link, Parent] | None = None,
 ) -> dict[int, list[Proposal]]:
-    """For each open question of one account what it may be, by its number. `missed`: days nobody looked before it."""
+    """For each open question of one account what it may be, by its number. `links`: what was said for other accounts;
+    `parents`: how much this one owned of what a demerger split off from; `missed`: days nobody looked before it."""
     links, fallen = list(links), list(fallen)
     found: dict[int, list[Proposal]] = {}
     for question in questions:
         others = [each for each in questions if each is not question]
         made = [
-            *_as_for_another(question, others, links), *_moved_back(question, others), *_replaced(question, others),
-            *_of_itself(question), *_merged(question, others), *_split_off(question, fallen),
-            *_missed(question, (missed or {}).get(question.number, ())), *_transferred(question),
+            *_as_for_another(question, others, links, parents or {}), *_moved_back(question, others),
+            *_replaced(question, others), *_of_itself(question), *_merged(question, others),
+            *_split_off(question, fallen), *_missed(question, (missed or {}).get(question.number, ())),
+            *_transferred(question),
         ]  # fmt: skip
         found[question.number] = list({(each.answer, each.questions): each for each in reversed(made)}.values())[::-1]
     return found
@@ -98,12 +91,15 @@ def _adding_up(
     yield Proposal(answer, tuple(sorted(piece.question for piece in made)), because, parent)
 
 
-def _as_for_another(question: Question, others: Sequence[Question], links: Sequence[Link]) -> Iterator[Proposal]:
+def _as_for_another(
+    question: Question, others: Sequence[Question], links: Sequence[Link], parents: Mapping[Link, Parent]
+) -> Iterator[Proposal]:
     for link in links:
-        if question.instrument in (link.instrument, link.successor):
-            answer = Answer(link.kind, link.units_before, link.units_after)
-            because = f"answered so for another account, with effect from {link.effective_on}"
-            yield from _adding_up(answer, [question, *partners(answer, question, others)], because)
+        because = f"answered so for another account, with effect from {link.effective_on}"
+        if link.kind == DEMERGER and question.instrument == link.successor:
+            yield from _adding_up(link.answer, [question], because, parents.get(link))
+        elif link.kind != DEMERGER and question.instrument in (link.instrument, link.successor):
+            yield from _adding_up(link.answer, [question, *partners(link.answer, question, others)], because)
 
 
 def _moved_back(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:

@@ -118,11 +118,13 @@ def _count(net: dict[HoldingKey, dict[date, Decimal]], instrument: str, trade: T
 
 
 class Asked(NamedTuple):
-    """An open question about one holding, and on which day it was seen."""
+    """An open question about one holding, and on which day it was seen. `gone_since`: where nothing was left of it, the
+    day of the look before."""
 
     number: int
     as_of: date
     open: Decimal
+    gone_since: date | None = None
 
 
 class Bridged(NamedTuple):
@@ -148,8 +150,11 @@ def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | 
 
 
 def _explaining(question: Asked, waiting: Mapping[date, Decimal]) -> list[date]:
-    """The days that leave least of it open: all before it was seen, or those with its own day's sales."""
+    """The days that leave least of it open: all before it was seen, or those with its own day's sales. What was bought
+    of a share that is gone since the look before went with it."""
     earlier = [day for day in waiting if day < question.as_of]
+    if question.gone_since and (unseen := [day for day in earlier if day >= question.gone_since]):
+        return unseen
     readings = [[], earlier]
     if waiting.get(question.as_of, ZERO) < ZERO:
         readings.append([*earlier, question.as_of])

@@ -1,22 +1,29 @@
 """What the shares of an account cost, lot by lot: the book's fills and explanations, put in order for `ledger.lots`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import product
 from typing import NamedTuple
+from uuid import UUID
 
 from ledger.answers import DEMERGER, MOVED_BACK
 from ledger.entries import BUY, SELL, ZERO
-from ledger.lots import FILL, Key, Lot, Step, lots
+from ledger.lots import FILL, LINKED, OPENING, Key, Lot, Step, lots
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, at_scale
 from ledger.reconcile import FILLS, LATE, LOT_MOVED, lot_of
 
 from . import book
-from .models import BrokerAccount, ChangeExplanation, InstrumentLink
+from .models import AccountHead, BrokerAccount, ChangeExplanation, Instrument, InstrumentLink
+from .schedule import calendar
+from .sync.amend import ANSWER
 from .sync.answer import WITHDRAWN
+from .sync.links import onward, said_by
 
 _OF_FILLS = (FILLS, LATE, WITHDRAWN)  # these say which fills a holding showed; the fills themselves are counted
 _OF_ONE_INSTRUMENT = (LOT_MOVED, MOVED_BACK)
+
+Names = dict[str, tuple[str, str]]  # symbol and ISIN, by instrument id
 
 
 class Cost(NamedTuple):
@@ -34,8 +41,10 @@ class Cost(NamedTuple):
 def costs(account: BrokerAccount, as_of: date | None = None) -> list[Cost]:
     """By symbol, at the end of a day in India (None: of the last that is known). What open questions are about is not
     in it: nobody has said yet what became of it."""
-    names: dict[str, tuple[str, str]] = {}
-    steps = [*_fills(account, as_of, names), *_explained(account, as_of, names)]
+    names: Names = {}
+    fills, explained = list(_fills(account, names)), list(_explained(account, names))
+    before = _before_the_opening(account, fills, explained, names)
+    steps = [step for step in (*fills, *explained, *before) if as_of is None or step.day <= as_of]
     found = [_cost(*names[key[0]], key[1], each) for key, each in lots(steps).items()]
     return sorted(found, key=lambda each: (each.symbol, each.isin, each.lot))
 
@@ -51,8 +60,8 @@ def _cost(symbol: str, isin: str, lot: str, each: list[Lot]) -> Cost:
     )
 
 
-def _fills(account: BrokerAccount, as_of: date | None, names: dict[str, tuple[str, str]]) -> Iterator[Step]:
-    told = book.transactions([account.pk], book.Moment(as_of))
+def _fills(account: BrokerAccount, names: Names) -> Iterator[Step]:
+    told = book.transactions([account.pk])
     delivered = told.filter(is_delivery=True, transaction_type__in=(BUY, SELL))
     for fill in delivered.order_by("trade_date", "pk"):
         key = _named(names, fill.instrument_id, lot_of(fill.product), fill.symbol, fill.isin)
@@ -60,25 +69,52 @@ def _fills(account: BrokerAccount, as_of: date | None, names: dict[str, tuple[st
         yield Step(fill.trade_date, FILL, key, units, fill.price)
 
 
-def _explained(account: BrokerAccount, as_of: date | None, names: dict[str, tuple[str, str]]) -> Iterator[Step]:
+def _before_the_opening(
+    account: BrokerAccount, fills: Sequence[Step], explained: Sequence[Step], names: Names
+) -> Iterator[Step]:
+    """What is known of the time before the account was first seen: what companies did, and that nothing was there of
+    what the opening does not name."""
+    opened_on = AccountHead.objects.values_list("opened_on", flat=True).get(account=account)
+    traded = {step.key for step in fills if opened_on and step.day <= opened_on}
+    if not opened_on or not traded:
+        return
+    seen_on, own = calendar.next_session(opened_on), said_by(account)
+    known = onward(account, {instrument for instrument, _ in traded})
+    links = [link for link in known if link.effective_on <= seen_on and link not in own]
+    lots_traded = {lot for _, lot in traded}
+    for row in Instrument.objects.filter(pk__among=[UUID(link.successor) for link in links]):
+        names.setdefault(str(row.pk), (row.symbol, row.isin or ""))
+    for link, lot in product(links, lots_traded):
+        yield Step(min(link.effective_on, opened_on), LINKED, (link.instrument, lot), ZERO, link=link)
+    reached = traded | {(link.successor, lot) for link, lot in product(links, lots_traded)}
+    for key in reached - {step.key for step in explained if step.kind == OPENING}:
+        yield Step(opened_on, OPENING, key, ZERO)
+
+
+def _explained(account: BrokerAccount, names: Names) -> Iterator[Step]:
     said = ChangeExplanation.objects.current().filter(broker_account=account).exclude(kind__in=_OF_FILLS)
-    if as_of:
-        said = said.filter(dated__lte=as_of)
     links = {
         (link.batch_id, link.successor_id): link
         for link in InstrumentLink.objects.filter(broker_account=account, kind=DEMERGER)
     }
-    for row in said.order_by("dated", "pk"):
+    for row in said.select_related("batch").order_by("dated", "pk"):
         key = _named(names, row.instrument_id, row.lot, row.symbol, row.isin)
-        instrument = row.instrument_id if row.kind in _OF_ONE_INSTRUMENT else ""
         link = links.get((row.batch_id, row.instrument_id)) if row.kind == DEMERGER else None
         parent = _named(names, link.instrument_id, row.lot, link.symbol, link.isin) if link else None
-        together = f"{row.batch_id} {row.kind} {instrument}"
         percent = link.cost_percent if link else None
-        yield Step(row.dated, row.kind, key, row.quantity, row.cost_price, together, parent, percent)
+        yield Step(row.dated, row.kind, key, row.quantity, row.cost_price, _together(row), parent, percent)
 
 
-def _named(names: dict[str, tuple[str, str]], instrument: object, lot: str, symbol: str, isin: str) -> Key:
+def _together(row: ChangeExplanation) -> str:
+    """What went and what came in its place: both of one answer, or of one change of a batch that knows of many."""
+    if row.kind in _OF_ONE_INSTRUMENT:
+        return f"{row.batch_id} {row.kind} {row.instrument_id}"
+    if row.batch.sync_type == ANSWER:
+        return f"{row.batch_id} {row.kind}"
+    return f"{row.change_id} {row.kind} {row.dated}"
+
+
+def _named(names: Names, instrument: object, lot: str, symbol: str, isin: str) -> Key:
     """The key, and how a person knows it: as it was called last."""
     names[str(instrument)] = (symbol, isin)
     return str(instrument), lot

@@ -82,6 +82,52 @@ def test_an_imported_statement_tells_days_and_costs_of_what_was_there(
     assert told(account) == {"INE467B01029": [("None", 40, "3150.00"), ("2026-09-01", 60, "2900.00")]}
 
 
+def test_fills_of_an_old_isin_tell_days_and_costs_of_what_an_opening_found_in_its_place(
+    broker: Broker, at: At, file: Callable[..., Path]
+) -> None:
+    split(broker, at)
+    explain(1, "accept")
+    account = build.an_account("SCRIPTED", "S2")
+    build.synced(account)  # 500 under the new ISIN, 600 rupees each
+
+    old = "TCS,INE467B01029"
+    imported(file(OURS, f"2026-09-01,buy,60,2900,{old}", f"2026-09-02,buy,20,3100,{old}"), account, "--accept")
+
+    assert told(account) == {
+        "INE467B01037": [("None", 100, "640.00"), ("2026-09-01", 300, "580.00"), ("2026-09-02", 100, "620.00")]
+    }
+
+
+def test_past_fills_of_what_an_opening_did_not_find_are_nothing_that_is_owned(
+    broker: Broker, at: At, file: Callable[..., Path]
+) -> None:
+    broker.says["holdings"] = [build.a_holding(quantity=100, average=3000)]
+    account = build.an_account("SCRIPTED", "S1")
+    build.synced(account)
+
+    imported(file(OURS, "2026-09-01,buy,60,1500,INFY,INE009A01021"), account, "--accept")
+
+    assert told(account) == {"INE467B01029": [("None", 100, "3000.00")]}
+
+
+def test_a_split_that_was_seen_later_is_no_part_of_the_time_before(
+    broker: Broker, at: At, file: Callable[..., Path]
+) -> None:
+    (account,) = split(broker, at)
+    explain(1, "accept", "--on", "2026-10-01")
+    imported(file(OURS, "2026-09-01,buy,100,2900,TCS,INE467B01029"), account, "--accept")
+
+    assert told(account) == {"INE467B01037": [("2026-09-01", 500, "580.00")]}
+
+
+def test_shares_keep_their_days_and_costs_when_they_move_to_another_lot(broker: Broker, at: At) -> None:
+    moved(broker, at, build.a_holding(quantity=60), build.a_holding(quantity=40, lot="MTF"))
+    (account,) = BrokerAccount.objects.all()
+
+    found = {cost.lot: [(str(lot.since), lot.quantity, lot.cost) for lot in cost.lots] for cost in costs(account)}
+    assert found == {"DELIVERY": [("None", 60, 3000)], "MTF": [("None", 40, 3000)]}
+
+
 def test_the_command_prints_lots_and_says_what_is_not_known(broker: Broker, at: At) -> None:
     (account,) = moved(broker, at, build.a_holding(quantity=130))
     explain(1, "transfer-in")

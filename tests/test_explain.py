@@ -141,7 +141,7 @@ def test_a_part_may_be_answered_and_the_rest_stays_open(broker: Broker, at: At) 
         ((), "question 1: say what it is"),
         (("accept", "--units", 5), "accept takes the proposal as it is"),
         (("split", "1:5", "--with", 7), "question 7 is not open in this account; open are: 1, 2"),
-        (("demerger", "1:5", "--from", "ITC"), "this account holds no ITC"),
+        (("demerger", "1:5", "--from", "ITC"), "this account held no ITC on 2026-10-06"),
         (("withdraw",), "question 1: no person has answered it in this account"),
         (("withdraw", "--on", "2026-10-05"), "withdraw takes back what was said, as it was"),
         (("accept", "--with", 2), "accept takes the proposal as it is"),
@@ -264,6 +264,43 @@ def test_only_a_share_whose_cost_fell_with_its_units_unmoved_may_have_been_split
     before = [build.a_holding("ITC", 40, 400)]
     moved(broker, at, parent, build.a_holding("ITCHOTELS", 4, 200, isin="INE379A01028"), before=before)
     assert "demerger" not in explain(code=1)
+
+
+def two_with_a_demerger(broker: Broker, at: At) -> list[BrokerAccount]:
+    """40 ITC on Monday; on Tuesday 4 ITCHOTELS beside them, at a cost that the broker does not tell."""
+    after = [build.a_holding("ITC", 40, 400), build.a_holding("ITCHOTELS", 4, None, isin="INE379A01028")]
+    return moved(broker, at, *after, before=[build.a_holding("ITC", 40, 400)], clients=("A", "B"))
+
+
+def test_a_demerger_is_offered_to_the_others_with_what_they_owned_of_the_parent(broker: Broker, at: At) -> None:
+    first, second = two_with_a_demerger(broker, at)
+    words = ("demerger", "10:1", "--from", "ITC", "--cost-percent", 5)
+    told = explain(1, *words, "--account", first.pk)
+    assert f"explain 1 accept --account {second.pk}" in told
+    assert "looks like demerger 10:1 of ITC" in explain("--account", second.pk, code=1)
+    explain(1, "accept", "--account", second.pk)
+    assert [kinds(account) for account in (first, second)] == [[("DEMERGER", 4, None)]] * 2
+    links = InstrumentLink.objects.values_list("symbol", "successor_symbol", "units_before", "cost_percent")
+    assert list(links) == [("ITC", "ITCHOTELS", 10, 5)] * 2
+
+
+def test_a_demerger_is_measured_by_what_was_owned_when_it_was_seen(broker: Broker, at: At) -> None:
+    first, second = two_with_a_demerger(broker, at)
+    at("2026-10-07 16:05")
+    broker.says["holdings"] = [build.a_holding("ITC", 9, 400), *broker.says["holdings"][1:]]
+    build.synced(first, second)
+    explain(1, "demerger", "10:1", "--from", "itc", "--account", first.pk, "--everywhere")
+    assert [left_open(account) for account in (first, second)] == [{2: -31}, {2: -31}]
+
+
+def test_what_is_taken_back_for_one_account_stands_where_another_said_it(broker: Broker, at: At) -> None:
+    first, second, third = split(broker, at, ("A", "B", "C"))
+    for account in (first, second):
+        explain(1, "split", "1:5", "--account", account.pk)
+    explain(1, "withdraw", "--account", second.pk)
+    assert "answered so for another account" in explain("--account", third.pk, code=1)
+    explain(1, "withdraw", "--account", first.pk)
+    assert "answered so for another account" not in explain("--account", third.pk, code=1)
 
 
 def test_shares_that_a_missed_day_may_have_brought_are_no_guess(broker: Broker, at: At) -> None:

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from ledger.answers import CORPORATE, Parent, Question
-from ledger.proposals import Fallen, Link, Proposal, propose
+from ledger.answers import DEMERGER, Parent, Question
+from ledger.links import Link
+from ledger.proposals import Fallen, Proposal, propose
 
-from ..models import AccountHead, BrokerAccount, HoldingChange, HoldingVersion, InstrumentLink, SyncBatch
+from .. import book
+from ..models import AccountHead, BrokerAccount, HoldingChange, HoldingVersion, SyncBatch
 from ..models.holding import explained_quantity
 from ..schedule import calendar
+from .links import said_for_others
 
 _LOOKED = (SyncBatch.Status.COMPLETED, SyncBatch.Status.PARTIAL)
 _SESSIONS_BACK = 5  # days without a look are looked for so far back
@@ -37,7 +39,10 @@ def open_questions(account: BrokerAccount) -> list[OpenQuestion]:
     questions = [each.question for each in found]
     if not questions:
         return []
-    made = propose(questions, _links(account, questions), _fallen(account, questions), _missed(account, questions))
+    links = said_for_others(account, {question.instrument for question in questions})
+    made = propose(
+        questions, links, _fallen(account, questions), _missed(account, questions), _parents(account, links)
+    )  # fmt: skip
     return [each._replace(proposals=made[each.question.number]) for each in found]
 
 
@@ -72,18 +77,23 @@ def _with_averages(changes: QuerySet[HoldingChange]) -> QuerySet[Any]:
     )
 
 
-def _links(account: BrokerAccount, questions: Sequence[Question]) -> list[Link]:
-    """What was answered for other accounts about what these questions are about, and not taken back."""
-    instruments = [UUID(question.instrument) for question in questions]
-    rows = InstrumentLink.objects.exclude(broker_account=account).filter(kind__in=CORPORATE)
-    found = rows.filter(instrument__among=instruments) | rows.filter(successor__among=instruments)
-    standing: dict[Link, bool] = {}
-    for row in found.order_by("pk"):
-        link = Link(
-            row.kind, str(row.instrument_id), str(row.successor_id), row.effective_on, row.units_before, row.units_after
-        )
-        standing[link] = not row.is_withdrawn
-    return [link for link, stands in standing.items() if stands]
+def _parents(account: BrokerAccount, links: Iterable[Link]) -> dict[Link, Parent]:
+    """What this account owned of each share that another was split off from, on the day of that."""
+    found = {}
+    for link in links:
+        if link.kind == DEMERGER and (parent := parent_on(account, link.effective_on, instrument=link.instrument)):
+            found[link] = parent
+    return found
+
+
+def parent_on(account: BrokerAccount, day: date, **named: str) -> Parent | None:
+    """How much was owned at the end of that day, in all lots, of the share with this `instrument` id or `symbol`."""
+    found: Parent | None = None
+    for row in book.holdings([account.pk], book.Moment(as_of=day)):
+        parent = Parent(str(row.instrument_id), row.symbol, row.isin, row.owned_quantity)
+        if all(getattr(parent, name) == value for name, value in named.items()):
+            found = parent._replace(owned=parent.owned + found.owned) if found else parent
+    return found
 
 
 def _fallen(account: BrokerAccount, questions: Sequence[Question]) -> list[Fallen]:
@@ -124,6 +134,14 @@ def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, 
         number: [day for day in days if day not in looked and opened_on is not None and day > opened_on]
         for number, days in before.items()
     }
+
+
+def last_look(account: BrokerAccount, before: date) -> date | None:
+    """The last day before this one on which the account was looked at."""
+    looks = SyncBatch.objects.filter(
+        broker_account=account, trading_day__lt=before, status__in=_LOOKED, sync_type__in=SyncBatch.ASKED
+    )
+    return looks.order_by("-trading_day").values_list("trading_day", flat=True).first()
 
 
 def _sessions_before(day: date) -> list[date]:

@@ -6,7 +6,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.lots import FILL, Key, Lot, Step, lots
+from ledger.links import Link
+from ledger.lots import FILL, LINKED, Key, Lot, Step, lots
 
 OLD, NEW = ("old", "DELIVERY"), ("new", "DELIVERY")
 
@@ -54,6 +55,59 @@ def test_more_fills_than_were_there_leave_the_latest() -> None:
     found = lots([bought(1, "10", "100"), bought(2, "10", "110"), step(3, "OPENING", "12", "105")])
 
     assert found == {OLD: [lot(1, "2", "100"), lot(2, "10", "110")]}
+
+
+def linked(number: int, kind: str, before: int, after: int, new: str = "new", percent: int | None = None) -> Step:
+    said = Link(kind, "old", new, day(number), before, after, None if percent is None else Decimal(percent))
+    return step(number, LINKED, "0")._replace(link=said)
+
+
+def test_fills_of_an_old_isin_tell_days_and_costs_of_what_was_there_in_its_place() -> None:
+    steps = [bought(1, "10", "100"), linked(2, "SPLIT", 1, 5), step(3, "OPENING", "50", "20", NEW)]
+
+    assert lots(steps) == {NEW: [lot(1, "50", "20")]}
+
+
+def test_more_in_the_place_of_an_old_isin_than_its_fills_tell_is_at_the_rest_of_the_cost() -> None:
+    steps = [bought(1, "10", "100"), linked(2, "SPLIT", 1, 5), step(3, "OPENING", "60", "25", NEW)]
+
+    assert lots(steps) == {NEW: [lot(None, "10", "50"), lot(1, "50", "20")]}
+
+
+def test_a_bonus_before_the_opening_costs_nothing() -> None:
+    steps = [bought(1, "10", "100"), linked(2, "BONUS", 1, 2, "old"), step(3, "OPENING", "20", "50")]
+
+    assert lots(steps) == {OLD: [lot(1, "10", "100"), lot(2, "10", "0")]}
+
+
+def test_a_split_of_the_same_isin_before_the_opening_divides_the_costs() -> None:
+    steps = [bought(1, "10", "100"), linked(2, "SPLIT", 1, 5, "old"), step(3, "OPENING", "50", "20")]
+
+    assert lots(steps) == {OLD: [lot(1, "50", "20")]}
+
+
+def test_a_demerger_before_the_opening_divides_the_cost_as_it_was_said() -> None:
+    opened = [step(3, "OPENING", "10", "90"), step(3, "OPENING", "1", "100", NEW)]
+    steps = [bought(1, "10", "100"), linked(2, "DEMERGER", 10, 1, percent=10), *opened]
+
+    assert lots(steps) == {OLD: [lot(1, "10", "90")], NEW: [lot(1, "1", "100")]}
+
+
+def test_what_was_split_off_at_a_cost_that_nobody_said_stands_at_the_brokers_average() -> None:
+    opened = [step(3, "OPENING", "10", "90"), step(3, "OPENING", "2", "100", NEW)]
+    steps = [bought(1, "10", "90"), linked(2, "DEMERGER", 10, 1), *opened]
+
+    assert lots(steps) == {OLD: [lot(1, "10", "90")], NEW: [lot(None, "1", "100"), lot(1, "1", "100")]}
+
+
+def test_an_opening_of_nothing_leaves_nothing_of_earlier_fills() -> None:
+    assert lots([bought(1, "10", "100"), step(3, "OPENING", "0"), bought(4, "1", "110")]) == {OLD: [lot(4, "1", "110")]}
+
+
+def test_where_all_the_cost_is_told_the_rest_cost_nothing() -> None:
+    assert lots([bought(1, "10", "100"), step(3, "OPENING", "20", "50")]) == {
+        OLD: [lot(None, "10", "0"), lot(1, "10", "100")]
+    }
 
 
 def test_a_split_keeps_the_days_and_divides_the_costs() -> None:

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from ... import asked, clock
 from ...models import BrokerAccount
 from ...report import as_json
 from ...sync.answer import Outcome, Said, accepted, answer, fitting, withdraw
-from ...sync.questions import open_questions, read_open
+from ...sync.questions import open_questions, parent_on, read_open
 from ..arguments import REFUSALS, a_day, accounts_named, add_accounts, login_name, refusing
 
 EXAMPLES = """examples:
@@ -168,7 +169,7 @@ def _said(account: BrokerAccount, options: dict[str, Any], who: str) -> Said:
     made = answers.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
     answers.refuse_unused(made, _given(options))
     others = () if options["others"] is None else (options["others"],)
-    parent = _parent(account, options["parent"]) if options["parent"] else None
+    parent = _parent(account, number, options["parent"], options["on"]) if options["parent"] else None
     return Said(number, made, who, why, others, parent, options["on"])
 
 
@@ -194,11 +195,14 @@ def _further(others: Sequence[tuple[BrokerAccount, Said]]) -> tuple[list[Outcome
     return outcomes, failed
 
 
-def _parent(account: BrokerAccount, symbol: str) -> Parent:
-    row = account.holdings.filter(symbol=symbol.upper()).first()
-    if row is None:
-        raise BadAnswer(f"--from: this account holds no {symbol}")
-    return Parent(str(row.instrument_id), row.symbol, row.isin, row.owned_quantity)
+def _parent(account: BrokerAccount, number: int, symbol: str, on: date | None) -> Parent:
+    """As much of it as was owned when the other one was split off."""
+    seen_on = (each.question.as_of for each in read_open(account) if each.question.number == number)
+    day = on or next(seen_on, clock.today())
+    parent = parent_on(account, day, symbol=symbol.upper())
+    if parent is None:
+        raise BadAnswer(f"--from: this account held no {symbol} on {day}")
+    return parent
 
 
 def _values(outcome: Outcome) -> dict[str, Any]:

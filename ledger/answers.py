@@ -3,6 +3,7 @@
 An answer becomes pieces of explanations. One that does not add up makes none: it is refused, with the figures.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
@@ -22,6 +23,7 @@ WORDS = {
 _IN_PARTS = frozenset({TRANSFER_IN, TRANSFER_OUT, NOTED})
 _OLD_TO_NEW = frozenset({SPLIT, ISIN_CHANGE, MERGER})  # of these the old one may go, and another come in its place
 _LARGEST_RATIO = 10_000
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,10})?", re.ASCII)
 # What may be said beside an answer, and of which kinds of answer it says anything.
 _USED_BY = {
     "--with": _OLD_TO_NEW | {MOVED_BACK}, "--from": frozenset({DEMERGER}), "--on": CORPORATE, "--everywhere": CORPORATE,
@@ -132,12 +134,12 @@ def _ratio(word: str, text: str) -> tuple[int, int]:
 
 def _number(text: str, what: str) -> Decimal:
     try:
-        if not text.isascii() or "_" in text:
+        if not _NUMBER.fullmatch(text):
             raise BadValue(text)
         value = quantity(Decimal(text))
-    except (ArithmeticError, BadValue):
-        raise BadAnswer(f"{what}: {text!r} is no number; write it as 1234.50") from None
-    if value < ZERO or (what == "--units" and not value):
+    except BadValue:
+        raise BadAnswer(f"{what}: {text[:40]!r} is no number that can be kept; write it as 1234.50") from None
+    if what == "--units" and not value:
         raise BadAnswer(f"{what}: {text} must be more than 0")
     return value
 
@@ -192,8 +194,10 @@ def _part(answer: Answer, question: Question) -> AnswerPiece:
     wanted = {TRANSFER_IN: 1, TRANSFER_OUT: -1}.get(answer.kind, 0)
     sign = 1 if question.open > ZERO else -1
     if wanted and wanted != sign:
+        way, other = ("came", "transfer-in") if sign > 0 else ("went", "transfer-out")
         raise BadAnswer(
-            f"question {question.number}: {_signed(question.open)} {question.symbol} did not {answer.text()}"
+            f"question {question.number}: {_plain(abs(question.open))} {question.symbol} {way}; "
+            f"that is no {answer.text()} but perhaps a {other}"
         )
     units = abs(question.open) if answer.units is None else answer.units
     if units > abs(question.open):
@@ -236,6 +240,8 @@ def _replaced(answer: Answer, old: Question, others: Sequence[Question]) -> list
 def _split_off(answer: Answer, question: Question, parent: Parent | None) -> AnswerPiece:
     if parent is None:
         raise BadAnswer(f"question {question.number}: say with --from which share {question.symbol} was split off")
+    if parent.instrument == question.instrument:
+        raise BadAnswer(f"question {question.number}: {question.symbol} cannot have been split off from itself")
     _must_equal(answer, parent.owned, entitled(parent.owned, answer), question.open, question)
     return AnswerPiece(question.number, answer.kind, question.open)
 
@@ -259,8 +265,8 @@ def check(made: Sequence[AnswerPiece], questions: Mapping[int, Question]) -> Non
 
 
 def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    return f"{value.normalize():,f}"
 
 
 def _signed(value: Decimal) -> str:
-    return f"{value.normalize():+f}"
+    return f"{value.normalize():+,f}"

@@ -221,4 +221,4 @@ def _is_near(one: Decimal, other: Decimal) -> bool:
 
 
 def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    return f"{value.normalize():,f}"

@@ -18,7 +18,7 @@ def lines(found: Sequence[OpenQuestion], today: date, is_short: bool = False) ->
         q = each.question
         yield (
             f"  {q.number:>3}  {q.as_of}  {_age(q.as_of, today):>8}  {q.symbol:<12}  {q.isin:<12}  "
-            f"{q.open.normalize():>+10f}"
+            f"{q.open.normalize():>+10,f}"
         )
         for number, proposal in enumerate(each.proposals[:1] if is_short else each.proposals):
             word = "looks like" if number == 0 else "or"
@@ -34,6 +34,8 @@ def _text(number: int, proposal: Proposal) -> str:
     answer = proposal.answer.text() if proposal.answer else "a missed day"
     if proposal.parent:
         answer += f" of {proposal.parent.symbol}"
+    if proposal.answer and proposal.answer.cost_percent is not None:
+        answer += f", with {proposal.answer.cost_percent.normalize():f} % of its cost"
     rest = [other for other in proposal.questions if other != number]
     beside = f", with question {', '.join(map(str, rest))}" if rest else ""
     return f"{answer}{beside}: {proposal.because}"

@@ -134,7 +134,7 @@ def test_a_part_may_be_answered_and_the_rest_stays_open(broker: Broker, at: At) 
     [
         (("split", "1:4"), "question 2: split 1:4 makes 400 of 100, and there are 500: 100 too many"),
         (("bonus", "1:1"), "question 1: TCS is gone, and a bonus leaves what was there"),
-        (("transfer-in",), "question 1: -100 TCS did not transfer-in"),
+        (("transfer-in",), "question 1: 100 TCS went; that is no transfer-in but perhaps a transfer-out"),
         (("split", "1/5"), "split needs a ratio"),
         (("splat",), "'splat' is no answer"),
         (("note",), "question 1: say why"),
@@ -160,6 +160,11 @@ def test_what_does_not_add_up_is_refused_and_nothing_is_written(
     pages = LedgerPage.objects.count()
     assert why in explain(1, *words, code=2)
     assert (left_open(account), LedgerPage.objects.count()) == ({1: -100, 2: 500}, pages)
+
+
+def test_a_question_that_is_open_nowhere_is_no_matter_of_the_account(broker: Broker, at: At) -> None:
+    split(broker, at, ("A", "B"))
+    assert explain(9, "accept", code=2) == "question 9 is open in no account; manage.py explain lists what is open"
 
 
 def test_a_question_that_is_not_open_is_named(broker: Broker, at: At) -> None:
@@ -234,7 +239,7 @@ def test_what_fails_in_a_further_account_is_told_beside_what_is_written(broker: 
 def test_a_wrong_answer_is_withdrawn_and_the_questions_are_open_again(broker: Broker, at: At) -> None:
     first, second = split(broker, at, ("A", "B"))
     explain(1, "accept", "--account", first.pk)
-    assert "opened: 1, 2" in explain(2, "withdraw", "--account", first.pk)
+    assert "answer withdrawn; open again: 1, 2" in explain(2, "withdraw", "--account", first.pk)
     assert left_open(first) == {1: -100, 2: 500}
     assert InstrumentLink.objects.filter(is_withdrawn=True).count() == 1
     assert "answered so" not in explain("--account", second.pk, code=1)
@@ -247,7 +252,7 @@ def test_a_demerger_is_seen_and_accepted(broker: Broker, at: At) -> None:
     before = [build.a_holding("ITC", 40, 400)]
     after = [build.a_holding("ITC", 40, 380), build.a_holding("ITCHOTELS", 4, 200, isin="INE379A01028")]
     (account,) = moved(broker, at, *after, before=before)
-    assert "looks like demerger 10:1 of ITC: the cost of ITC fell by what these cost" in explain(code=1)
+    assert "demerger 10:1 of ITC, with 5 % of its cost: the cost of ITC fell by what these cost" in explain(code=1)
     explain(1, "accept")
     link = InstrumentLink.objects.get()
     assert (kinds(account), link.symbol, link.cost_percent) == ([("DEMERGER", 4, None)], "ITC", 5)
@@ -314,6 +319,17 @@ def test_shares_that_a_missed_day_may_have_brought_are_no_guess(broker: Broker, 
     build.synced(account)
     assert "looks like a missed day: nobody looked on 2026-10-06, 2026-10-07: import" in explain(code=1)
     assert "import the broker's statement" in explain(1, "accept", code=2)
+
+
+def test_a_missed_day_before_a_look_has_nothing_to_do_with_a_later_question(broker: Broker, at: At) -> None:
+    broker.says["holdings"] = [build.a_holding(quantity=100)]
+    account = build.an_account("SCRIPTED")
+    build.synced(account)
+    for day, units in ((7, 100), (8, 105)):  # nobody looked on the 6th
+        at(f"2026-10-{day:02} 16:05")
+        broker.says["holdings"] = [build.a_holding(quantity=units)]
+        build.synced(account)
+    assert "missed day" not in explain(code=1)
 
 
 def test_whoever_connected_the_account_sees_the_missed_day_too(broker: Broker, at: At) -> None:

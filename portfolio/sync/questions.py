@@ -3,9 +3,10 @@
 A question is open as long as its change is more than the explanations of it add up to. Writes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -121,7 +122,7 @@ def _fallen_one(row: Any) -> Fallen:
 
 
 def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, list[date]]:
-    """The sessions shortly before each question on which nobody looked, or no statement was imported of."""
+    """The sessions just before each question on which nobody looked, and of which no statement was imported."""
     before = {question.number: _sessions_before(question.as_of) for question in questions}
     first = min(day for days in before.values() for day in days)
     batches = SyncBatch.objects.filter(broker_account=account, trading_day__gte=first, status__in=_LOOKED)
@@ -130,10 +131,13 @@ def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, 
         account.slots.filter(trading_day__gte=first, result="back_filled").values_list("trading_day", flat=True)
     )
     opened_on = AccountHead.objects.values_list("opened_on", flat=True).get(account=account)
-    return {
-        number: [day for day in days if day not in looked and opened_on is not None and day > opened_on]
-        for number, days in before.items()
-    }
+    return {number: _unseen(days, looked, opened_on) for number, days in before.items()}
+
+
+def _unseen(days: Sequence[date], looked: Container[date], opened_on: date | None) -> list[date]:
+    """Those since the last look: what was traded before it is seen in it."""
+    later = takewhile(lambda day: day not in looked, reversed(days))
+    return [day for day in later if opened_on is not None and day > opened_on][::-1]
 
 
 def last_look(account: BrokerAccount, before: date) -> date | None:

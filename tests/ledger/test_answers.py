@@ -63,6 +63,9 @@ def test_an_answer_is_read_and_told_in_the_same_words(words: tuple[str, ...], an
         (("transfer-in", "", "", "1,250.50"), "--cost: '1,250.50' is no number"),
         (("transfer-in", "", "", "१२"), "is no number"),
         (("transfer-in", "", "", "nan"), "is no number"),
+        (("transfer-in", "", "", "1e3"), "--cost: '1e3' is no number that can be kept; write it as 1234.50"),
+        (("transfer-in", "", "", "-5"), "--cost: '-5' is no number"),
+        (("transfer-in", "", "", "9" * 15), "is no number that can be kept"),
         (("transfer-in", "", "0"), "--units: 0 must be more than 0"),
         (("transfer-out", "", "", "5"), "--cost is for transfer-in alone"),
         (("split", "1:5", "3"), "--units is for transfers and notes"),
@@ -115,11 +118,16 @@ REFUSED = [
     (Answer("BONUS", 1, 2), [question(1, 27, 0)], "question 1: MARUTI is gone, and a bonus leaves what was there"),
     (Answer("SPLIT", 1, 5), [question(1, 27, 0)], "say its question's number with --with"),
     (Answer("MERGER", 1, 5), [question(1, 27, 28)], "question 1: MARUTI is still there"),
-    (Answer("TRANSFER_IN"), [question(1, 27, 0)], "question 1: -27 MARUTI did not transfer-in"),
+    (Answer("TRANSFER_IN"), [question(1, 27, 0)], "27 MARUTI went; that is no transfer-in but perhaps a transfer-out"),
     (Answer("TRANSFER_OUT", units=Decimal(28)), [question(1, 27, 0)], "28 is more than the 27 that are open"),
     (Answer("MOVED_BACK"), [question(1, 27, 0)], "no other question is of the same units the other way"),
     (Answer("DEMERGER"), [question(1, 0, 5)], "say with --from which share MARUTI was split off"),
 ]  # fmt: skip
+
+
+def test_no_share_was_split_off_from_itself() -> None:
+    parent = Parent("OLD", "MARUTI", "", Decimal(10))
+    assert "cannot have been split off from itself" in refusal(Answer("DEMERGER"), question(1, 10, 20), parent=parent)
 
 
 @pytest.mark.parametrize(("answer", "questions", "why"), REFUSED)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ledger.answers import Answer, Parent, Question, pieces
 from ledger.entries import ZERO
-from ledger.proposals import Fallen, Link, Proposal, propose
+from ledger.links import Link
+from ledger.proposals import Fallen, Proposal, propose
 from tests.ledger.test_answers import DAY, question
 
 

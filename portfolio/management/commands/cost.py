@@ -54,7 +54,7 @@ def _values(found: list[Cost]) -> list[dict[str, Any]]:
 
 
 def _units(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"
+    return f"{quantity.normalize():,f}"
 
 
 def _rupees(amount: Decimal | None) -> str:

@@ -93,7 +93,10 @@ class Command(BaseCommand):
     def _withdraw(self, account: BrokerAccount, options: dict[str, Any]) -> None:
         _refuse(options, (*SAID, *BESIDE), WITHDRAWN)
         numbers = withdraw(account, options["number"], options["by"] or login_name(), options["note"])
-        self._tell(account, "answer withdrawn", {"opened": numbers}, options["json"])
+        if options["json"]:
+            self.stdout.write(as_json({"account": account.pk, "answer": "answer withdrawn", "opened": numbers}))
+        else:
+            self.stdout.write(f"{account}: answer withdrawn; open again: {', '.join(map(str, numbers))}")
 
     def _answer(self, account: BrokerAccount, options: dict[str, Any]) -> None:
         said = _said(account, options, options["by"] or login_name())
@@ -115,16 +118,15 @@ class Command(BaseCommand):
 
     def _tell_all(self, outcomes: Sequence[Outcome], failed: Sequence[Failed]) -> None:
         for each in outcomes:
-            self._tell(each.account, each.text, {"closed": each.closed, "left": each.left}, False)
+            self._tell(each)
         for other, error in failed:
             self.stderr.write(f"{other}: nothing is written: {error}")
 
-    def _tell(self, account: BrokerAccount, what: str, numbers: dict[str, Any], is_json: bool) -> None:
-        if is_json:
-            self.stdout.write(as_json({"account": account.pk, "answer": what, **numbers}))
-            return
-        words = "; ".join(f"{name}: {_listed(value)}" for name, value in numbers.items() if value)
-        self.stdout.write(f"{account}: {what} recorded; {words}")
+    def _tell(self, outcome: Outcome) -> None:
+        left = [f"{units} of question {number}" for number, units in outcome.left.items()]
+        parts = [("closed", list(map(str, outcome.closed))), ("left", left)]
+        words = "; ".join(f"{name}: {', '.join(values)}" for name, values in parts if values)
+        self.stdout.write(f"{outcome.account}: {outcome.text} recorded; {words}")
 
     def _offer(self, others: Sequence[tuple[BrokerAccount, Said]]) -> None:
         self.stdout.write("The same fits other accounts (--everywhere would have recorded it there too):")
@@ -150,8 +152,9 @@ def _the_account(accounts: Sequence[BrokerAccount], number: int, word: str | Non
         return accounts[0]
     asked_in = [account for account in accounts if any(each.question.number == number for each in read_open(account))]
     if len(asked_in) != 1:
-        where = f"open in {len(asked_in)} accounts" if asked_in else "open in no account"
-        raise BadAnswer(f"question {number} is {where}; name the account with --account ID")
+        if not asked_in:
+            raise BadAnswer(f"question {number} is open in no account; manage.py explain lists what is open")
+        raise BadAnswer(f"question {number} is open in {len(asked_in)} accounts; name the account with --account ID")
     return asked_in[0]
 
 
@@ -210,8 +213,3 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "account": outcome.account.pk, "answer": outcome.text, "closed": outcome.closed,
         "left": {str(number): units for number, units in outcome.left.items()},
     }  # fmt: skip
-
-
-def _listed(value: Any) -> str:
-    pairs = [f"{units} of question {number}" for number, units in value.items()] if isinstance(value, dict) else value
-    return ", ".join(map(str, pairs))

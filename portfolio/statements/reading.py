@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _FIRST_DAY = date(1990, 1, 1)
+_NUMBERS = ("quantity", "price")  # columns in which a part of a value is a value
 
 
 class NotReadable(Exception):
@@ -66,6 +67,7 @@ def read(path: Path, formats: Sequence[Format]) -> Statement:
     try:
         number, header = next((number, row) for number, row in enumerate(lines, 1) if any(row))
         format_, columns = _recognised(header, formats)
+        _refuse_a_cut_number(body, header)
         trades = list(_trades(lines, format_.reader(columns), len(header)))
     except StopIteration:
         raise NotReadable(f"{path}: the file is empty") from None
@@ -107,6 +109,16 @@ def _decoded(path: Path, body: bytes) -> str:
     return text
 
 
+def _refuse_a_cut_number(body: bytes, header: Sequence[str]) -> None:
+    """A file that was cut off within its last number would be read as another number."""
+    if header[-1].strip().lower() in _NUMBERS and not body.endswith((b"\n", b"\r")):
+        line = len(body.splitlines())
+        raise NotReadable(
+            f"line {line}: it does not end with the end of a line, so its {header[-1].strip()} may be cut off; "
+            "download the file again, or end its last line"
+        )
+
+
 def _recognised(header: Sequence[str], formats: Sequence[Format]) -> tuple[Format, Columns]:
     names = ["_".join(cell.strip().lower().split()) for cell in header]
     columns = Columns({name: place for place, name in enumerate(names)})
@@ -118,6 +130,10 @@ def _recognised(header: Sequence[str], formats: Sequence[Format]) -> tuple[Forma
     nearest = min(formats, key=lambda each: len(each.needed - set(names)))
     missing = ", ".join(sorted(nearest.needed - set(names)))
     shown = ", ".join(cell.strip() for cell in header[:12])[:200]
+    if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in shown), "")):
+        raise NotReadable(
+            f"line 1: its columns are separated by {other!r} and not by commas; save the file as CSV UTF-8"
+        )
     raise NotReadable(
         f"line 1: not a file that can be read here. Its columns are: {shown}. "
         f"Known are {' and '.join(each.title for each in formats)}; for {nearest.title} these are missing: {missing}"
@@ -130,8 +146,10 @@ def _trades(lines: Any, made: Callable[[Sequence[str]], Trade], width: int) -> I
         if len(row) != width:
             if not any(row):
                 continue
-            cut = f"{len(row)} columns, not {width}; the file was cut off or changed, download it again"
-            raise NotReadable(f"line {lines.line_num}: {cut}")
+            why = "was cut off or changed" if len(row) < width else "has a number with a comma in it, or was changed"
+            raise NotReadable(
+                f"line {lines.line_num}: {len(row)} columns, not {width}; the file {why}, download it again"
+            )
         try:
             yield made(row)
         except BadValue as error:

@@ -98,3 +98,17 @@ def test_delivery_is_a_product_of_the_cash_segment(product: str) -> None:
     assert reconcile.is_delivery("CASH", product)
     assert not reconcile.is_delivery("FNO", product)
     assert not reconcile.is_delivery("CASH", "MIS")
+
+
+def test_what_leaves_one_lot_and_comes_into_the_other_was_moved_between_them() -> None:
+    found = reconcile.explain_all(
+        {
+            ("TCS", "DELIVERY"): reconcile.Change(Decimal(-40)),
+            ("TCS", "MTF"): reconcile.Change(Decimal(30)),
+            ("INFY", "MTF"): reconcile.Change(Decimal(5)),
+        },
+        TODAY,
+    )
+    moved = {key: [piece.quantity for piece in one.pieces if piece.kind == "LOT_MOVED"] for key, one in found.items()}
+    assert moved == {("TCS", "DELIVERY"): [-30], ("TCS", "MTF"): [30], ("INFY", "MTF"): []}
+    assert [one.unexplained for one in found.values()] == [-10, 0, 5]

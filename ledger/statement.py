@@ -118,13 +118,12 @@ def _count(net: dict[HoldingKey, dict[date, Decimal]], instrument: str, trade: T
 
 
 class Asked(NamedTuple):
-    """An open question about one holding, and on which day it was seen. `gone_since`: where nothing was left of it, the
-    day of the look before."""
+    """An open question about one holding, and on which day it was seen. `since`: the day of the look before."""
 
     number: int
     as_of: date
     open: Decimal
-    gone_since: date | None = None
+    since: date | None = None
 
 
 class Bridged(NamedTuple):
@@ -150,12 +149,11 @@ def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | 
 
 
 def _explaining(question: Asked, waiting: Mapping[date, Decimal]) -> list[date]:
-    """The days that leave least of it open: all before it was seen, or those with its own day's sales. What was bought
-    of a share that is gone since the look before went with it."""
+    """The days whose fills the holding ought to show since the look before; of those before it, and of the day's own
+    sales, what leaves least open."""
     earlier = [day for day in waiting if day < question.as_of]
-    if question.gone_since and (unseen := [day for day in earlier if day >= question.gone_since]):
-        return unseen
-    readings = [[], earlier]
+    expected = [day for day in earlier if question.since and day >= question.since]
+    readings = [expected, earlier]
     if waiting.get(question.as_of, ZERO) < ZERO:
-        readings.append([*earlier, question.as_of])
+        readings += [[*days, question.as_of] for days in (expected, earlier)]
     return min(readings, key=lambda days: abs(question.open - sum((waiting[day] for day in days), ZERO)))

@@ -131,9 +131,7 @@ def _recognised(header: Sequence[str], formats: Sequence[Format]) -> tuple[Forma
     missing = ", ".join(sorted(nearest.needed - set(names)))
     shown = ", ".join(cell.strip() for cell in header[:12])[:200]
     if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in shown), "")):
-        raise NotReadable(
-            f"line 1: its columns are separated by {other!r} and not by commas; save the file as CSV UTF-8"
-        )
+        raise NotReadable(f"line 1: its columns are separated by {other!r}, not by commas; save it as CSV UTF-8")
     raise NotReadable(
         f"line 1: not a file that can be read here. Its columns are: {shown}. "
         f"Known are {' and '.join(each.title for each in formats)}; for {nearest.title} these are missing: {missing}"

@@ -111,8 +111,8 @@ class _Writing:
 
     def _asked(self, each: OpenQuestion) -> Asked:
         question = each.question
-        gone_since = None if question.after else last_look(self.amendment.account, question.as_of)
-        return Asked(question.number, question.as_of, question.open, gone_since)
+        since = last_look(self.amendment.account, question.as_of)
+        return Asked(question.number, question.as_of, question.open, since)
 
     def _explain(self, opened: dict[int, OpenQuestion], number: int, used: Sequence[Late]) -> None:
         each = opened.pop(number)

@@ -141,10 +141,10 @@ def _unseen(days: Sequence[date], looked: Container[date], opened_on: date | Non
 
 
 def last_look(account: BrokerAccount, before: date) -> date | None:
-    """The last day before this one on which the account was looked at."""
+    """The last day before this one on which holdings were asked for."""
     looks = SyncBatch.objects.filter(
         broker_account=account, trading_day__lt=before, status__in=_LOOKED, sync_type__in=SyncBatch.ASKED
-    )
+    ).exclude(sync_type=SyncBatch.Type.ORDER_HISTORY)
     return looks.order_by("-trading_day").values_list("trading_day", flat=True).first()
 
 

@@ -1,10 +1,13 @@
 """What a file of past fills adds to what the book has."""
 
+from datetime import date
 from decimal import Decimal
+
+import pytest
 
 from ledger.entries import Trade
 from ledger.fills import KnownFill
-from ledger.statement import plan
+from ledger.statement import Asked, bridge, plan
 from tests.build import a_trade, an_order
 
 
@@ -35,3 +38,29 @@ def test_listed_fills_take_the_place_of_the_made_up_one_of_their_order_alone() -
         ("", True), ("T1", False), ("T2", False), ("T3", False),
     ]  # fmt: skip
     assert made.differing == []
+
+
+D5, D6, D7, D8 = (date(2026, 10, day) for day in (5, 6, 7, 8))
+BRIDGED: list[tuple[int, date | None, dict[date, int], list[date]]] = [
+    (-3, D5, {D6: 4}, [D6]),  # since the look before: whether that leaves less open or more
+    (-3, D5, {D5: 4, D6: 2}, [D5, D6]),
+    (1, D6, {D5: 4}, []),  # another look ought to have shown it
+    (4, D6, {D5: 4}, [D5]),
+    (4, D6, {D5: 4, D6: 7, D7: -7}, [D5, D6, D7]),
+    (7, D6, {D5: 9, D6: 7, D8: 5}, [D6]),
+    (-7, D6, {D7: -7}, [D7]),  # sold on the day itself, and shown at once
+    (0, D6, {D6: 5, D7: -5}, [D6, D7]),
+    (5, D6, {D6: 5, D7: -5}, [D6]),
+    (5, None, {D6: 5}, [D6]),
+    (-3, None, {D6: 5}, []),
+]
+
+
+@pytest.mark.parametrize(("open_units", "since", "fills", "used"), BRIDGED)
+def test_fills_since_the_look_before_belong_to_a_question(
+    open_units: int, since: date | None, fills: dict[date, int], used: list[date]
+) -> None:
+    units = {day: Decimal(each) for day, each in fills.items()}
+    found = bridge(units, [Asked(1, D7, Decimal(open_units), since)], D8)
+    assert [piece.dated for piece in found.answers.get(1, [])] == used
+    assert [piece.dated for piece in found.overdue] == [day for day in fills if day not in used and day < D8]

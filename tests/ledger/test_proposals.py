@@ -78,6 +78,34 @@ def test_a_demerger_is_seen_by_the_cost_that_its_parent_lost() -> None:
     assert proposal.answer and proposal.answer.cost_percent == 5
 
 
+@pytest.mark.parametrize(("owned", "lost"), [(40, 790), (40, 810), (44, 800), (41, 800)])
+def test_what_another_cost_is_no_demerger_where_it_or_the_ratio_does_not_fit(owned: int, lost: int) -> None:
+    """4 at 200 rupees: the parent lost another cost, or its units are no small multiple of theirs."""
+    new = question(1, 0, 4, "ITCHOTELS", "NEW", now="200")
+    fallen = Fallen(Parent("P", "ITC", "", Decimal(owned)), DAY, Decimal(16_000), Decimal(16_000 - lost))
+    assert looks_like(new, fallen=[fallen])[0][0] == "transfer-in"
+
+
+def test_a_demerger_that_another_account_told_of_is_measured_by_what_this_one_owned() -> None:
+    link = Link("DEMERGER", "P", "NEW", DAY, 10, 1, Decimal(5))
+    new = question(1, 0, 4, "ITCHOTELS", "NEW")
+    for owned, expected in ((40, "demerger 10:1"), (30, "transfer-in")):
+        parent = Parent("P", "ITC", "", Decimal(owned))
+        assert looks_like(new, links=[link], parents={link: parent})[0][0] == expected
+    assert looks_like(new, links=[link])[0][0] == "transfer-in"
+    (first_one, *_) = propose([new], [link], parents={link: Parent("P", "ITC", "", Decimal(40))})[1]
+    assert first_one.answer and (first_one.answer.cost_percent, first_one.parent) == (
+        5,
+        Parent("P", "ITC", "", Decimal(40)),
+    )
+
+
+def test_a_demerger_says_nothing_of_more_or_fewer_of_its_parent() -> None:
+    link = Link("DEMERGER", "P", "NEW", DAY, 10, 1)
+    parent = Parent("P", "ITC", "", Decimal(40))
+    assert looks_like(question(1, 36, 40, "ITC", "P"), links=[link], parents={link: parent})[0][0] != "demerger 10:1"
+
+
 def test_what_moved_and_moved_back_is_proposed_as_that() -> None:
     assert looks_like(question(1, 10, 0), question(2, 0, 10)) == [
         ["moved-back", "transfer-out"], ["moved-back", "transfer-in"],

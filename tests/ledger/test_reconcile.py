@@ -98,6 +98,7 @@ def test_delivery_is_a_product_of_the_cash_segment(product: str) -> None:
     assert reconcile.is_delivery("CASH", product)
     assert not reconcile.is_delivery("FNO", product)
     assert not reconcile.is_delivery("CASH", "MIS")
+    assert reconcile.lot_of(product) == ("MTF" if product == "MTF" else "DELIVERY")
 
 
 def test_what_leaves_one_lot_and_comes_into_the_other_was_moved_between_them() -> None:

@@ -157,7 +157,7 @@ def write_account(out: Out, account: BrokerAccount) -> None:
     _write_holdings(out, holdings)
     if snapshot := _last_snapshot(account):
         _write_snapshot(out, snapshot, _on_the_way(snapshot, holdings))
-    _write_questions(out, open_questions(account))
+    _write_questions(out, account, open_questions(account))
 
 
 def _write_holdings(out: Out, holdings: Sequence[RealHolding]) -> None:
@@ -197,11 +197,15 @@ def _write_snapshot(out: Out, snapshot: PortfolioSnapshot, on_the_way: str) -> N
         out.write(f"    {counted(snapshot.stale_prices, 'instrument')} without a price of that day\n")
 
 
-def _write_questions(out: Out, questions: Sequence[OpenQuestion]) -> None:
+def _write_questions(out: Out, account: BrokerAccount, questions: Sequence[OpenQuestion]) -> None:
     if questions:
         out.write("  Open questions: these moved, nothing in the book says why, and this is what they look like\n")
     for line in asked.lines(questions, clock.today(), is_short=True):
         out.write(f"  {line}\n")
+    if questions:
+        out.write(
+            f"    If it is so: manage.py explain NUMBER accept --account {account.pk}; explain --help tells the rest\n"
+        )
 
 
 def verified_text(found: Verified) -> str:

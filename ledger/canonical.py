@@ -126,28 +126,48 @@ def _require_fields(schema: Schema, count: int) -> None:
 
 def encode(schema: Schema, rendered: Rendered) -> bytes:
     """The canonical bytes, of whatever texts."""
-    return _encoded(schema, [rendered], range(len(rendered)))[0]
+    if _is_plain("".join(filter(None, rendered))):
+        return _written(schema, [_row_text(rendered)])[0]
+    return _escape(schema, rendered)
 
 
-def encode_rows(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
-    """The same of some rows of one table."""
-    return _encoded(schema, rows, range(len(schema.fields)))
+def encode_columns(
+    schema: Schema, columns: Sequence[Sequence[str | None]], texts: Iterable[int], nulls: Iterable[int]
+) -> list[bytes]:
+    """The same of all the rows that have these columns. Only the columns at `texts` may hold what is to be escaped,
+    only those at `nulls` None: no other value is looked at."""
+    if not _is_plain("".join(["".join(filter(None, columns[place])) for place in texts])):
+        return [_escape(schema, row) for row in zip(*columns, strict=True)]
+    marked: list[Any] = list(columns)
+    for place in nulls:
+        marked[place] = [_NULL if value is None else value for value in marked[place]]
+    return _written(schema, map('","'.join, zip(*marked, strict=True)))
 
 
 def leaves(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
     """The leaf of each of these rows, as `render_rows` made them: what it made of numbers and times needs no look."""
-    return [leaf_hash(encoded) for encoded in _encoded(schema, rows, schema.texts)]
-
-
-def _encoded(schema: Schema, rows: Sequence[Rendered], texts: Iterable[int]) -> list[bytes]:
-    """Nearly no row has anything to escape: then joining is the same, and faster."""
+    if not rows:
+        return []
     columns = list(zip(*rows, strict=True))
-    text = "".join(["".join(filter(None, columns[place])) for place in texts])
-    if not text.isprintable() or "\\" in text or '"' in text:
-        return [_escape(schema, rendered) for rendered in rows]
+    if _is_plain("".join(["".join(filter(None, columns[place])) for place in schema.texts])):
+        return [leaf_hash(encoded) for encoded in _written(schema, map(_row_text, rows))]
+    return [leaf_hash(_escape(schema, rendered)) for rendered in rows]
+
+
+def _is_plain(text: str) -> bool:
+    """Nothing in it is to be escaped. Nearly all is so: then joining is the same, and faster."""
+    return text.isprintable() and "\\" not in text and '"' not in text
+
+
+def _row_text(rendered: Rendered) -> str:
+    return '","'.join([_NULL if value is None else value for value in rendered])
+
+
+def _written(schema: Schema, rows: Iterable[str]) -> list[bytes]:
+    """At least one row. All in one text, which ends no line but between them."""
     begin = f'["{schema.name}","{schema.version}","'
-    joined = ['","'.join([_NULL if value is None else value for value in row]) for row in rows]
-    return [f'{begin}{each}"]'.replace(f'"{_NULL}"', "null").encode() for each in joined]
+    text = f'"]\n{begin}'.join(rows)
+    return f'{begin}{text}"]'.replace(f'"{_NULL}"', "null").encode().split(b"\n")
 
 
 def _escape(schema: Schema, rendered: Rendered) -> bytes:

@@ -45,8 +45,8 @@ def path_of(text: str) -> list[bytes]:
     return [nodes[i : i + 32] for i in range(0, len(nodes), 32)]
 
 
-def leaves_line(hexes: Iterable[str]) -> bytes:
-    return f'["leaves","{"".join(hexes)}"]\n'.encode()
+def leaves_line(leaves: Iterable[bytes]) -> bytes:
+    return f'["leaves","{b"".join(leaves).hex()}"]\n'.encode()
 
 
 def words_of(text: bytes) -> list[str]:

@@ -29,7 +29,8 @@ from .models import (
     User,
 )
 from .proof import sealer
-from .proof.verification import Verified, verify
+from .proof.verification import verify
+from .proof.verified import Verified
 from .schedule import amendments, calendar
 from .schedule.tick import tick
 from .secret import hidden

@@ -16,7 +16,7 @@ from ledger.normalise import IST
 
 from . import asked, book, clock
 from .models import BrokerAccount, PortfolioSnapshot, RealHolding
-from .proof.verification import Verified
+from .proof.verified import Verified
 from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
 from .sync.capture import HOLDINGS, ORDERS, POSITIONS, SECTIONS
 from .sync.questions import OpenQuestion, open_questions

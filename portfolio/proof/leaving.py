@@ -21,10 +21,10 @@ from ledger.page import PAGE
 
 from ..models import AccountHead, Checkpoint, LedgerPage, OrderVersion
 from . import reading, signing, tree
-from .reading import Stretch
+from .stretch import Stretch
 
 PAGES_AT_ONCE, ROWS_AT_ONCE = 2_000, 20_000
-Written = tuple[str, str, bytes, str]  # of a row: schema, id, canonical bytes, leaf
+Written = tuple[str, str, bytes, bytes]  # of a row: schema, id, canonical bytes, leaf
 
 
 class CannotProve(Exception):
@@ -117,9 +117,9 @@ def _written(batches: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, list
     stretch, rows = Stretch(batches=batches), defaultdict(list)
     for table in BOOK.values():
         name = table.name
-        for batch, row_id, text, leaf in reading.read(table, stretch):
+        for batch, row_id, text, leaf in reading.read_each(table, stretch):
             rows[batch].append((name, row_id, text, leaf))
-    return {row_id: text for _, row_id, text, _ in reading.read(SYNC_BATCH, stretch)}, rows
+    return {row_id: text for _, row_id, text, _ in reading.read_each(SYNC_BATCH, stretch)}, rows
 
 
 # One order
@@ -175,7 +175,7 @@ def prove(versions: Sequence[OrderVersion], note: Note, kept: Sequence[Note] = (
 
 
 def _rows_of(table: Schema, batches: set[str]) -> dict[str, bytes]:
-    return {row_id: text for _, row_id, text, _ in reading.read(table, Stretch(batches=tuple(batches)))}
+    return {row_id: text for _, row_id, text, _ in reading.read_each(table, Stretch(batches=tuple(batches)))}
 
 
 def _leaves(batch: UUID) -> tuple[list[tuple[str, str]], list[bytes]]:

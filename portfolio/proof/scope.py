@@ -9,7 +9,7 @@ from django.db.models import F, Min, Q, QuerySet, Window
 from ledger.normalise import IST
 
 from ..models import AccountHead, LedgerPage
-from .reading import Stretch
+from .stretch import Stretch
 
 ROWS_A_PAGE = 2  # what a page costs besides its rows
 ROWS_A_STRETCH = 20_000

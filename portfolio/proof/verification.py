@@ -5,63 +5,29 @@ repaired. What stands above the last checkpoint that somebody kept elsewhere can
 is said, not found.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Min, OuterRef, Sum
+from django.db.models import Exists, F, Func, Min, OuterRef, Sum, TextField
 
 from ledger import merkle
-from ledger.canonical import BOOK, SYNC_BATCH
 from ledger.checkpoint import Key, Note, read_notes
 from ledger.errors import BadCheckpoint
-from ledger.findings import (
-    CHECKPOINTS,
-    PAGES,
-    TREE,
-    Chain,
-    Finding,
-    Sealed,
-    Signed,
-    digest,
-    judge_checkpoints,
-    judge_page,
-)  # fmt: skip
-from ledger.page import Entry, Page
+from ledger.findings import CHECKPOINTS, PAGES, TREE, Chain, Finding, Signed, judge_checkpoints
 
 from .. import guards, privileges
 from ..keys import KeyTrouble
 from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawBody
-from ..sync.bulk import schema
-from . import reading, signing, tree
-from .reading import Stretch
+from . import kinds, pages, reading, signing, tree
 from .scope import Scope
-
-STORED_PAGE = schema(
-    PAGES, 1, "id:uuid head_id:uuid sync_batch_id:uuid number:integer entries_count:integer root:digest "
-    "header_digest:digest previous_hash:digest hash:digest",
-)  # fmt: skip
-
-
-@dataclass
-class Verified:
-    """What was looked at, and what was found."""
-
-    rows: int = 0
-    pages: int = 0
-    positions: int = 0
-    checkpoints: int = 0
-    last_checkpoint: int = 0  # pages that the last one that fits covers
-    above: int = 0  # pages that no checkpoint covers
-    findings: list[Finding] = field(default_factory=list)
-
+from .verified import Verified
 
 Progress = Callable[[int, int], None]  # rows done, of how many
 
@@ -72,6 +38,8 @@ def verify(
 ) -> Verified:  # fmt: skip
     """`kept`: checkpoints that somebody kept elsewhere. Only the pages of one head, or of batches opened since a day,
     where that is wanted."""
+    if foreign := list(kinds.problems()):
+        return Verified(findings=foreign)
     with _one_moment() as (filed, trouble):
         return _Verification(filed, list(kept), Scope(account, since), progress).run(trouble)
 
@@ -116,22 +84,22 @@ class _Verification:
 
     def _chains(self) -> Iterator[Finding]:
         """Each head's pages follow one another, and its last one is the one that the head remembers."""
-        heads = AccountHead.objects.values_list("pk", "page_number", "page_hash")
-        ends = {str(pk): (number, bytes(hash_)) for pk, number, hash_ in heads}
+        heads = AccountHead.objects.values_list(_as_stored("id"), "pk", "page_number", "page_hash")
+        ends = {stored: (str(pk), number, bytes(hash_)) for stored, pk, number, hash_ in heads}
         pages = self.scope.pages().order_by("head_id", "number")
         columns = pages.values_list(
-            "head_id", "number", "previous_hash", "hash", "place__position", "place__page_hash"
+            _as_stored("head_id"), "number", "previous_hash", "hash", "place__position", "place__page_hash"
         ).iterator()
-        for head, links in groupby(columns, key=itemgetter(0)):
-            chain = Chain(self.accounts.get(str(head), str(head)))
+        for stored, links in groupby(columns, key=itemgetter(0)):
+            head, *end = ends.pop(stored, (str(stored), 0, b""))
+            chain = Chain(self.accounts.get(head, head))
             yield from self._followed(chain, links)
-            end = ends.pop(str(head), (0, b""))
-            if (chain.number, chain.hash) != end:
+            if [chain.number, chain.hash] != end:
                 says = f"the last page is {chain.number}, and the head says {end[0]}: pages were cut off or added"
                 yield Finding(says, chain.account, chain.number, PAGES)
-        for head_id, (count, _) in ends.items() if self.scope.is_whole else ():
+        for head, count, _ in ends.values() if self.scope.is_whole else ():
             if count:
-                yield Finding(f"all of its {count} pages are gone", self.accounts[head_id], table=PAGES)
+                yield Finding(f"all of its {count} pages are gone", self.accounts[head], table=PAGES)
 
     def _followed(self, chain: Chain, links: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
         """The pages of one head, in their order, and their places in the tree."""
@@ -153,29 +121,8 @@ class _Verification:
     def _rows(self) -> None:
         total = self.scope.pages().aggregate(rows=Sum("entries_count"))["rows"] or 0
         for stretch in self.scope.stretches():
-            self._note(self._stretch(stretch))
+            self._note(pages.judge(stretch, self.accounts, self.found))
             self.progress(self.found.rows, total)
-
-    def _stretch(self, stretch: Stretch) -> Iterator[Finding]:
-        entries: dict[str, list[tuple[str, str, bytes]]] = defaultdict(list)
-        changed: dict[str, list[Entry]] = defaultdict(list)
-        for table in BOOK.values():
-            name, count = table.name, 0
-            for batch, row_id, canonical, stored in reading.read(table, stretch):
-                leaf = sha256(b"\0" + canonical).digest()
-                entries[batch].append((name, row_id, leaf))
-                count += 1
-                if leaf.hex() != stored:
-                    changed[batch].append(Entry(name, row_id, leaf))
-            self.found.rows += count
-        batches = {row_id: canonical for _, row_id, canonical, _ in reading.read(SYNC_BATCH, stretch)}
-        for batch, _, canonical, _ in reading.read(STORED_PAGE, stretch):
-            page = _page(reading.plain(canonical))
-            header = digest(batches.pop(batch)) if batch in batches else None
-            sealed = Sealed(page, batch, header, entries.pop(batch, []), changed.pop(batch, []))
-            self.found.pages += 1
-            yield from judge_page(sealed, self.accounts.get(page.head_id, page.head_id))
-        yield from _unsealed(entries, changed, batches)
 
     def _bodies(self) -> Iterator[Finding]:
         """Raw replies: what is stored encrypted is what the reply's leaf has the digest of."""
@@ -184,10 +131,12 @@ class _Verification:
             bodies = bodies.filter(reply__broker_account=self.scope.account.account_id)
         if self.scope.since:
             bodies = bodies.filter(reply__batch__page__in=self.scope.pages())
-        columns = bodies.values_list("pk", "ciphertext", "reply__ciphertext_digest", "reply__broker_account_id")
-        for reply, ciphertext, expected, account in columns.iterator(chunk_size=500):
-            if expected is None or sha256(bytes(ciphertext)).digest() != bytes(expected):
-                yield Finding("the body of this reply was changed", str(account or ""), 0, "raw_bodies", str(reply))
+        stored = map(_as_stored, ("reply_id", "reply__broker_account_id"))
+        columns = bodies.values_list("ciphertext", "reply__ciphertext_digest", *stored)
+        for ciphertext, expected, reply, account in columns.iterator(chunk_size=500):
+            if sha256(ciphertext).digest() != expected:
+                says = "the body of this reply was changed"
+                yield Finding(says, _id_text(account), 0, "raw_bodies", _id_text(reply))
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]
@@ -209,7 +158,11 @@ class _Verification:
         except tree.Gap:  # from the beginning on it is named, with every other
             first, growing, roots = 1, merkle.Growing(), {0: merkle.EMPTY_ROOT}
         rows = LedgerTree.objects.filter(position__gte=first).order_by("position")
+        furthest = first + LedgerPage.objects.count()
         for position, page_hash, nodes in rows.values_list("position", "page_hash", "nodes").iterator():
+            if position > furthest:
+                self._note([Finding("no page was ever placed as far up as this", table=TREE, row=str(position))])
+                break
             while growing.size + 1 < position:
                 self._note([Finding("this position of the tree is gone", table=TREE, row=str(growing.size + 1))])
                 growing.append(merkle.leaf_hash(b""))
@@ -231,9 +184,13 @@ class _Verification:
     def _stored_notes(self) -> Iterator[Note]:
         for row, text in Checkpoint.objects.order_by("size", "signed_at").values_list("pk", "note"):
             try:
-                yield from read_notes(text)
+                notes = read_notes(text)
             except BadCheckpoint as error:
                 self._note([Finding(f"it cannot be read: {error}", table=CHECKPOINTS, row=str(row))])
+                continue
+            if not notes:
+                self._note([Finding("the checkpoint is gone from its row", table=CHECKPOINTS, row=str(row))])
+            yield from notes
 
     def _key(self) -> Key | None:
         try:
@@ -243,30 +200,21 @@ class _Verification:
             return None
 
 
+def _as_stored(name: str) -> Func:
+    """An id as the driver hands it out: to make a UUID of each takes as long as to judge its page."""
+    return Func(F(name), template="%(expressions)s", output_field=TextField())
+
+
+def _id_text(stored: Any) -> str:
+    try:
+        return str(UUID(str(stored)))
+    except ValueError:
+        return str(stored or "")
+
+
 def _grown_to(size: int) -> merkle.Growing:
     node = tree.stored_nodes()
     return merkle.Growing(size, [node(*name) for name in merkle.peaks(size)])
-
-
-def _page(fields: list[str | None]) -> Page:
-    _, head, _, number, count, *hashes = map(str, fields)
-    return Page(head, int(number), int(count), *map(bytes.fromhex, hashes))
-
-
-def _unsealed(
-    entries: Mapping[str, Sequence[Any]], changed: Mapping[str, Sequence[Entry]], batches: Mapping[str, bytes]
-) -> Iterator[Finding]:
-    """What belongs to no page: rows of a batch that is still open may, and nothing else."""
-    still_open = {batch for batch, canonical in batches.items() if reading.plain(canonical)[4] == "STARTED"}
-    for batch, rows in entries.items():
-        if batch not in still_open:
-            for table, row_id, _ in rows:
-                yield Finding("no page ever sealed this row: it was put in afterwards", table=table, row=row_id)
-    for batch in still_open:
-        for entry in changed.get(batch, ()):
-            yield Finding("the row was changed after it was recorded", table=entry.schema, row=entry.row_id)
-    for batch in batches.keys() - still_open:
-        yield Finding("the page of this batch is gone", table=SYNC_BATCH.name, row=batch)
 
 
 def _differences(stored: Sequence[Signed], filed: Sequence[Signed]) -> Iterator[Finding]:

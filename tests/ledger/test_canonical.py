@@ -71,7 +71,17 @@ def test_the_canonical_bytes_are_those_of_json_whatever_the_text(values: list[st
 @given(st.lists(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), min_size=1, max_size=4))
 def test_rows_that_come_together_have_the_bytes_of_each(rows: list[tuple[str | None, ...]]) -> None:
     table = schema("t", 1, "id a b")
-    assert canonical.encode_rows(table, rows) == [encode(table, row) for row in rows]
+    columns = list(zip(*rows, strict=True))
+    assert canonical.encode_columns(table, columns, range(3), range(3)) == [encode(table, row) for row in rows]
+    assert leaves(table, rows) == [leaf(table, row) for row in rows]
+
+
+def test_columns_that_are_said_to_be_plain_and_full_are_taken_as_they_are() -> None:
+    table = schema("t", 1, "id a b")
+    columns = [("1", "2"), ("x", "y"), ("0.5", None)]
+    assert canonical.encode_columns(table, columns, texts=(1,), nulls=(2,)) == [
+        b'["t","1","1","x","0.5"]', b'["t","1","2","y",null]'
+    ]  # fmt: skip
 
 
 def test_equal_numbers_have_one_form() -> None:

@@ -1,0 +1,79 @@
+"""SQLite keeps any value in any column: one of another kind is found, and ends no verification."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from ledger.canonical import BOOK
+from portfolio.proof import sealer
+from portfolio.proof.verification import verify
+from tests import build
+from tests.proof import tampering
+from tests.proof.saved import save
+
+pytestmark = pytest.mark.database
+
+# A text that looks the same is still a text: SQLite makes a number of it where the column is one.
+FOREIGN = ["", "x", "'\"\\\n\x00", "-1", 2**62, -7, 0.5, b"", b"\xff" * 32, None]
+SEALED = ("ledger_pages", "ledger_tree", "checkpoints", "raw_bodies", "sync_batches", *BOOK)
+NOT_SEALED = {"ledger_tree": {"placed_at"}, "checkpoints": {"id", "signed_at", "root"}, "ledger_pages": {"id"}}
+
+
+def columns() -> Iterator[tuple[str, Any]]:
+    for model in apps.get_app_config("portfolio").get_models():
+        table = model._meta.db_table
+        if table in SEALED and model._default_manager.exists():
+            for field in model._meta.concrete_fields:
+                if not field.generated and field.column not in NOT_SEALED.get(table, ()):
+                    yield table, field.column
+
+
+def a_changed_value(table: str, column: str, value: Any) -> bool:
+    """Whether it is another than before, in the first row of the table."""
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT rowid, typeof("{column}"), quote("{column}") FROM {table} ORDER BY rowid LIMIT 1')
+        rowid, *was = cursor.fetchone()
+        cursor.execute(f'UPDATE OR IGNORE {table} SET "{column}" = %s WHERE rowid = %s', [value, rowid])
+        cursor.execute(f'SELECT typeof("{column}"), quote("{column}") FROM {table} WHERE rowid = %s', [rowid])
+        return [*(cursor.fetchone() or was)] != was
+
+
+def without_constraints() -> None:
+    """Not even NOT NULL stands in the way of whoever owns the file."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+        cursor.execute("PRAGMA writable_schema = ON")
+        nullable = "replace(replace(replace(sql, 'IS NOT NULL', 'IS FULL'), ' NOT NULL', ''), 'IS FULL', 'IS NOT NULL')"
+        cursor.execute(f"UPDATE sqlite_master SET sql = {nullable} WHERE type = 'table'")
+        cursor.execute("PRAGMA writable_schema = RESET")
+
+
+def found() -> list[str]:
+    """But for what is said of the guards: they are off all the time."""
+    return [str(finding) for finding in verify().findings if finding.table]
+
+
+def test_a_value_of_another_kind_is_found_in_every_column() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's columns have their kind")
+    with build.groww() as simulator:
+        build.synced(build.a_groww_account(simulator, next(iter(simulator.investors))))
+    sealer.checkpoint(datetime(2026, 10, 5, 10, 35, tzinfo=UTC))
+    chance, unseen = Random(4), []
+
+    with tampering.unguarded():
+        without_constraints()
+        book, before = save(), found()
+        for table, column in columns():
+            value = chance.choice(FOREIGN)
+            if a_changed_value(table, column, value):
+                if not found():
+                    unseen.append((table, column, value))
+                book.put_back()
+
+    assert (before, unseen) == ([], [])

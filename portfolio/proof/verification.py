@@ -146,7 +146,7 @@ class _Verification:
         size, roots = self._walk(sizes)
         judged, self.found.last_checkpoint = judge_checkpoints(everything, signing.origin(), self._key(), size, roots)
         self._note(judged)
-        self.found.checkpoints = len(everything)
+        self.found.checkpoints = len({str(one.note) for one in everything})
         self.found.above = LedgerPage.objects.count() - self.found.last_checkpoint
 
     def _walk(self, sizes: set[int]) -> tuple[int, dict[int, bytes]]:

@@ -13,6 +13,7 @@ from portfolio.models import AccountHead, Checkpoint, Event, LedgerPage, LedgerT
 from portfolio.proof import sealer, signing, tree
 from tests import build
 from tests.proof import tampering
+from tests.test_commands import run
 
 pytestmark = pytest.mark.database
 
@@ -79,6 +80,15 @@ def test_what_is_unsigned_is_signed_after_ten_minutes_also_by_a_clock_that_was_p
     sealer.seal(NOW + later)
 
     assert Checkpoint.objects.count() == signed
+
+
+def test_a_sync_by_hand_leaves_its_pages_in_the_tree_and_signed() -> None:
+    build.an_account()
+
+    run("sync_holdings")
+
+    assert LedgerTree.objects.count() == LedgerPage.objects.count() > 0
+    assert Checkpoint.objects.get().size == LedgerTree.objects.count()
 
 
 def test_the_day_is_signed_at_its_end() -> None:

@@ -143,7 +143,7 @@ def test_what_is_signed_while_the_book_is_verified_is_no_finding() -> None:
         found = verify(progress=lambda *_: pool.submit(sign).result())
 
     assert said(found.findings) == []
-    assert (found.checkpoints, Checkpoint.objects.count()) == (2 * 2, 3)
+    assert (found.checkpoints, Checkpoint.objects.count()) == (2, 3)
 
 
 def test_a_batch_of_yesterday_that_was_closed_after_one_of_today_is_no_gap(

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import demo, report, startup
+from ... import clock, demo, report, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
 from ...models import BrokerAccount
+from ...proof import sealer
 from ...sync import capture
 from ...sync.claim import accounts_to_sync
 from ...sync.pipeline import sync
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             startup.require_tables()
             named = self._accounts(options["account"] or [], options["portfolio"] or [])
             results = sync(named, TYPES[options["type"]], self._teller(named, is_quiet=options["json"]))
+            sealer.seal(clock.now())  # where a timetable runs this alone, nothing else would
         except (startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         if options["json"]:

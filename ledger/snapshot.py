@@ -86,7 +86,7 @@ def totals(day: Day) -> Totals:
     position_values = (position_value(p, day.quotes.get(i)) for i, p in open_positions)
     positions_value = at_scale(sum(position_values, ZERO), MONEY_SCALE)
     total = at_scale(holdings_value + positions_value, MONEY_SCALE)
-    change, percent = _day_change(total, day.previous_total, day.net_purchases)
+    change, percent = day_change(total, day.previous_total, day.net_purchases)
     wanted = [*day.owned, *(i for i, _ in open_positions)]
     funds = day.funds
     return Totals(
@@ -107,7 +107,7 @@ def totals(day: Day) -> Totals:
     )
 
 
-def _day_change(
+def day_change(
     total: Decimal, previous: Decimal | None, net_purchases: Decimal
 ) -> tuple[Decimal | None, Decimal | None]:
     """Gain of the day, money put in taken off, and its percentage of the total of the trading day before."""

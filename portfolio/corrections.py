@@ -22,7 +22,7 @@ from ledger.fills import BY_HAND, FillMove
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, at_scale, common_status
 from ledger.reconcile import is_delivery
 
-from . import book, clock
+from . import book, clock, snapshots
 from .models import BrokerAccount, OrderVersion, Transaction
 from .sync import late_fills
 from .sync.amend import CORRECTION, Amendment, Deed, amending
@@ -126,8 +126,14 @@ def _write_revision(amendment: Amendment, last: Transaction, after: dict[str, An
     changed = [name for name in before if before[name] != after[name] and name not in _ALWAYS_OTHER]
     if not changed:
         raise BadCorrection(f"{last.source_id} is so already, in its revision {last.revision}")
+    before_it = snapshots.told(amendment.account, (last.trade_date, after["trade_date"]))
     amendment.pen.write(canonical.TRANSACTION, *(_plain(value) for value in after.values()))
     late_fills.bridge(amendment, [_placed(last, after)])
+    amendment.flush()
+    try:
+        snapshots.revise(amendment, before_it)
+    except BadValue as error:
+        raise BadCorrection(f"the day's totals would be too large: {error}") from None
     amendment.forget_sections()
     amendment.tell("transaction.corrected", subjects=[last.source_id])
     return _corrected(f"{last.source_id}, revision {last.revision + 1}", before, after, changed)

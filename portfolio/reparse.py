@@ -4,48 +4,33 @@ Nothing old is touched: what differs is a new version or revision in a batch of 
 and cash are those of their day, so only a day's last capture is compared; what stood later stays what stands now. Of
 fills and orders each row is compared, and of these and of cash also what could not be read then: brokers list them
 for the day only. Asks no broker; writes nothing of a batch where a parser fails for what was read then, and nothing of
-a section that it still cannot read. Prices and snapshots stay.
+a section that it still cannot read. Prices stay; snapshots of the days that it moves are revised.
 """
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from ledger import canonical, diff, fills
-from ledger.diff import HoldingMove, PositionMove
-from ledger.entries import ZERO, Funds, Holding, Order, Position, Trade
-from ledger.fills import FillMove, KnownFill
-from ledger.normalise import ist_date
+from ledger.entries import Order
+from ledger.errors import BadValue
 
-from . import book, rebuild, replies
-from .book import Moment
+from . import rebuild, replies, snapshots
 from .keys import CannotDecrypt
-from .models import BrokerAccount, FundsVersion, OrderVersion, SyncBatch
+from .models import BrokerAccount, SyncBatch
 from .replies import ReplyGone, Told
-from .sync import dicts, instruments, late_fills, rows
-from .sync.amend import REPARSE, Amendment, Deed, amending
-from .sync.capture import ACCEPTED, FAILED, Memory
+from .rereading import EACH_ROW, TAKES, Difference, Reader
+from .sync import dicts, instruments, late_fills
+from .sync.amend import REPARSE, Deed, amending
+from .sync.capture import ACCEPTED, FAILED
 from .sync.decision import listing_of
-from .sync.history import known_fills, known_orders
-from .sync.late_fills import Placed
 from .triggers.base import Reply, Rows
 from .triggers.registry import get_trigger_for_code
 
 READ = ("holdings", "positions", "orders", "trades", "funds")
 _WHERE_IT_FAILED_TOO = ("orders", "trades", "funds")  # what stood of the others then stands until a broker is asked
-
-
-class Difference(NamedTuple):
-    """One thing that is read otherwise today."""
-
-    section: str
-    subject: str
-    column: str
-    stands: str
-    read: str
 
 
 @dataclass(slots=True)
@@ -69,7 +54,7 @@ def reparse(batches: Iterable[SyncBatch], is_dry: bool, who: str) -> Iterator[Re
         done = Rereading(batch)
         try:
             _reread(done, is_dry, who)
-        except (ReplyGone, CannotDecrypt) as error:
+        except (ReplyGone, CannotDecrypt, BadValue) as error:
             done.trouble = str(error)
         yield done
 
@@ -87,13 +72,15 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
     try:
         with amending(account, REPARSE, deed) as amendment:
             amendment.metadata |= {"of": str(batch.pk), "parser": done.parsers[1]}
-            reader = _Reader(account, batch, amendment, named, done.differences)
-            for section, take in _TAKES.items():
-                if section in entries and (section in _EACH_ROW or reader.speaks_for_its_day(section)):
+            reader = Reader(account, batch, amendment, named, done.differences)
+            for section, take in TAKES.items():
+                if section in entries and (section in EACH_ROW or reader.speaks_for_its_day(section)):
                     take(reader, entries[section])
             late_fills.bridge(amendment, reader.fills)
             if done.differences and not is_dry:
+                before = snapshots.told(account, reader.days())
                 amendment.flush()
+                snapshots.revise(amendment, before)
                 rebuild.mend(account)
                 amendment.forget_sections()
             if is_dry:
@@ -135,195 +122,3 @@ def _parse(trigger: Any, section: str, kept: Sequence[Reply], orders: Sequence[O
     parse: Callable[..., Rows] = getattr(trigger, f"parse_{section}")
     more = {"orders": orders} if "orders" in inspect.signature(parse).parameters else {}
     return parse(kept, **more)
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Compares the sections of one batch with the book, and writes what differs into the amendment."""
-
-    account: BrokerAccount
-    batch: SyncBatch
-    amendment: Amendment
-    instruments: Mapping[Any, str]
-    differences: list[Difference]
-    fills: list[Placed] = field(default_factory=list)  # those that are written
-
-    @property
-    def day(self) -> Moment:
-        return Moment(as_of=self.batch.trading_day)
-
-    def speaks_for_its_day(self, section: str) -> bool:
-        """What was seen was taken, and no later capture of that day has read this section anew."""
-        of_day = SyncBatch.objects.filter(
-            broker_account=self.account, trading_day=self.batch.trading_day, sync_type__in=SyncBatch.ASKED
-        )
-        later: Iterable[SyncBatch] = of_day.filter(completed_at__gt=self.batch.completed_at)
-        if section in _OF_ITS_DAY:
-            later = [batch for batch in later if _is_of_its_day(batch)]
-            if not (_is_of_its_day(self.batch) or self._is_first()):
-                return False
-        return not any(replies.told(batch).sections.get(section) == ACCEPTED for batch in later)
-
-    def _is_first(self) -> bool:
-        """An account's first capture is taken whole, whenever it is made."""
-        believed = SyncBatch.objects.filter(broker_account=self.account, status__in=("COMPLETED", "PARTIAL"))
-        return not believed.filter(completed_at__lt=self.batch.completed_at).exists()
-
-    def differ(self, section: str, subject: str, stands: Mapping[str, Any], read: Mapping[str, Any]) -> bool:
-        found = [name for name in read if stands.get(name) != read[name]]
-        self.differences += [
-            Difference(section, subject, name, _text(stands.get(name)), _text(read[name])) for name in found
-        ]
-        return bool(found)
-
-    def instrument(self, row: Any) -> str:
-        return self.instruments[listing_of(row)]
-
-    def holdings(self, entries: Iterable[Holding]) -> None:
-        stands = {(str(row.instrument_id), row.lot): row for row in book.holdings([self.account.pk], self.day)}
-        now = {(str(row.instrument_id), row.lot): row for row in book.holdings([self.account.pk])}
-        for entry in entries:
-            key = (self.instrument(entry), entry.lot)
-            before = stands.get(key)
-            read = _read(rows.holding_figures(entry, None), HOLDING)
-            if self.differ("holdings", entry.symbol, _figures(before, HOLDING), read):
-                known = _as_holding(before) if before else None
-                move = HoldingMove(key, known, entry, before.unconfirmed_since if before else None)
-                version = self.amendment.pen.holding_version(self.batch.trading_day, self.batch.started_at, move)
-                self._explain(move, version, before, now.get(key))
-
-    def _explain(self, move: HoldingMove, version: str, before: Any, now: Any) -> None:
-        """Where it is what stands now, what is owned has moved because it was read anew."""
-        delta = move.after.owned - (move.before.owned if move.before else ZERO) if move.after else ZERO
-        is_present = (now is None) == (before is None) and (now is None or now.version_id == before.version_id)
-        if delta and is_present and self.amendment.head.opened_on and move.after:
-            pen, day = self.amendment.pen, self.batch.trading_day
-            change = pen.holding_change(day, move, version, delta, ZERO, None)
-            pen.explanation(change, move.key, move.after, "REPARSED", day, delta)
-
-    def positions(self, entries: Iterable[Position]) -> None:
-        stands = {
-            (str(row.instrument_id), row.segment, row.product): row
-            for row in book.positions([self.account.pk], self.day)
-        }
-        for entry in entries:
-            key = (self.instrument(entry), entry.segment, entry.product)
-            read = _read(rows.position_figures(entry), POSITION)
-            if self.differ("positions", entry.symbol, _figures(stands.get(key), POSITION), read):
-                move = PositionMove(key, None, entry)
-                self.amendment.pen.position_version(self.batch.trading_day, self.batch.started_at, move)
-
-    def funds(self, entries: Iterable[Funds]) -> None:
-        mine = FundsVersion.objects.filter(broker_account=self.account, as_of__lte=self.batch.trading_day)
-        last = mine.order_by("as_of", "detected_at", "pk").last()
-        for entry in list(entries)[:1]:
-            read = entry._asdict()
-            if self.differ("funds", "cash and margin", {name: getattr(last, name, None) for name in read}, read):
-                values = (self.batch.trading_day, *entry, self.batch.started_at)
-                self.amendment.pen.write(canonical.FUNDS_VERSION, *values)
-                if not FundsVersion.objects.filter(
-                    broker_account=self.account, as_of__gt=self.batch.trading_day
-                ).exists():
-                    self._remember(entry)
-
-    def _remember(self, funds: Funds) -> None:
-        """The next sync compares with what stands now, not with what was misread."""
-        head = self.amendment.head
-        memory = Memory.read(head.section_digests)
-        memory.funds = [None if value is None else str(value) for value in funds]
-        head.section_digests = memory.text()
-
-    def orders(self, entries: Iterable[Order]) -> None:
-        told = {entry.order_id: entry for entry in entries}
-        found = OrderVersion.objects.filter(broker_account=self.account, groww_order_id__among=list(told))
-        known: dict[str, list[diff.KnownOrder]] = {}
-        for _, one in known_orders(found):
-            known.setdefault(one.order.order_id, []).append(one)
-        for order_id, entry in told.items():
-            self._order(entry, known.get(order_id, []))
-
-    def _order(self, told: Order, versions: Sequence[diff.KnownOrder]) -> None:
-        current = diff.known_order(versions, told, self.batch.trading_day, False)
-        of_it = [one for one in versions if current and one.order_date == current.order_date]
-        read = diff.with_known_times(current.order, told) if current else told
-        if any(diff.is_same_order(one.order, read) for one in of_it):
-            return
-        before = current.order if current else None
-        self.differ("orders", told.order_id, before._asdict() if before else {}, read._asdict())
-        is_late = current is not None and self._was_seen_later(current)
-        day = (
-            current.order_date if current else ist_date(read.created_at) if read.created_at else self.batch.trading_day
-        )
-        version = 1 + max((one.version for one in of_it), default=0)
-        row_id = self.amendment.pen.order(self.instrument(told), day, version, read, is_late)
-        for change in () if is_late else diff.order_changes(before, read):
-            self.amendment.pen.order_change(row_id, read, change)
-
-    def _was_seen_later(self, current: diff.KnownOrder) -> bool:
-        """Whether the current version came after this batch: then what is read here was not its last state."""
-        return OrderVersion.objects.filter(
-            broker_account=self.account, groww_order_id=current.order.order_id, order_date=current.order_date,
-            version=current.version, detected_at__gt=self.batch.completed_at,
-        ).exists()  # fmt: skip
-
-    def trades(self, entries: Iterable[Trade]) -> None:
-        """Each fill that is listed; one that is not listed here may have come later, so none is void for that."""
-        named = fills.source_ids(entries)
-        known = known_fills(str(self.account.pk), {trade.order_id for trade in named.values()}, set(named))
-        for order_id in dict.fromkeys(trade.order_id for trade in named.values()):
-            told = {name: trade for name, trade in named.items() if trade.order_id == order_id}
-            mine = [fill for fill in known if fill.trade.order_id == order_id or fill.source_id in told]
-            for move in fills.moves(mine, told, None):
-                self._fill(move)
-
-    def _fill(self, move: FillMove) -> None:
-        before: KnownFill | None = move.before
-        stands = before.trade._asdict() if before and before.counts else {}
-        read = {"void": move.void_reason} if move.void_reason else move.trade._asdict()
-        self.differ("trades", move.source_id, stands, read)
-        revision, supersedes = (before.revision, before.row_id) if before else (0, None)
-        instrument = before.instrument if before else self.instrument(move.trade)
-        self.amendment.pen.transaction(
-            move.source_id, revision + 1, supersedes, move.void_reason, instrument, move.trade
-        )
-        self.fills.append((move, instrument))
-
-
-HOLDING = (
-    "quantity", "owned_quantity", "free_quantity", "t1_quantity", "pledge_quantity", "repledge_quantity",
-    "demat_locked_quantity", "groww_locked_quantity", "average_price", "doubt",
-)  # fmt: skip
-POSITION = (
-    "quantity", "credit_quantity", "credit_price", "debit_quantity", "debit_price", "carry_forward_credit_quantity",
-    "carry_forward_credit_price", "carry_forward_debit_quantity", "carry_forward_debit_price", "average_price",
-    "realised_pnl", "multiplier",
-)  # fmt: skip
-_EACH_ROW = ("orders", "trades")
-_OF_ITS_DAY = ("holdings", "positions")  # outside of the day itself they are evidence only
-_TAKES: dict[str, Callable[[_Reader, Any], None]] = {
-    "orders": _Reader.orders, "trades": _Reader.trades, "holdings": _Reader.holdings,
-    "positions": _Reader.positions, "funds": _Reader.funds,
-}  # fmt: skip
-
-
-def _is_of_its_day(batch: SyncBatch) -> bool:
-    return ist_date(batch.started_at) == batch.trading_day
-
-
-def _figures(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(row, name, None) for name in names}
-
-
-def _read(figures: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-    """The figures of an entry by column: those of its row, without the three that name it."""
-    return dict(zip(names, figures[3:], strict=False))
-
-
-def _as_holding(row: Any) -> Holding:
-    parts = _figures(row, HOLDING[2:8])
-    named = (row.isin or None, row.symbol, row.exchange)
-    return Holding(*named, row.quantity, row.owned_quantity, row.average_price, **parts, lot=row.lot, doubt=row.doubt)
-
-
-def _text(value: Any) -> str:
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else "" if value is None else str(value)

@@ -72,7 +72,7 @@ def test_who_and_why_are_encrypted_and_covered_by_the_page(account: BrokerAccoun
     act = Act.objects.get()
     assert act.subject == "transaction void"
     assert {name: words_of(act)[name] for name in ("who", "why")} == {"who": ASHA.who, "why": ASHA.why}
-    assert SyncBatch.objects.get(sync_type="CORRECTION").page.entries_count == 2
+    assert SyncBatch.objects.get(sync_type="CORRECTION").page.entries_count == 3  # with the snapshot
     assert b"Asha" not in bytes(act.words.ciphertext)
     assert not any("contract note" in row.void_reason for row in Transaction.objects.all())
 
@@ -96,6 +96,36 @@ def test_a_void_transaction_counts_as_nothing_until_it_is_revised(account: Broke
         void(account, source_id(), ASHA)
     revise(account, source_id(), {"quantity": Decimal(9)}, ASHA)
     assert counting(account) == [(3, 9, 27_000)]
+
+
+def totals_of(account: BrokerAccount, day: int, at: Moment = book.NOW) -> tuple[Any, ...]:
+    row = book.snapshots([account.pk], at).get(snapshot_date=date(2026, 10, day))
+    return row.revision, row.total_portfolio_value, row.net_purchases, row.trades_count, row.day_change
+
+
+def test_the_snapshots_of_a_fills_days_follow_its_correction(account: BrokerAccount, broker: Broker, at: At) -> None:
+    broker.says.update(holdings=[build.a_holding(quantity=10)], orders=[], trades=[])
+    broker.prices = {"TCS": Decimal(3100)}
+    evening(broker, at, 6, {"TCS": 10}, order("O2", 6, "BUY", 4))
+    build.synced(account)
+    stood = totals_of(account, 6)
+    assert stood[2:4] == (12_000, 1)
+    moved = Transaction.objects.get(trade_date=date(2026, 10, 6)).source_id
+
+    at("2026-10-06 18:00")
+    revise(account, moved, {"quantity": Decimal(2)}, ASHA)
+
+    assert totals_of(account, 6) == (2, stood[1], 6_000, 1, stood[4] + 6_000)
+    assert totals_of(account, 6, Moment(known_at=india("2026-10-06 17:00"))) == stood
+    monday = totals_of(account, 5)
+    revise(account, moved, {"trade_date": date(2026, 10, 5)}, ASHA)
+    assert totals_of(account, 6) == (3, stood[1], 0, 0, stood[4] + 12_000)
+    assert totals_of(account, 5) == (2, monday[1], monday[2] + 6_000, 2, None)
+    void(account, moved, ASHA)
+    assert totals_of(account, 5) == (3, *monday[1:])
+    at("2026-10-06 18:30")
+    build.synced(account)
+    assert totals_of(account, 6)[0] == 3
 
 
 def test_another_product_says_whether_it_is_delivery(account: BrokerAccount) -> None:

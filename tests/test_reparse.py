@@ -127,6 +127,49 @@ def test_a_dry_run_knows_what_a_name_means(simulator: GrowwSimulator, monkeypatc
     assert (seen.differences, seen.trouble) == ([], "")
 
 
+def snapshots(account: BrokerAccount) -> dict[int, tuple[Any, ...]]:
+    rows = book.snapshots([account.pk]).order_by("snapshot_date")
+    return {r.snapshot_date.day: (r.revision, r.total_portfolio_value, r.day_change, r.holdings_count) for r in rows}
+
+
+def test_snapshots_of_the_day_and_the_days_change_of_the_next_follow(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        account = captured(simulator, "2026-10-05 16:05")
+    for day in (6, 7):
+        captured(simulator, f"2026-10-{day:02} 16:05", account)
+    wrong = snapshots(account)
+
+    read_again(account, trading_day=date(2026, 10, 5))
+
+    held = book.holdings([account.pk], Moment(as_of=date(2026, 10, 5)))
+    surplus = sum(row.current_price or 0 for row in held)
+    assert snapshots(account) == {
+        5: (2, wrong[5][1] - surplus, None, wrong[5][3]),
+        6: (2, wrong[6][1], wrong[6][2] + surplus, wrong[6][3]),
+        7: wrong[7],
+    }
+    assert surplus > 0
+    recomputed.check_all_pages()
+
+
+def test_days_on_which_the_same_was_misread_follow_too(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", lambda held: one_more(held) if held.symbol == "TCS" else held)
+        account = captured(simulator, "2026-10-05 16:05")
+        captured(simulator, "2026-10-06 16:05", account)
+    wrong = snapshots(account)
+
+    read_again(account)
+
+    assert {day: figures[0] for day, figures in snapshots(account).items()} == {5: 2, 6: 2}
+    assert all(snapshots(account)[day][1] < wrong[day][1] for day in (5, 6))
+
+
 def test_an_old_day_is_set_right_and_what_stands_by_now_stays(
     simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

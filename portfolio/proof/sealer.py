@@ -17,7 +17,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ledger import merkle
-from ledger.checkpoint import Checkpoint, Key, Note
+from ledger.checkpoint import Checkpoint, Key, Note, read_notes
+from ledger.errors import BadCheckpoint
 from ledger.normalise import IST, ist_date
 
 from ..ids import new_uuid
@@ -144,7 +145,8 @@ def _refuse_contradiction(current: Checkpoint, kept: list[Note], key: Key, node:
         raise Refused(
             "checkpoints_changed",
             f"The file of checkpoints lacks the last one that was signed, of {stored.size} pages. Put the file back "
-            "from your copy, then run manage.py verify_ledger.",
+            "from your copy, then run manage.py verify_ledger. If it is gone for good, see manage.py checkpoint "
+            "--restore-file.",
         )
     if not kept:
         return
@@ -163,6 +165,37 @@ def _refuse_contradiction(current: Checkpoint, kept: list[Note], key: Key, node:
             f"The book is not a continuation of the checkpoint of {was.size} pages that was signed before: it was "
             "rolled back to an older state, or rewritten. Run manage.py verify_ledger.",
         )
+
+
+def restore_file(now: datetime) -> int:
+    """Writes the file of checkpoints again from the table's, where it is gone; returns how many. The table may have
+    been changed with the book: each must be signed by the key that is here, and of the tree as it is. It is an event.
+    """
+    with _lease(), signing.checkpoint_file() as file:
+        if file.path.exists():
+            says = f"{file.path} is there. Only a file that is gone is made again; move it away if it is damaged."
+            raise Refused("file_is_there", says)
+        try:
+            notes = list(_fitting_notes())
+        except (BadCheckpoint, tree.Gap) as error:
+            raise Refused("checkpoints_changed", f"{error} Run manage.py verify_ledger.") from None
+        for note in notes:
+            file.append(note)
+    _tell_once("checkpoints.restored", f"the file of checkpoints was made again from the table: {len(notes)}", now)
+    return len(notes)
+
+
+def _fitting_notes() -> Iterator[Note]:
+    key, node = signing.public_key(), tree.stored_nodes()
+    for text in StoredCheckpoint.objects.order_by("size", "signed_at").values_list("note", flat=True):
+        for note in read_notes(text):
+            if not (key and note.signed_by(key) and _is_of_this_tree(note.checkpoint, node)):
+                raise BadCheckpoint(f"The checkpoint of {note.checkpoint.size} pages in the table does not fit.")
+            yield note
+
+
+def _is_of_this_tree(was: Checkpoint, node: merkle.Node) -> bool:
+    return was.size <= tree.size() and was == Checkpoint(signing.origin(), was.size, merkle.root_at(was.size, node))
 
 
 def _tell_once(kind: str, says: str, now: datetime) -> None:

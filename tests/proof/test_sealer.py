@@ -11,6 +11,7 @@ from ledger.checkpoint import read_notes
 from portfolio.keys import KeyTrouble
 from portfolio.models import AccountHead, Checkpoint, Event, LedgerPage, LedgerTree
 from portfolio.proof import sealer, signing, tree
+from portfolio.proof.verification import verify
 from tests import build
 from tests.proof import tampering
 from tests.test_commands import run
@@ -163,6 +164,40 @@ def test_a_file_that_lacks_what_was_signed_is_not_continued(spoil: str) -> None:
 
     with pytest.raises(sealer.Refused, match="lacks the last one"):
         sealer.checkpoint(NOW)
+
+
+def test_a_file_that_is_gone_for_good_is_made_again_by_a_word_of_ours_alone() -> None:
+    account = build.an_account()
+    for minutes in (0, 10):
+        build.synced(account)
+        sealer.checkpoint(NOW + timedelta(minutes=minutes))
+    file = signing.files().checkpoints
+    before = file.read_text("utf-8")
+    file.unlink()
+    code, _, says = run("checkpoint")
+    assert (code, "manage.py checkpoint --restore-file" in says) == (1, True)
+
+    code, _, says = run("checkpoint", "--restore-file")
+
+    assert (code, says.startswith("2 checkpoints were put into a new file")) == (0, True)
+    assert file.read_text("utf-8").startswith(before)
+    assert Event.objects.filter(kind="checkpoints.restored").count() == 1
+    assert run("checkpoint", "--restore-file")[0] == 1
+    assert verify().findings == []
+
+
+def test_a_file_is_not_made_again_from_a_table_that_was_changed() -> None:
+    a_book(2)
+    sealer.checkpoint(NOW)
+    signing.files().checkpoints.unlink()
+    with tampering.unguarded():
+        tampering.run("UPDATE ledger_tree SET page_hash = %s WHERE position = 1", bytes(32))
+        tampering.run("UPDATE ledger_tree SET nodes = %s WHERE position = 2", bytes(32))
+
+    with pytest.raises(sealer.Refused, match="of 2 pages in the table does not fit"):
+        sealer.restore_file(NOW)
+
+    assert not signing.files().checkpoints.exists()
 
 
 def test_a_key_that_is_gone_is_not_made_anew() -> None:

@@ -14,6 +14,7 @@ from django.db import connections
 from ledger import canonical, lines
 from ledger.canonical import BOOK
 from ledger.checkpoint import read_notes
+from ledger.findings import Signed
 from ledger.verify import check as verify_file
 from portfolio.models import Checkpoint, Event, HoldingVersion, LedgerPage
 from portfolio.proof import leaving, sealer, signing
@@ -23,6 +24,7 @@ from portfolio.sync.amend import ANSWER, Deed, amending
 from portfolio.sync.pipeline import settle
 from tests import build
 from tests.proof import tampering
+from tests.proof.saved import save
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
 from tests.sync.test_writers import claimed
@@ -164,6 +166,26 @@ def test_a_batch_of_yesterday_that_was_closed_after_one_of_today_is_no_gap(
 
     assert (said(found.findings), found.pages, account.head.pages.count()) == ([], 3, 4)
     assert list(Scope(since=date(2026, 10, 8)).pages()) == []
+
+
+def test_an_older_copy_of_the_database_that_was_put_back_is_told_and_not_continued() -> None:
+    account = build.an_account()
+    build.synced(account)
+    sealer.checkpoint(NOW)
+    backup = save()
+    build.synced(account)
+    sealer.checkpoint(NOW + timedelta(hours=1))
+    kept = [Signed(note, "kept") for note in read_notes(signing.files().checkpoints.read_text("utf-8"))]
+
+    backup.files.clear()  # of the database alone: what stands beside the keys is as it was
+    with tampering.unguarded():
+        backup.put_back()
+
+    rolled_back = [finding for finding in said(verify(kept).findings) if "was rolled back to an older state" in finding]
+    assert len(rolled_back) == 2  # by the file beside the keys, and by what was kept
+    with pytest.raises(sealer.Refused, match="rolled back to an older state"):
+        sealer.checkpoint(NOW + timedelta(hours=2))
+    assert verify(kept).last_checkpoint == 1
 
 
 def test_a_gap_below_what_is_looked_at_is_a_finding() -> None:

@@ -12,6 +12,11 @@ from ...keys import KeyTrouble
 from ...proof import sealer
 from ...report import as_json
 
+WEAKER = (
+    "It shows no more than the database does: verify the book with a checkpoint that was kept elsewhere "
+    "(manage.py verify_ledger --checkpoint FILE)."
+)
+
 
 class Command(BaseCommand):
     help = (
@@ -22,12 +27,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--out", type=Path, metavar="FILE", help="append it to this file as well")
+        parser.add_argument(
+            "--restore-file",
+            action="store_true",
+            help="first make the lost file of checkpoints again from the database",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of the note")
 
     def handle(self, **options: Any) -> None:
         try:
             startup.require_tables()
-            note = sealer.checkpoint(clock.refresh())
+            now = clock.refresh()
+            if options["restore_file"]:
+                self.stderr.write(f"{sealer.restore_file(now)} checkpoints were put into a new file. {WEAKER}")
+            note = sealer.checkpoint(now)
         except sealer.Refused as error:
             raise CommandError(str(error), returncode=1) from None
         except (startup.NotReady, ClockError, KeyTrouble, sealer.Busy) as error:

@@ -6,7 +6,9 @@ Needs Python and this folder alone. Exit code 0: all fits; 1: something does not
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from .checkpoint import Key, read_key, read_notes
 from .errors import LedgerError
@@ -15,6 +17,7 @@ from .lines import PROOF
 from .preamble import Checked, Kept
 from .verify import check
 
+T = TypeVar("T")
 SHOWN = ("version", "order_status", "transaction_type", "symbol", "quantity", "filled_quantity", "price", "detected_at")
 
 
@@ -23,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         kept = Kept([one for path in options.checkpoint for one in _notes(path)], _key(options.key))
         with options.file.open("rb") as file:
-            checked = check(file, kept)
-    except (LedgerError, OSError, UnicodeDecodeError) as error:
-        print(f"{options.file}: {error}" if isinstance(error, LedgerError) else error, file=sys.stderr)
+            checked = _checked(options.file, file, kept)
+    except (LedgerError, OSError) as error:
+        print(error, file=sys.stderr)
         return 2
     print(_json(checked) if options.json else _text(checked))
     return 1 if checked.findings else 0
@@ -41,11 +44,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _notes(path: Path) -> list[Signed]:
+def _checked(path: Path, file: BinaryIO, kept: Kept) -> Checked:
     try:
-        notes = read_notes(path.read_text(encoding="utf-8"))
+        return check(file, kept)
     except LedgerError as error:
-        raise type(error)(f"{path}: {error}") from None
+        raise LedgerError(f"{path}: {error}") from None
+
+
+def _notes(path: Path) -> list[Signed]:
+    notes = _read(path, read_notes)
     if not notes:
         raise LedgerError(f"{path} holds no checkpoint")
     return [Signed(note, str(path)) for note in notes]
@@ -54,7 +61,16 @@ def _notes(path: Path) -> list[Signed]:
 def _key(given: str | None) -> Key | None:
     if not given:
         return None
-    return read_key(given if given.count("+") >= 2 else Path(given).read_text(encoding="utf-8"))
+    return read_key(given) if given.count("+") >= 2 else _read(Path(given), read_key)
+
+
+def _read(path: Path, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise LedgerError(f"{path}: this is no text in UTF-8") from None
+    except LedgerError as error:
+        raise LedgerError(f"{path}: {error}") from None
 
 
 def _json(checked: Checked) -> str:
@@ -63,16 +79,22 @@ def _json(checked: Checked) -> str:
 
 def _text(checked: Checked) -> str:
     what = "the proof of an order" if checked.kind == PROOF else "an export of a book"
-    told = [f"This is {what} of {checked.origin}: {checked.rows:,} rows in {checked.pages:,} pages."]
+    told = [
+        f"This is {what} of {checked.origin}: {_counted(checked.rows, 'row')} in {_counted(checked.pages, 'page')}."
+    ]
     told += ["  " + ", ".join(f"{name} {row[name]}" for name in SHOWN) for row in checked.versions]
     if checked.findings:
         told += [f"{len(checked.findings):,} of it not as it was sealed:", *(f"  {one}" for one in checked.findings)]
     else:
         told.append("All as it was sealed.")
-    told.append(f"The last checkpoint that fits covers {checked.covered:,} pages of the installation.")
+    told.append(f"The last checkpoint that fits covers {_counted(checked.covered, 'page')} of the installation.")
     if not checked.is_held_against_kept:
         told.append("No checkpoint of yours was given: this shows that the file agrees with itself, and no more.")
     return "\n".join(told)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -294,3 +294,15 @@ def test_a_file_of_another_kind_is_refused_with_exit_code_2(content: bytes, says
     ran = run_alone(tmp_path, tmp_path / "file")
 
     assert (ran.returncode, says in ran.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--key"])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"PK"])
+def test_what_is_given_beside_the_file_is_refused_by_its_own_name(option: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(content)
+    (tmp_path / "book").write_bytes(b"")
+
+    ran = run_alone(tmp_path, tmp_path / "book", option, tmp_path / "other")
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"{tmp_path / 'other'}: ")

@@ -19,7 +19,7 @@ from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 Rendered = Sequence[str | None]
 
 _NULL = "\x02"  # until it is written as null
-_escaped = json.encoder.encode_basestring  # what `json.dumps` makes of a text without ensure_ascii
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class _Texts(dict[Any, str | None]):
@@ -126,9 +126,7 @@ def _require_fields(schema: Schema, count: int) -> None:
 
 def encode(schema: Schema, rendered: Rendered) -> bytes:
     """The canonical bytes, of whatever texts."""
-    if _is_plain("".join(filter(None, rendered))):
-        return _written(schema, [_row_text(rendered)])[0]
-    return _escape(schema, rendered)
+    return _dumps([schema.name, str(schema.version), *rendered]).encode()
 
 
 def encode_columns(
@@ -137,7 +135,7 @@ def encode_columns(
     """The same of all the rows that have these columns. Only the columns at `texts` may hold what is to be escaped,
     only those at `nulls` None: no other value is looked at."""
     if not _is_plain("".join(["".join(filter(None, columns[place])) for place in texts])):
-        return [_escape(schema, row) for row in zip(*columns, strict=True)]
+        return [encode(schema, row) for row in zip(*columns, strict=True)]
     marked: list[Any] = list(columns)
     for place in nulls:
         marked[place] = [_NULL if value is None else value for value in marked[place]]
@@ -151,7 +149,7 @@ def leaves(schema: Schema, rows: Sequence[Rendered]) -> list[bytes]:
     columns = list(zip(*rows, strict=True))
     if _is_plain("".join(["".join(filter(None, columns[place])) for place in schema.texts])):
         return [leaf_hash(encoded) for encoded in _written(schema, map(_row_text, rows))]
-    return [leaf_hash(_escape(schema, rendered)) for rendered in rows]
+    return [leaf_hash(encode(schema, rendered)) for rendered in rows]
 
 
 def _is_plain(text: str) -> bool:
@@ -168,11 +166,6 @@ def _written(schema: Schema, rows: Iterable[str]) -> list[bytes]:
     begin = f'["{schema.name}","{schema.version}","'
     text = f'"]\n{begin}'.join(rows)
     return f'{begin}{text}"]'.replace(f'"{_NULL}"', "null").encode().split(b"\n")
-
-
-def _escape(schema: Schema, rendered: Rendered) -> bytes:
-    texts = (schema.name, str(schema.version), *rendered)
-    return f"[{','.join(['null' if value is None else _escaped(value) for value in texts])}]".encode()
 
 
 def leaf(schema: Schema, rendered: Rendered) -> bytes:

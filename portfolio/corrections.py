@@ -87,7 +87,7 @@ def _fitted(changes: Mapping[str, Any]) -> dict[str, Any]:
         except BadValue as error:
             raise BadCorrection(f"{name} {fit[name]}: {error}") from None
         if fit[name] < ZERO or (name == "quantity" and not fit[name]):
-            raise BadCorrection(f"{name} {fit[name]:f}: it must be above 0; to make it count as nothing, void it")
+            raise BadCorrection(f"{name} {_text(fit[name])}: it must be above 0; to make it count as nothing, void it")
     if fit.get("transaction_type") not in (None, BUY, SELL):
         raise BadCorrection(f"{fit['transaction_type']}: a side is {BUY} or {SELL}")
     if fit.get("trade_date", date.min) > clock.today():

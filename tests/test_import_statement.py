@@ -19,6 +19,7 @@ from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, Sy
 from portfolio.sync.capture import DAILY
 from portfolio.sync.evidence import read_body
 from portfolio.sync.pipeline import sync
+from portfolio.sync.questions import open_questions
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
@@ -223,6 +224,16 @@ def test_what_a_file_explains_is_not_expected_again(broker: Broker, at: At, file
     evening(broker, at, 8, {"TCS": 110})
     build.synced(account)
     assert (left_open(account), explained(account)) == ({}, 110)
+
+
+def test_a_question_that_a_file_raised_is_not_laid_to_days_on_which_nobody_looked(
+    broker: Broker, at: At, file: Any
+) -> None:
+    account = missed_a_day(broker, at, 100)
+    at("2026-10-14 10:00")
+    imported(file(OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    ((first, *_),) = [question.proposals for question in open_questions(account)]
+    assert first.answer and first.answer.kind == "TRANSFER_OUT"
 
 
 def missed_days(broker: Broker, at: At) -> tuple[BrokerAccount, list[date]]:

@@ -123,8 +123,10 @@ def _fallen_one(row: Any) -> Fallen:
 
 def _missed(account: BrokerAccount, questions: Iterable[Question]) -> dict[int, list[date]]:
     """The sessions just before each question on which nobody looked, and of which no statement was imported."""
-    before = {question.number: _sessions_before(question.as_of) for question in questions}
-    first = min(day for days in before.values() for day in days)
+    seen = account.holding_changes.filter(batch__sync_type__in=SyncBatch.ASKED)  # the others no look has raised
+    numbers = set(seen.values_list("question_number", flat=True))
+    before = {each.number: _sessions_before(each.as_of) for each in questions if each.number in numbers}
+    first = min((day for days in before.values() for day in days), default=date.max)
     batches = SyncBatch.objects.filter(broker_account=account, trading_day__gte=first, status__in=_LOOKED)
     looked = set(batches.filter(sync_type__in=SyncBatch.ASKED).values_list("trading_day", flat=True))
     looked |= set(

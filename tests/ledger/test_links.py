@@ -50,10 +50,15 @@ def test_what_was_before_the_purchase_or_is_after_the_look_is_no_part_of_the_way
     assert route(known, "MID", date(2026, 10, 12), NOW) == [RENAMED]
     assert route(known, "OLD", BOUGHT, date(2026, 10, 13)) == [SPLIT]
     assert route(known, "OLD", date(2026, 10, 10), NOW) == []
+    assert (route(known, "OLD", BOUGHT, date(2026, 10, 10)), route(known, "OLD", BOUGHT, date(2026, 10, 9))) == (
+        [SPLIT],
+        [],
+    )
 
 
 def test_an_action_after_which_a_share_is_still_the_same_leads_nowhere() -> None:
     assert route([BONUS], "MID", BOUGHT, NOW) == []
+    assert [each.replaces for each in (SPLIT, BONUS, link(9, "DEMERGER", "OLD", "CHILD"))] == [True, False, False]
     assert route([link(9, "DEMERGER", "OLD", "CHILD", 10, 1)], "OLD", BOUGHT, NOW) == []
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from django.apps import apps
@@ -30,9 +31,14 @@ class Saved:
             self.copy.backup(connection.connection)
             return
         with connection.cursor() as cursor:
-            for table, columns in self._columns.items():
-                cursor.execute(f"DELETE FROM {table}")
-                cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM saved.{table}")
+            cursor.execute(self._again)  # one way to the server, and one commit
+
+    @cached_property
+    def _again(self) -> str:
+        return "; ".join(
+            f"DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM saved.{table}"
+            for table, columns in self._columns.items()
+        )
 
     @property
     def _columns(self) -> dict[str, str]:

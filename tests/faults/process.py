@@ -153,7 +153,8 @@ def _watch_for(stop: Stop) -> None:
             if left[0] == 0:
                 if stop.sends is signal.SIGSTOP:
                     time.sleep(SETTLE_SECONDS)
-                os.kill(os.getpid(), stop.sends)
+                # To this thread: sent to the process, another may take it while this one goes on.
+                signal.pthread_kill(threading.get_ident(), stop.sends)
 
     threading.setprofile(watch)
     sys.setprofile(watch)

@@ -64,3 +64,9 @@ def test_fills_since_the_look_before_belong_to_a_question(
     found = bridge(units, [Asked(1, D7, Decimal(open_units), since)], D8)
     assert [piece.dated for piece in found.answers.get(1, [])] == used
     assert [piece.dated for piece in found.overdue] == [day for day in fills if day not in used and day < D8]
+
+
+def test_what_a_person_made_void_is_no_difference_to_what_a_file_says() -> None:
+    void = known("NSE:2026-10-05:T1:TCS:B", a_fill("O1", 10, "T1"))._replace(void_reason="it was none")
+    made = plan([a_fill("O1", 11, "T1")], [void])
+    assert (made.moves, made.known, made.differing) == ([], 1, [])

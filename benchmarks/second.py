@@ -17,17 +17,28 @@ PARENTS: tuple[type[Model], ...] = (
 )  # fmt: skip
 
 
-class Database:
-    """Made beside the default one; dropped with it by the caller."""
+def made() -> "Database":
+    """A new one, beside the default one; dropped with it by the caller."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{_name()}"')
+    database = attached()
+    call_command("migrate", database=ALIAS, verbosity=0)
+    return database
 
-    def __init__(self) -> None:
-        known = connections.databases["default"]
-        name = f"{known['NAME']}_limit"
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute(f'CREATE DATABASE "{name}"')
-        connections.databases[ALIAS] = {**known, "NAME": name}
-        call_command("migrate", database=ALIAS, verbosity=0)
+
+def attached() -> "Database":
+    """The one that another process has made."""
+    connections.databases[ALIAS] = {**connections.databases["default"], "NAME": _name()}
+    return Database()
+
+
+def _name() -> str:
+    return f"{connections.databases['default']['NAME']}_limit"
+
+
+class Database:
+    """Reached under an alias of its own."""
 
     def copy_parents(self, but: Container[str | None] = ()) -> None:
         """The rows that the book's foreign keys lead to; `but` are the ids of those that are yet to be written."""

@@ -2,7 +2,8 @@
 
 Timed from reply bytes in memory to commit: opening the batch, raw replies, leaves and page included. The limit
 is one raw COPY a table (executemany on SQLite) of the very rows that ours wrote, rendered beforehand, into the
-same tables of a second database. The three take turns within each repetition; medians are printed.
+same tables of a second database. Ours runs in as many processes as `serve` starts loops (`--loops 1`: in one),
+naive and limit in one. The three take turns within each repetition; medians are printed.
 """
 
 import argparse
@@ -10,11 +11,11 @@ import gc
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
-from itertools import count, islice
-from typing import Any
+from itertools import chain, count, islice
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -25,11 +26,14 @@ from portfolio.ids import new_uuid
 from portfolio.sync import bulk, evidence, pipeline
 from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim
-from portfolio.sync.crew import SETTLING
+from portfolio.sync.crew import SETTLING, room
 
 from . import second
+from .loops import Loops
 from .naive import Naive
 from .workload import Day, Fetched, evening, fetched, known_after, next_day
+
+Item = TypeVar("Item")
 
 FIRST = date(2026, 10, 5)
 _clients = count()
@@ -102,19 +106,22 @@ def stage_replies(stage: str, number: int) -> tuple[Fetched, datetime]:
 
 
 def ours(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
-    """The pipeline from the claim to the commit, in groups and threads as it runs; only the network is left out."""
-    size = settings.KHATA_SYNC_GROUP
-    groups = [batch[start : start + size] for start in range(0, len(batch), size)]
-    list(_threads.map(lambda group: _group(group, now), groups))
+    """The pipeline from the claim to the commit: claims, groups and threads as a run has them, but no network."""
+    found = {str(account.pk): one for account, one in batch}
+    claimed = [claim(ids, DAILY, new_uuid(), now) for ids in _parts(list(found), room())]
+    groups = _parts(list(chain.from_iterable(claimed)), settings.KHATA_SYNC_GROUP)
+    list(_threads.map(lambda group: _group(group, found, now), groups))
 
 
-def _group(batch: Sequence[tuple[models.BrokerAccount, Fetched]], now: datetime) -> None:
-    group = {str(account.pk): one for account, one in batch}
-    captures = claim(group, DAILY, new_uuid(), now)
-    kept = [evidence.note(capture, reply) for capture in captures for reply in group[capture.account_id].replies]
+def _parts(whole: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [whole[start : start + size] for start in range(0, len(whole), size)]
+
+
+def _group(captures: Sequence[Capture], found: Mapping[str, Fetched], now: datetime) -> None:
+    kept = [evidence.note(capture, reply) for capture in captures for reply in found[capture.account_id].replies]
     evidence.keep(kept, now)
     for capture in captures:
-        _take(capture, group[capture.account_id])
+        _take(capture, found[capture.account_id])
     done = pipeline.settle(captures)
     assert [result.status for result in done] == ["COMPLETED"] * len(captures), done[0].capture.problems
 
@@ -153,37 +160,38 @@ def main() -> None:
     options = _options()
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     notes: dict[str, tuple[float, int]] = {}
-    limit = second.Database()
-    for _ in range(options.repeat + 1):  # the first round warms up and is not counted
-        clients = fresh_numbers(options.accounts)
-        ours_accounts, naive_accounts = make_accounts(clients), make_accounts(clients[: options.naive])
-        limit.copy_parents()
-        for stage in STAGES:
-            prepared = [stage_replies(stage, number) for number in clients]
-            replies, now = [one for one, _ in prepared], prepared[0][1]
-            notes[stage] = _stage(times, stage, limit, ours_accounts, naive_accounts, replies, now)
-    _report(times, notes)
+    limit = second.made()
+    with Loops(options.loops) as loops:
+        for _ in range(options.repeat + 1):  # the first round warms up and is not counted
+            clients = fresh_numbers(options.accounts)
+            ours_accounts, naive_accounts = make_accounts(clients), make_accounts(clients[: options.naive])
+            limit.copy_parents()
+            mine = [(str(account.pk), number) for account, number in zip(ours_accounts, clients, strict=True)]
+            for stage in STAGES:
+                theirs = [
+                    (account, *stage_replies(stage, n)) for account, n in zip(naive_accounts, clients, strict=False)
+                ]
+                notes[stage] = _stage(times, stage, loops, mine, theirs)
+    _report(times, notes, options.loops)
 
 
 def _stage(
     times: dict[tuple[str, str], list[float]],
     stage: str,
-    limit: second.Database,
-    ours_accounts: Sequence[models.BrokerAccount],
-    naive_accounts: Sequence[models.BrokerAccount],
-    replies: Sequence[Fetched],
-    now: datetime,
+    loops: Loops,
+    mine: Sequence[tuple[str, int]],
+    theirs: Sequence[tuple[models.BrokerAccount, Fetched, datetime]],
 ) -> tuple[float, int]:
     """One stage of one round, the three in turn. Returns rows and naive statements an account."""
-    mine = list(zip(ours_accounts, replies, strict=True))
-    theirs = list(zip(naive_accounts, replies, strict=False))
-    with Watched() as watched:
-        times[stage, "ours"].append(timed(lambda: ours(mine, now)) / len(mine))
-    times[stage, "limit"].append(timed(limit.prepared(watched.calls)) / len(mine))
+    loops.prepare(stage, mine)
+    times[stage, "ours"].append(timed(loops.record) / len(mine))
+    wrote = loops.write_limit()
+    times[stage, "limit"].append(sum(part.seconds for part in wrote) / len(mine))
     counted: list[int] = []
-    seconds = timed(lambda: counted.append(statements_of(lambda: naive(theirs, now))))
+    replies, now = [(account, fetched) for account, fetched, _ in theirs], theirs[0][2]
+    seconds = timed(lambda: counted.append(statements_of(lambda: naive(replies, now))))
     times[stage, "naive"].append(seconds / len(theirs))
-    return watched.rows() / len(mine), counted[0] // len(theirs)
+    return sum(part.rows for part in wrote) / len(mine), counted[0] // len(theirs)
 
 
 def _options() -> argparse.Namespace:
@@ -191,11 +199,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=400)
     parser.add_argument("--naive", type=int, default=4, help="accounts for the naive algorithm, which is slow")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--loops", type=int, default=settings.KHATA_LOOPS, help="processes of ours, as serve starts")
     return parser.parse_known_args()[0]
 
 
-def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]]) -> None:
-    print(f"\n{connection.vendor}: ms an account, medians of {len(times[STAGES[0], 'ours']) - 1} interleaved rounds")
+def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]], loops: int) -> None:
+    number = len(times[STAGES[0], "ours"]) - 1
+    print(f"\n{connection.vendor}: ms an account, medians of {number} interleaved rounds; ours in {loops} process(es)")
     print(
         f"{'work':18}{'naive':>9}{'ours':>9}{'limit':>9}{'x naive':>9}{'wanted':>8}{'of limit':>10}{'wanted':>8}"
         f"{'rows':>6}{'naive stmts':>13}"

@@ -1,5 +1,6 @@
 """One settings file, all from the environment and `.env`. Each setting is explained in docs/settings.md."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ WHITENOISE_USE_FINDERS = True
 KHATA_CLOCK = env("KHATA_CLOCK")
 KHATA_KEYS = env("KHATA_KEYS")
 KHATA_SYNC_GROUP = env_int("KHATA_SYNC_GROUP", 100)
+KHATA_LOOPS = env_int("KHATA_LOOPS", min(2, os.cpu_count() or 1))
 KHATA_CONCURRENCY = env_int("KHATA_CONCURRENCY", 64)
 KHATA_BACKUP_DAYS = env_int("KHATA_BACKUP_DAYS", 30)
 # <BROKER>_API_URL and <BROKER>_INSTRUMENTS_URL are looked up by broker code, see `broker_url`.

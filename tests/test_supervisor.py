@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from portfolio.management.commands.serve import jobs
 from portfolio.supervisor import Job, jobs_of, words_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,3 +109,10 @@ def test_a_child_that_cannot_begin_is_tried_less_and_less_often(running: Callabl
 def test_jobs_travel_as_words() -> None:
     jobs = [Job("web", "granian", ("--port", "80")), Job("schedule", "django", ("run_due",))]
     assert list(jobs_of(words_of(jobs))) == jobs
+
+
+def test_serve_is_the_pages_and_as_many_loops_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "KHATA_LOOPS", 3)
+    loop = Job("schedule", "django", ("run_due", "--every", "15"))
+    pages, *loops = jobs("127.0.0.1", 8000, 15)
+    assert (pages.name, loops) == ("web", [loop, loop, loop])

@@ -40,8 +40,9 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
         return
     day, book = made.capture.holdings_day, made.book
     keys = {key: one.delta for key, one in moved.items() if one.delta}
-    for key in [*book.fills]:
-        if key not in keys and key not in doubted and book.waiting(key, day).is_due():
+    for key, by_day in [*book.fills.items()]:
+        is_older = min(by_day, default=day) < day  # what was traded today alone is due tomorrow
+        if is_older and key not in keys and key not in doubted and book.waiting(key, day).is_due():
             keys[key] = ZERO
     changes = {key: Change(delta, book.waiting(key, day), book.overdue.get(key, ())) for key, delta in keys.items()}
     for key, explained in reconcile.explain_all(changes, day, book.head.sells_lower_holdings).items():

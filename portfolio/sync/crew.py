@@ -47,6 +47,13 @@ SETTLING = {"postgresql": 2, "sqlite": 1}
 GROUP_WAIT_SECONDS = 0.5  # a finished account waits no longer for its group
 
 Given = TypeVar("Given")
+
+
+def room() -> int:
+    """How many accounts a run holds at once: those that are asked, and as many again to go on with."""
+    return 4 * settings.KHATA_CONCURRENCY
+
+
 Settle = Callable[[Sequence[Capture]], list[Result]]
 
 
@@ -63,7 +70,7 @@ class Crew:
         self._keeper = Keeper(self.in_database, clock.now)
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
-        self._room = 4 * settings.KHATA_CONCURRENCY
+        self._room = room()
         self._places = asyncio.Semaphore(self._room)
 
     async def __aenter__(self) -> "Crew":

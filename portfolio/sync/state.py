@@ -144,7 +144,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         _read_positions(ids, books)
         read_orders(busy, books)
         read_fills(busy, books)
-        read_waiting(ids, books, busy[0].trading_day)
+        read_waiting(busy, books)
         _read_snapshots(ids, books, busy[0].trading_day)
     return books
 

@@ -5,7 +5,7 @@ Bounded, whatever the history: a fill is judged by the next trading day's first 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ..schedule import calendar
 from .reading import rows
 
 if TYPE_CHECKING:
+    from .capture import Capture
     from .state import AccountIds, Book
 
 _GROUP = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "segment", "product")
@@ -34,13 +35,14 @@ OPENINGS = ("uuid", "uuid", "text", "uuid", "quantity", "price")
 LATEST = timedelta(days=14)  # what is overdue for longer is no longer looked for; a person says what became of it
 
 
-def read_waiting(ids: AccountIds, books: Mapping[str, Book], today: date) -> None:
+def read_waiting(busy: Sequence[Capture], books: Mapping[str, Book]) -> None:
+    ids, today = [capture.account_id for capture in busy], busy[0].trading_day
     since = {account: _since(books[account], today) for account in ids}
     first = min(since.values())  # of the whole group: who was seen later has no use for the days before
     _read_fills(ids, books, since, first)
     _read_used(ids, books, since, first)
     _read_overdue(ids, books, first - LATEST)
-    young = [account for account in ids if _is_young(books[account], since[account])]
+    young = [c.account_id for c in busy if _is_young(books[c.account_id], since[c.account_id], c.holdings_day)]
     if young:
         _read_openings(young, books)
 
@@ -52,10 +54,12 @@ def _since(book: Book, today: date) -> date:
     return calendar.previous_session(min(days, default=today))
 
 
-def _is_young(book: Book, since: date) -> bool:
-    """Whether fills of the opening's own capture day may still be waiting."""
+def _is_young(book: Book, since: date, holdings_day: date) -> bool:
+    """Whether fills of the opening's own capture day may still be waiting; on that day itself nothing is due yet."""
     opened_on = book.head.opened_on
-    return opened_on is not None and opened_on >= calendar.previous_session(since)
+    if opened_on is None or opened_on >= calendar.previous_session(holdings_day):
+        return False
+    return opened_on >= calendar.previous_session(since)
 
 
 def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:

@@ -39,9 +39,14 @@ class Command(BaseCommand):
         _require_free(options["host"], options["port"])
         self.stdout.write(WELCOME.format(**options))
         self.stdout.flush()
-        jobs = words_of([_web(options["host"], options["port"]), _schedule(options["every"])])
+        words = words_of(jobs(options["host"], options["port"], options["every"]))
         os.chdir(settings.BASE_DIR)
-        os.execv(sys.executable, [sys.executable, "-m", "portfolio.supervisor", *jobs])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", "portfolio.supervisor", *words])  # noqa: S606
+
+
+def jobs(host: str, port: int, every: int) -> list[Job]:
+    """What the supervisor keeps running."""
+    return [_web(host, port), *_schedule(every)]
 
 
 def _web(host: str, port: int) -> Job:
@@ -49,8 +54,9 @@ def _web(host: str, port: int) -> Job:
     return Job("web", "granian", (*GRANIAN, *where, "portfolio_project.wsgi:application"))
 
 
-def _schedule(every: int) -> Job:
-    return Job("schedule", "django", ("run_due", "--every", str(every)))
+def _schedule(every: int) -> list[Job]:
+    """As many loops as the settings say: each claims accounts of its own."""
+    return [Job("schedule", "django", ("run_due", "--every", str(every)))] * settings.KHATA_LOOPS
 
 
 def _require_free(host: str, port: int) -> None:

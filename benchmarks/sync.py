@@ -127,7 +127,7 @@ def _group(captures: Sequence[Capture], found: Mapping[str, Fetched], now: datet
 
 
 def _take(capture: Capture, one: Fetched) -> None:
-    capture.answers = one.answers_unread()
+    capture.answers = one.answers
     capture.lacking, capture.absent = one.lacking, one.absent
 
 

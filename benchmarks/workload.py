@@ -218,7 +218,9 @@ def fetched(day: Day, at: datetime, known: Mapping[str, Decimal] | None = None) 
     asyncio.run(fetch(capture, trigger, keep, Lacking(lacking, lacking)))
     if capture.problems:
         raise LookupError(capture.problems)
-    return Fetched(client.replies, capture.answers, capture.lacking, capture.absent)
+    made = Fetched(client.replies, capture.answers, capture.lacking, capture.absent)
+    made.answers = made.answers_unread()  # to know what to ask next, orders were read once
+    return made
 
 
 class _Scratch:

@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -167,6 +167,14 @@ class Capture:
         self._latest[noted.request] = noted
         return noted
 
+    def copied(self, sections: dict[str, Section]) -> "Capture":
+        """The same with these sections: what becomes of it, the original does not hear of."""
+        made = object.__new__(Capture)
+        for name in _FIELDS:  # `dataclasses.replace` looks at each field's rules, every time
+            setattr(made, name, getattr(self, name))
+        made.sections, made.problems, made.metadata = sections, [*self.problems], {**self.metadata}
+        return made
+
     def hide(self, secrets: Iterable[Secret]) -> None:
         """From now on these never stand in a text of this capture."""
         self._hidden += tuple(secret for secret in secrets if len(secret.reveal()) >= SHORTEST_SECRET)
@@ -231,6 +239,9 @@ class Capture:
         ):
             return False
         return {section.state for section in self.sections.values()} <= _STILL
+
+
+_FIELDS = tuple(each.name for each in fields(Capture))
 
 
 def failed(capture: Capture, error: BaseException) -> Capture:

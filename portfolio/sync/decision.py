@@ -107,7 +107,7 @@ class Decision:
 
 def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
     head, memory = book.head, capture.memory
-    working = capture if capture.is_quiet else _copied(capture)  # nothing is decided of a quiet one
+    working = capture if capture.is_quiet else capture.copied({**capture.sections})  # nothing is decided of a quiet one
     return Decision(
         capture,
         working,
@@ -123,10 +123,6 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         _by_order(working.entries(TRADES)),
         _trails(working.entries(TRAILS)),
     )
-
-
-def _copied(capture: Capture) -> Capture:
-    return replace(capture, problems=[*capture.problems], sections={**capture.sections}, metadata={**capture.metadata})
 
 
 def _by_order(trades: Iterable[Trade]) -> dict[str, dict[str, Trade]]:

@@ -4,7 +4,6 @@ Whether a readable answer is believed is decided later, against the book (`decid
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from . import standing
 from .capture import ABSENT, ACCEPTED, FAILED, SECTIONS, TRADES, TRAILS, UNCHANGED, Capture, Section
@@ -13,7 +12,7 @@ from .fetch import blame
 
 def normalise(captures: Iterable[Capture]) -> list[Capture]:
     """These with `sections`, one for each that this kind of sync wants. What was handed in stays as it was."""
-    read = [replace(capture, sections=_as_they_are(capture), problems=[*capture.problems]) for capture in captures]
+    read = [capture.copied(_as_they_are(capture)) for capture in captures]
     earlier = standing.earlier_bodies(read)
     for capture in read:
         for name in () if capture.is_broken else SECTIONS[capture.sync_type]:

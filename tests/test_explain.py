@@ -259,13 +259,13 @@ def test_a_demerger_is_seen_and_accepted(broker: Broker, at: At) -> None:
 
 
 @pytest.mark.parametrize(
-    "parent", [build.a_holding("ITC", 80, 390), build.a_holding("ITC", 40, 400), build.a_holding("ITC", 40, 420)],
+    "parent", [build.a_holding("ITC", 20, 360), build.a_holding("ITC", 40, 400), build.a_holding("ITC", 40, 420)],
     ids=["with other units", "of the same cost", "of a higher cost"],
 )  # fmt: skip
 def test_only_a_share_whose_cost_fell_with_its_units_unmoved_may_have_been_split_up(
     broker: Broker, at: At, parent: Any
 ) -> None:
-    """Of twice the units at 10 less the cost fell by as much as the newcomers cost, were the units not looked at."""
+    """Of half the units at 40 less the cost fell by as much as the newcomers cost, were the units not looked at."""
     before = [build.a_holding("ITC", 40, 400)]
     moved(broker, at, parent, build.a_holding("ITCHOTELS", 4, 200, isin="INE379A01028"), before=before)
     assert "demerger" not in explain(code=1)

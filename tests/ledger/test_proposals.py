@@ -63,6 +63,10 @@ def test_a_new_isin_with_the_same_units_is_a_change_of_isin() -> None:
     assert looks_like(question(1, 27, 0), question(2, 0, 27, isin="NEW"))[0][0] == "isin-change"
 
 
+def test_of_several_ratios_that_make_these_units_the_exact_one_comes_first() -> None:
+    assert looks_like(question(1, 3, 0), question(2, 0, 4, isin="NEW"))[0][:2] == ["split 3:4", "split 2:3"]
+
+
 def test_a_merger_is_seen_by_its_cost() -> None:
     old, new = question(1, 50, 0, "HDFC", was="2520"), question(2, 10, 94, "HDFCBANK", "NEW", was="1400", now="1489.36")
     assert [each[0] for each in looks_like(old, new)] == ["merger 25:42", "merger 25:42"]

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from ledger import reconcile
 from ledger.diff import Evidence
-from ledger.reconcile import Explained, Piece, Waiting, explain, opening, waiting_fills
+from ledger.reconcile import (
+    LOT_MOVED,
+    Change,
+    Explained,
+    Piece,
+    Waiting,
+    explain,
+    explain_all,
+    opening,
+    waiting_fills,
+)
 
 D1, D2, D3, TODAY = (date(2026, 10, day) for day in (5, 6, 7, 8))
 
@@ -113,3 +123,21 @@ def test_what_leaves_one_lot_and_comes_into_the_other_was_moved_between_them() -
     moved = {key: [piece.quantity for piece in one.pieces if piece.kind == "LOT_MOVED"] for key, one in found.items()}
     assert moved == {("TCS", "DELIVERY"): [-30], ("TCS", "MTF"): [30], ("INFY", "MTF"): []}
     assert [one.unexplained for one in found.values()] == [-10, 0, 5]
+
+
+@pytest.mark.parametrize("units", ["0.5", "-0.5", "1", "-1", "7"])
+def test_what_left_one_lot_and_came_into_the_other_moved_between_them(units: str) -> None:
+    moved = Decimal(units)
+    one, other = ("I", "DELIVERY"), ("I", "MTF")
+    found = explain_all({one: Change(moved), other: Change(-moved)}, TODAY)
+    assert found == {
+        one: Explained([Piece(TODAY, moved, LOT_MOVED)], Decimal(0)),
+        other: Explained([Piece(TODAY, -moved, LOT_MOVED)], Decimal(0)),
+    }
+
+
+@pytest.mark.parametrize(("left", "right", "common"), [(3, -1, 1), (1, -3, 1), (-3, 1, -1), (2, 2, 0), (-1, -1, 0)])
+def test_of_two_lots_only_what_the_one_lost_and_the_other_got_is_explained(left: int, right: int, common: int) -> None:
+    one, other = ("I", "DELIVERY"), ("I", "MTF")
+    found = explain_all({one: Change(Decimal(left)), other: Change(Decimal(right))}, TODAY)
+    assert [found[key].unexplained for key in (one, other)] == [left - common, right + common]

@@ -86,6 +86,12 @@ def test_a_split_with_a_new_isin_explains_what_went_and_what_came() -> None:
     assert answers.partners(Answer("SPLIT", 1, 5), new, [question(3, 4, 5, "TCS"), old]) == [old]
 
 
+def test_of_several_newcomers_the_one_whose_units_fit_goes_with_what_went() -> None:
+    old, newcomers = question(1, 27, 0), [question(2, 0, 50, isin="NEW"), question(3, 0, 135, isin="NEWER")]
+    assert answers.partners(Answer("SPLIT", 1, 5), old, newcomers) == newcomers[1:]
+    assert answers.partners(Answer("SPLIT", 1, 3), old, newcomers) == newcomers[:1]
+
+
 def test_bonus_shares_cost_nothing_and_fractions_are_paid_out() -> None:
     assert pieces(Answer("BONUS", 2, 3), [question(1, 27, 40)]) == [AnswerPiece(1, "BONUS", Decimal(13), Decimal(0))]
 

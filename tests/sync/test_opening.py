@@ -230,3 +230,28 @@ def test_orders_that_are_absent_leave_their_trades_absent(broker: Broker) -> Non
     assert (result.status, result.capture.problems) == ("COMPLETED", [])
     assert result.made.section("trades").state == "absent"
     assert result.capture.metadata == {"parser": "SCRIPTED 1", "orders_absent": "***'s plan has no orders"}
+
+
+@pytest.mark.parametrize(
+    ("bought", "shown", "next_day", "pieces"),
+    [(0, 90, 90, [-10]), (3, 90, 93, [-10, 3]), (3, 93, 93, [-7]), (0, 100, 90, [-10])],
+    ids=["sells", "sells, not what was bought", "both", "neither"],
+)
+def test_what_the_first_holdings_had_shown_already_is_told_by_the_next_days(
+    broker: Broker, at: At, bought: int, shown: int, next_day: int, pieces: list[int]
+) -> None:
+    """Of 100 that were owned 10 were sold on the first day. Each fill is used once, and no piece is of nothing."""
+    account = build.an_account("SCRIPTED")
+    orders = [build.an_order("O1", 10, 10, transaction_type="SELL"), build.an_order("O2", 3, bought)]
+    broker.says.update(
+        holdings=[build.a_holding(quantity=shown)], orders=orders, positions=[build.a_position("TCS", bought, 10)],
+        trades=[build.a_trade(order, trade_id=order.order_id) for order in orders if order.filled_quantity],
+    )  # fmt: skip
+    build.synced(account)
+    at("2026-10-06 16:05")
+    broker.says.update(holdings=[build.a_holding(quantity=next_day)], orders=[], positions=[], trades=[])
+    build.synced(account)
+    told = account.explanations.order_by("quantity")
+    assert [int(row.quantity) for row in told.filter(kind="FILLS")] == pieces
+    assert told.filter(kind="OPENING").latest("detected_at", "pk").quantity == 100
+    assert account.holding_changes.exclude(question_number=None).count() == 0

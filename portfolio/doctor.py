@@ -123,7 +123,8 @@ def the_keys(now: datetime) -> Iterator[Finding]:
     except KeyTrouble as error:
         yield Finding("keys", PROBLEM, str(error), "Until then nothing new is sealed.")
     else:
-        yield Finding("keys", OK, f"{len(key_ring().ids)} in {directory}, for this user alone")
+        count = len(key_ring().ids)
+        yield Finding("keys", OK, f"{count} in {directory}, for this user alone" if count else "none was needed yet")
 
 
 def the_checkpoints(now: datetime) -> Iterator[Finding]:

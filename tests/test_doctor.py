@@ -113,6 +113,8 @@ def a_folder_of_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_keys_that_others_might_read_are_named_each_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(settings, "KHATA_KEYS", str(tmp_path / "keys"))
+    assert of("keys") == [("ok", "none was needed yet")]
     key = a_folder_of_keys(tmp_path / "keys", monkeypatch)
     assert of("keys") == [("ok", f"1 in {key.parent}, for this user alone")]
     key.chmod(0o440)

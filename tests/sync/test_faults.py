@@ -143,7 +143,7 @@ def evening(kind: str, sections: Iterable[str] = SECTIONS, **options: Any) -> di
 def test_a_fault_ends_its_section_and_no_other(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if kind == "slow_drip":  # waits for the whole deadline
         limit_attempts(monkeypatch, 1)
-    options = {"retry_after": 0} if kind == "429" else {}  # longer, it leaves all of the account alone: test_patience
+    options: dict[str, Any] = {"retry_after": 0} if kind == "429" else {}  # longer ones: test_patience
     struck = evening(kind, bytes=1_000_000, depth=1_500, **options)
     sound = struck.pop(SOUND)
     assert (sound.result.status, sound.result.capture.problems) == ("COMPLETED", [])

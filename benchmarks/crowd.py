@@ -1,7 +1,7 @@
 """10,000 accounts that are due at 16:00, embedded: all complete, with time and memory. `python -m benchmarks crowd`.
 
-One process and SQLite, as `manage.py serve` runs it; the broker is a process of its own that answers after 20 ms, since
-what is asked here is what Khata itself takes. 50 holdings, 10 positions, 50 orders and 39 requests an account.
+One process and SQLite, as one loop of `manage.py serve`; the broker is a process of its own that answers after 20 ms,
+since what is asked here is what Khata itself takes. 50 holdings, 10 positions, 50 orders and 39 requests an account.
 """
 
 import argparse

@@ -91,6 +91,12 @@ def test_the_page_states_the_defaults_that_the_code_has() -> None:
     assert {name: default for name, default in settings_page().items() if name in wanted} == wanted
 
 
+def test_decisions_are_numbered_one_after_the_other() -> None:
+    names = sorted(path.name for path in (ROOT / "docs/decisions").glob("*.md"))
+
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+
+
 @pytest.fixture
 def examples() -> Iterator[list[type[Any]]]:
     """The triggers in the page on adding a broker, as whoever copies them has them."""

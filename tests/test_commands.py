@@ -305,7 +305,7 @@ def test_a_secret_that_cannot_be_one_is_not_shown(groww: GrowwSimulator, typed: 
 
 
 @pytest.mark.parametrize(("address", "said"), [
-    ("http://{host}/v2", "Groww refused GET /margins/detail/user: Requested entity does not exist. {is_set}"),
+    ("http://{host}/v2", "Groww refused GET /margins/detail/user: Requested entity does not exist. {has_funds}"),
     ("http://127.0.0.1:9", "Groww: GET /user/detail: no connection to 127.0.0.1. {is_set}"),
     ("groww.in", "Groww: {no_address}"),
     ("https://api.groww.in:99999/v1", "Groww: {no_address}"),
@@ -317,6 +317,7 @@ def test_a_wrong_address_of_the_broker_is_told_and_nothing_is_stored(
     typed(*secrets_of(groww, "token"))
     monkeypatch.setenv("GROWW_API_URL", address.format(host=urlsplit(groww.url).netloc))
     told = said.format(
+        has_funds="Every account has funds: is GROWW_API_URL right?",
         is_set="GROWW_API_URL is set: is it right?",
         no_address="the broker's address is not one: correct GROWW_API_URL. It is https://, a host, and perhaps a port "
         "and a path",

@@ -1,6 +1,7 @@
 """SQLite keeps any value in any column: one of another kind is found, and ends no verification."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -43,13 +44,29 @@ def a_changed_value(table: str, column: str, value: Any) -> bool:
         return [*(cursor.fetchone() or was)] != was
 
 
-def without_constraints() -> None:
-    """Not even NOT NULL stands in the way of whoever owns the file."""
+@contextmanager
+def without_constraints() -> Iterator[None]:
+    """Not even NOT NULL stands in the way of whoever owns the file. Afterwards all are back: it is everybody's."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT sql, name FROM sqlite_master WHERE type = 'table'")
+        tables = cursor.fetchall()
         cursor.execute("PRAGMA ignore_check_constraints = ON")
+        rewrite_tables([(_nullable(sql), name) for sql, name in tables])
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+            rewrite_tables(tables)
+
+
+def _nullable(sql: str) -> str:
+    return sql.replace("IS NOT NULL", "IS FULL").replace(" NOT NULL", "").replace("IS FULL", "IS NOT NULL")
+
+
+def rewrite_tables(tables: Iterable[tuple[str, str]]) -> None:
+    with connection.cursor() as cursor:
         cursor.execute("PRAGMA writable_schema = ON")
-        nullable = "replace(replace(replace(sql, 'IS NOT NULL', 'IS FULL'), ' NOT NULL', ''), 'IS FULL', 'IS NOT NULL')"
-        cursor.execute(f"UPDATE sqlite_master SET sql = {nullable} WHERE type = 'table'")
+        cursor.executemany("UPDATE sqlite_master SET sql = %s WHERE type = 'table' AND name = %s", list(tables))
         cursor.execute("PRAGMA writable_schema = RESET")
 
 
@@ -66,8 +83,7 @@ def test_a_value_of_another_kind_is_found_in_every_column() -> None:
     sealer.checkpoint(datetime(2026, 10, 5, 10, 35, tzinfo=UTC))
     chance, unseen = Random(4), []
 
-    with tampering.unguarded():
-        without_constraints()
+    with tampering.unguarded(), without_constraints():
         book, before = save(), found()
         for table, column in columns():
             value = chance.choice(FOREIGN)

@@ -39,7 +39,7 @@ def verify(
     """`kept`: checkpoints that somebody kept elsewhere. Only the pages of one head, or of batches opened since a day,
     where that is wanted."""
     if foreign := list(kinds.problems()):
-        return Verified(findings=foreign)
+        return Verified(findings=[*foreign, *_protection()])
     with _one_moment() as (filed, trouble):
         return _Verification(filed, list(kept), Scope(account, since), progress).run(trouble)
 
@@ -62,6 +62,12 @@ def _one_moment() -> Iterator[tuple[list[Signed], list[Finding]]]:
         yield filed, trouble
 
 
+def _protection() -> Iterator[Finding]:
+    """What guards and privileges are not as they must be."""
+    yield from (Finding(problem) for problem in guards.problems(connection))
+    yield from (Finding(problem) for problem in privileges.problems(connection))
+
+
 class _Verification:
     def __init__(self, filed: list[Signed], kept: list[Signed], scope: Scope, progress: Progress) -> None:
         self.filed, self.kept, self.scope, self.progress = filed, kept, scope, progress
@@ -71,8 +77,7 @@ class _Verification:
 
     def run(self, trouble: list[Finding]) -> Verified:
         self._note(trouble)
-        self._note(Finding(problem) for problem in guards.problems(connection))
-        self._note(Finding(problem) for problem in privileges.problems(connection))
+        self._note(_protection())
         self._note(self._chains())
         self._rows()
         self._note(self._bodies())

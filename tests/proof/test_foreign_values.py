@@ -93,3 +93,16 @@ def test_a_value_of_another_kind_is_found_in_every_column() -> None:
                 book.put_back()
 
     assert (before, unseen) == ([], [])
+
+
+def test_beside_a_value_of_another_kind_missing_guards_are_named() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's columns have their kind")
+    build.an_account()
+    with tampering.unguarded(), without_constraints():
+        tampering.run("UPDATE account_heads SET page_number = 'x'")
+        told = [str(finding) for finding in verify().findings]
+        tampering.run("UPDATE account_heads SET page_number = 0")
+
+    assert [says for says in told if "page_number holds what cannot stand there" in says] != []
+    assert [says for says in told if "khata_guard_order_history_update of order_history is missing" in says] != []

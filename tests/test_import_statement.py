@@ -386,3 +386,24 @@ def test_syncs_imports_and_answers_of_one_account_take_turns_and_none_is_lost(
     assert fills(account) == [("2026-10-06", "BUY", 10, "IMPORT")] * 2
     assert explained(account) == 130
     recomputed.check_all_pages()
+
+
+def test_the_snapshot_of_a_day_follows_what_a_file_says_was_traded_on_it(broker: Broker, at: At, file: Any) -> None:
+    account = build.an_account("SCRIPTED", "C1")
+    broker.prices = {"TCS": Decimal(3100)}
+    evening(broker, at, 5, {"TCS": 10})
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 10})
+    broker.says["positions"] = [build.a_position("TCS", Decimal(4), Decimal(0))]  # and the order list lacks it
+    build.synced(account)
+    stood = account.snapshots.get(snapshot_date=date(2026, 10, 6))
+    assert (stood.net_purchases, stood.trades_count) == (0, 0)
+
+    at("2026-10-07 10:00")
+    imported(file(OURS, f"2026-10-06,BUY,4,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+
+    now = account.snapshots.filter(snapshot_date=date(2026, 10, 6)).order_by("revision").last()
+    assert now and stood.day_change is not None
+    assert (now.revision, now.net_purchases, now.trades_count) == (2, 12_000, 1)
+    assert (now.total_portfolio_value, now.day_change) == (stood.total_portfolio_value, stood.day_change - 12_000)
+    recomputed.check_all_pages()

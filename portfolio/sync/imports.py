@@ -1,7 +1,7 @@
 """Fills the past of one account from a file: transactions, missed days, and the questions that they answer.
 
 The book keeps what it has: a fill that the broker told, or another file, is not written again, and up to the opening's
-day fills explain what was there and add nothing. One transaction, or nothing at all.
+day fills explain what was there and add nothing. Snapshots of its days follow. One transaction, or nothing at all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
 from ledger.statement import Differing
 
-from .. import clock
+from .. import clock, snapshots
 from ..models import BrokerAccount, RawReply, SyncSlot, Transaction
 from ..schedule import calendar
 from ..statements.reading import Statement
@@ -116,8 +116,14 @@ def _write_all(
         return
     _keep_file(amendment, told)
     placed = [(move, move.before.instrument if move.before else of[listing_of(move.trade)]) for move in planned.moves]
+    before = snapshots.told(account, {move.trade.trade_date for move in planned.moves})
     _write_fills(amendment, placed)
     learnt = late_fills.bridge(amendment, placed)
+    amendment.flush()
+    try:
+        snapshots.revise(amendment, before)
+    except BadValue as error:
+        raise CannotImport(f"with this file the totals of a day would be too large: {error}") from None
     outcome.answered, outcome.opened = learnt.answered, learnt.opened
     for slot in slots:
         amendment.pen.update(

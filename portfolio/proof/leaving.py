@@ -17,10 +17,11 @@ from django.db.models import F
 from ledger import canonical, lines, merkle
 from ledger.canonical import BOOK, ORDER, SYNC_BATCH, Schema
 from ledger.checkpoint import Note, read_notes
+from ledger.errors import BadCheckpoint
 from ledger.page import PAGE
 
 from ..models import AccountHead, Checkpoint, LedgerPage, OrderVersion
-from . import reading, signing, tree
+from . import kinds, reading, signing, tree
 from .stretch import Stretch
 
 PAGES_AT_ONCE, ROWS_AT_ONCE = 2_000, 20_000
@@ -28,7 +29,7 @@ Written = tuple[str, str, bytes, bytes]  # of a row: schema, id, canonical bytes
 
 
 class CannotProve(Exception):
-    """There is no such order, or it cannot be proved; the message says what to do."""
+    """There is no such order, or what is to leave cannot be proved; the message says what to do."""
 
 
 class _Placed(NamedTuple):
@@ -46,15 +47,14 @@ class _Placed(NamedTuple):
 
     def line(self) -> bytes:
         fields = (self.head_id, self.number, self.entries_count)
-        hashes = (bytes(digest).hex() for digest in (self.root, self.header_digest, self.previous_hash))
+        hashes = (kinds.octets(each).hex() for each in (self.root, self.header_digest, self.previous_hash))
         return canonical.encode(PAGE, [*map(str, fields), *hashes]) + b"\n"
 
 
 def export(account: AccountHead | None = None, kept: Sequence[Note] = ()) -> Iterator[bytes]:
     """The lines of the whole book, or of one account's. `kept`: checkpoints that the reader has, besides ours."""
     with reading.one_moment():
-        notes = [note for text in Checkpoint.objects.order_by("size").values_list("note", flat=True)
-                 for note in read_notes(text)]  # fmt: skip
+        notes = [note for row in Checkpoint.objects.order_by("size") for note in notes_of(row)]
         last = notes[-1] if notes else None
         yield lines.line(lines.EXPORT, lines.VERSION, signing.origin(), account.account_id if account else "")
         yield from map(lines.schema_line, (*BOOK.values(), SYNC_BATCH, PAGE))
@@ -64,6 +64,17 @@ def export(account: AccountHead | None = None, kept: Sequence[Note] = ()) -> Ite
         pages = LedgerPage.objects.filter(head=account) if account else LedgerPage.objects.all()
         size = last.checkpoint.size if account and last else 0
         yield from _pages(pages.order_by(F("place__position").asc(nulls_last=True), "head_id", "number"), size)
+
+
+def notes_of(row: Checkpoint) -> list[Note]:
+    """CannotProve for what is none: nothing that is signed holds what leaves."""
+    try:
+        if notes := read_notes(row.note):
+            return notes
+        error: object = "it is gone from its row"
+    except BadCheckpoint as bad:
+        error = bad
+    raise CannotProve(f"checkpoints {row.pk}: {error}. Somebody changed the database. Run manage.py verify_ledger.")
 
 
 def _key_and_checkpoints(notes: Iterable[Note]) -> Iterator[bytes]:
@@ -184,7 +195,7 @@ def _leaves(batch: UUID) -> tuple[list[tuple[str, str]], list[bytes]]:
     key = batch.hex if connection.vendor == "sqlite" else batch
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(select.format(name) for name in BOOK), [key] * len(BOOK))
-        found = sorted((name, UUID(str(row_id)).hex, bytes(leaf)) for name, row_id, leaf in cursor.fetchall())
+        found = sorted((name, UUID(str(row_id)).hex, kinds.octets(leaf)) for name, row_id, leaf in cursor.fetchall())
     return [(name, row_id) for name, row_id, _ in found], [leaf for *_, leaf in found]
 
 

@@ -17,6 +17,7 @@ from ledger.canonical import render
 from ..models import AccountHead, LedgerPage, LedgerTree
 from ..sync import bulk
 from ..sync.bulk import schema
+from . import kinds
 
 PAGES_AT_ONCE = 10_000
 LEAF = schema("ledger_tree", 1, "position:integer page_id:uuid page_hash:digest nodes:digest placed_at:instant")
@@ -42,7 +43,7 @@ def stored_nodes() -> merkle.Node:
         found = LedgerTree.objects.values_list("page_hash", "nodes").filter(pk=position).first()
         if found is None:
             raise Gap(position)
-        return bytes(found[0]), bytes(found[1])
+        return kinds.octets(found[0]), kinds.octets(found[1])
 
     def node(level: int, index: int) -> bytes:
         page_hash, nodes = row((index + 1) << level)

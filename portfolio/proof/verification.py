@@ -38,8 +38,9 @@ def verify(
 ) -> Verified:  # fmt: skip
     """`kept`: checkpoints that somebody kept elsewhere. Only the pages of one head, or of batches opened since a day,
     where that is wanted."""
-    if foreign := list(kinds.problems()):
-        return Verified(findings=[*foreign, *_protection()])
+    if foreign := kinds.problems():
+        told = (one._replace(says=f"{one.says}; nothing else was verified") for one in foreign)
+        return Verified(findings=[*told, *_protection()])
     with _one_moment() as (filed, trouble):
         return _Verification(filed, list(kept), Scope(account, since), progress).run(trouble)
 

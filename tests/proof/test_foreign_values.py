@@ -1,8 +1,10 @@
 """SQLite keeps any value in any column: one of another kind is found, and ends no verification."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,17 +13,20 @@ from django.apps import apps
 from django.db import connection
 
 from ledger.canonical import BOOK
+from portfolio.models import BrokerAccount, Checkpoint, OrderVersion
 from portfolio.proof import sealer
 from portfolio.proof.verification import verify
 from tests import build
 from tests.proof import tampering
 from tests.proof.saved import save
+from tests.test_commands import run
 
 pytestmark = pytest.mark.database
 
 # A text that looks the same is still a text: SQLite makes a number of it where the column is one.
 FOREIGN = ["", "x", "'\"\\\n\x00", "-1", 2**62, -7, 0.5, b"", b"\xff" * 32, None]
 SEALED = ("ledger_pages", "ledger_tree", "checkpoints", "raw_bodies", "sync_batches", *BOOK)
+ALWAYS = {"position", "previous_hash", "note", "id"}  # that a reading ends in, where it is of another kind
 NOT_SEALED = {"ledger_tree": {"placed_at"}, "checkpoints": {"id", "signed_at", "root"}, "ledger_pages": {"id"}}
 
 
@@ -75,12 +80,18 @@ def found() -> list[str]:
     return [str(finding) for finding in verify().findings if finding.table]
 
 
+def a_signed_book() -> BrokerAccount:
+    with build.groww() as simulator:
+        account = build.a_groww_account(simulator, next(iter(simulator.investors)))
+        build.synced(account)
+    sealer.checkpoint(datetime(2026, 10, 5, 10, 35, tzinfo=UTC))
+    return account
+
+
 def test_a_value_of_another_kind_is_found_in_every_column() -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's columns have their kind")
-    with build.groww() as simulator:
-        build.synced(build.a_groww_account(simulator, next(iter(simulator.investors))))
-    sealer.checkpoint(datetime(2026, 10, 5, 10, 35, tzinfo=UTC))
+    a_signed_book()
     chance, unseen = Random(4), []
 
     with tampering.unguarded(), without_constraints():
@@ -106,3 +117,42 @@ def test_beside_a_value_of_another_kind_missing_guards_are_named() -> None:
 
     assert [says for says in told if "page_number holds what cannot stand there" in says] != []
     assert [says for says in told if "khata_guard_order_history_update of order_history is missing" in says] != []
+
+
+TOLD = re.compile(r"Position 1 of the tree is gone|page 1, which holds it, was changed|the book has no order")
+
+
+def test_what_cannot_leave_the_house_for_a_value_of_another_kind_is_named_by_table_and_row(tmp_path: Path) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's columns have their kind")
+    account, order = a_signed_book(), OrderVersion.objects.order_by("pk")[0].groww_order_id
+    commands = [("export_ledger",), ("export_ledger", "--account", account.pk), ("prove", order)]
+    chance, codes, unnamed = Random(4), set(), []
+    some = [(table, column) for table, column in columns() if column in ALWAYS or chance.random() < 0.1]
+
+    with tampering.unguarded(), without_constraints():
+        book = save()
+        for table, column in some:
+            a_changed_value(table, column, chance.choice(FOREIGN))
+            for words in commands:
+                code, _, error = run(*words, tmp_path / "out")
+                codes.add(code)
+                if code and not (error.startswith(table) or TOLD.match(error)):
+                    unnamed.append((words[0], table, column, error))
+            book.put_back()
+
+    assert (codes, unnamed) == ({0, 2}, [])
+
+
+def test_a_checkpoint_that_is_gone_from_its_row_is_named_before_anything_leaves(tmp_path: Path) -> None:
+    a_signed_book()
+    order, row = OrderVersion.objects.order_by("pk")[0].groww_order_id, Checkpoint.objects.get()
+    with tampering.unguarded():
+        for note, says in (
+            ("", "it is gone from its row"),
+            ("khata/x\ntwo\nthree\n", "line 1: a checkpoint without its signature"),
+        ):
+            tampering.run("UPDATE checkpoints SET note = %s", note)
+            for words in (("export_ledger",), ("prove", order)):
+                code, _, error = run(*words, tmp_path / "out")
+                assert (code, error.partition(". ")[0]) == (2, f"checkpoints {row.pk}: {says}")

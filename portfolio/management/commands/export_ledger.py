@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ... import startup
 from ...keys import KeyTrouble
-from ...proof import leaving, tree
+from ...proof import kinds, leaving, tree
 from ...report import counted
 from ..reading import head_of, kept_in, written
 
@@ -32,8 +32,9 @@ class Command(BaseCommand):
         kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
         try:
             startup.require_tables()
-            account = head_of(options["account"]) if options["account"] else None
-            size = written(options["file"], leaving.export(account, kept))
-        except (startup.NotReady, KeyTrouble, tree.Gap) as error:
+            with kinds.named():
+                account = head_of(options["account"]) if options["account"] else None
+                size = written(options["file"], leaving.export(account, kept))
+        except (startup.NotReady, KeyTrouble, leaving.CannotProve, tree.Gap, kinds.ForeignValue) as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{options['file']}: {counted(size, 'byte')}. Check it: python -m ledger verify FILE")

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger.checkpoint import read_notes
+from ledger.checkpoint import Note
 
 from ... import clock, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
-from ...proof import leaving, sealer, tree
+from ...models import OrderVersion
+from ...proof import kinds, leaving, sealer, tree
 from ...report import counted
 from ..arguments import a_day
 from ..reading import kept_in, written
@@ -37,17 +38,23 @@ class Command(BaseCommand):
         kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
         try:
             startup.require_tables()
-            versions = leaving.find_order(options["order"], options["account"], options["date"])
-            highest, last = leaving.highest_position(versions), sealer.last_signed()
-            if highest is None or last is None or last.size < highest:
-                note = sealer.checkpoint(clock.refresh())
-                versions = leaving.find_order(options["order"], options["account"], options["date"])
-            else:
-                (note,) = read_notes(last.note)
-            written(options["file"], leaving.prove(versions, note, kept))
+            with kinds.named():
+                versions = self._prove(kept, options)
         except (
-            startup.NotReady, KeyTrouble, ClockError, leaving.CannotProve, sealer.Refused, sealer.Busy, tree.Gap
+            startup.NotReady, KeyTrouble, ClockError, leaving.CannotProve, sealer.Refused, sealer.Busy, tree.Gap,
+            kinds.ForeignValue,
         ) as error:  # fmt: skip
             raise CommandError(str(error), returncode=2) from None
         told = f"{counted(len(versions), 'version')} of the order {options['order']} of {versions[0].order_date}"
         self.stdout.write(f"{options['file']}: {told}. Check it: python -m ledger verify FILE")
+
+    def _prove(self, kept: list[Note], options: dict[str, Any]) -> list[OrderVersion]:
+        versions = leaving.find_order(options["order"], options["account"], options["date"])
+        highest, last = leaving.highest_position(versions), sealer.last_signed()
+        if highest is None or last is None or last.size < highest:
+            note = sealer.checkpoint(clock.refresh())
+            versions = leaving.find_order(options["order"], options["account"], options["date"])
+        else:
+            note = leaving.notes_of(last)[-1]
+        written(options["file"], leaving.prove(versions, note, kept))
+        return versions

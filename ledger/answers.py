@@ -44,11 +44,25 @@ class Question(NamedTuple):
     open: Decimal
     average_before: Decimal | None = None
     average_after: Decimal | None = None
+    fills: tuple[tuple[date, Decimal], ...] = ()  # that it had shown by then, units by the day of the trade, signed
 
     @property
     def before(self) -> Decimal:
-        """Owned without what is open: what an action of the company was applied to."""
+        """Owned without what is open."""
         return self.after - self.open
+
+    @property
+    def is_gone(self) -> bool:
+        return not self.after and self.open < ZERO
+
+    def days(self) -> list[date]:
+        """The days of which an action of the company may be that its fills tell apart, latest first."""
+        return sorted({self.as_of, *(day for day, _ in self.fills)}, reverse=True)
+
+    def around(self, day: date) -> tuple[Decimal, Decimal]:
+        """What an action of that day was applied to, and what came of it: bought and sold since is as it was traded."""
+        since = sum((units for dated, units in self.fills if dated >= day), ZERO)
+        return self.before - since, self.after - since
 
 
 class Parent(NamedTuple):
@@ -63,7 +77,8 @@ class Parent(NamedTuple):
 class Answer(NamedTuple):
     """`units_before` became `units_after`. A transfer or note may answer a part: so many `units` of it.
 
-    `cost`: INR a unit of what was transferred in; `cost_percent`: how much of the parent's cost went along.
+    `cost`: INR a unit of what was transferred in; `cost_percent`: how much of the parent's cost went along. `on`: since
+    which day it is so; None: since it was seen.
     """
 
     kind: str
@@ -72,6 +87,7 @@ class Answer(NamedTuple):
     units: Decimal | None = None
     cost: Decimal | None = None
     cost_percent: Decimal | None = None
+    on: date | None = None
 
     def text(self) -> str:
         """As a person writes it, such as "split 1:5"."""
@@ -157,11 +173,11 @@ def partners(answer: Answer, question: Question, others: Sequence[Question]) -> 
     """The questions that this answer answers together with `question`, of which `others` are to choose from."""
     if answer.kind == MOVED_BACK:
         return [each for each in others if each.instrument == question.instrument and each.open == -question.open][:1]
-    if answer.kind not in _OLD_TO_NEW or (question.before and question.after):
+    if answer.kind not in _OLD_TO_NEW or not (question.is_gone or (question.after and not question.before)):
         return []
     same = [each for each in others if each.symbol == question.symbol or answer.kind == MERGER]
-    if question.after:
-        return [each for each in same if not each.after][:1]
+    if not question.is_gone:
+        return [each for each in same if each.is_gone][:1]
     fits = [each for each in same if each.open == entitled(question.before, answer)]
     return (fits or [each for each in same if each.open > ZERO and not each.before])[:1]
 
@@ -176,13 +192,15 @@ def entitled(units: Decimal, answer: Answer) -> Decimal:
 def pieces(answer: Answer, questions: Sequence[Question], parent: Parent | None = None) -> list[AnswerPiece]:
     """What the answer explains of these questions, the asked one first. BadAnswer when it does not add up."""
     question = questions[0]
+    if answer.on and answer.on > question.as_of:
+        raise BadAnswer(f"question {question.number} was seen on {question.as_of}: it is not since {answer.on}")
     if answer.kind in _IN_PARTS:
         return [_part(answer, question)]
     if answer.kind == MOVED_BACK:
         return _both(answer, questions)
     if answer.kind == DEMERGER:
         return [_split_off(answer, question, parent)]
-    old = next((each for each in questions if not each.after), None)
+    old = next((each for each in questions if each.is_gone), None)
     if old is None:
         if len(questions) > 1:
             raise BadAnswer(f"question {question.number}: {question.symbol} is not gone: nothing goes with it")
@@ -220,7 +238,10 @@ def _of_itself(answer: Answer, question: Question) -> AnswerPiece:
             f"question {question.number}: {question.symbol} is still there; {answer.text()} needs one that is gone, "
             "and with --with the number of what came in its place"
         )
-    _must_equal(answer, question.before, entitled(question.before, answer), question.after, question)
+    held, found = question.around(answer.on or question.as_of)
+    days = [] if answer.on else [day for day in question.days() if _adds_up(answer, *question.around(day))]
+    hint = f"; say the day with --on, such as --on {days[0]}" if days else ""
+    _must_equal(answer, held, found, question, hint)
     return AnswerPiece(question.number, answer.kind, question.open, ZERO if answer.kind == BONUS else None)
 
 
@@ -233,7 +254,7 @@ def _replaced(answer: Answer, old: Question, others: Sequence[Question]) -> list
             "say its question's number with --with"
         )
     new = others[0]
-    _must_equal(answer, old.before, entitled(old.before, answer), new.open, new)
+    _must_equal(answer, old.before, new.open, new)
     return [AnswerPiece(old.number, answer.kind, old.open), AnswerPiece(new.number, answer.kind, new.open)]
 
 
@@ -242,17 +263,23 @@ def _split_off(answer: Answer, question: Question, parent: Parent | None) -> Ans
         raise BadAnswer(f"question {question.number}: say with --from which share {question.symbol} was split off")
     if parent.instrument == question.instrument:
         raise BadAnswer(f"question {question.number}: {question.symbol} cannot have been split off from itself")
-    _must_equal(answer, parent.owned, entitled(parent.owned, answer), question.open, question)
+    hint = "" if answer.on else f"; where {parent.symbol} was traded since, say the day with --on"
+    _must_equal(answer, parent.owned, question.open, question, hint)
     return AnswerPiece(question.number, answer.kind, question.open)
 
 
-def _must_equal(answer: Answer, units: Decimal, become: Decimal, found: Decimal, question: Question) -> None:
-    if become == found:
+def _adds_up(answer: Answer, units: Decimal, found: Decimal) -> bool:
+    return units > ZERO and entitled(units, answer) == found
+
+
+def _must_equal(answer: Answer, units: Decimal, found: Decimal, question: Question, hint: str = "") -> None:
+    if _adds_up(answer, units, found):
         return
+    become = entitled(units, answer)
     difference = found - become
     raise BadAnswer(
         f"question {question.number}: {answer.text()} makes {_plain(become)} of {_plain(units)}, and there are "
-        f"{_plain(found)}: {_plain(abs(difference))} too {'many' if difference > ZERO else 'few'}"
+        f"{_plain(found)}: {_plain(abs(difference))} too {'many' if difference > ZERO else 'few'}{hint}"
     )
 
 

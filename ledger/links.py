@@ -14,7 +14,7 @@ from .entries import ZERO
 from .reconcile import FILLS
 
 # One account sees it on the day itself, another after a holiday or days without a login.
-_SEEN_WITHIN = timedelta(days=30)
+SEEN_WITHIN = timedelta(days=30)
 
 
 class Link(NamedTuple):
@@ -33,7 +33,9 @@ class Link(NamedTuple):
 
     @property
     def answer(self) -> Answer:
-        return Answer(self.kind, self.units_before, self.units_after, cost_percent=self.cost_percent)
+        return Answer(
+            self.kind, self.units_before, self.units_after, cost_percent=self.cost_percent, on=self.effective_on
+        )
 
     @property
     def replaces(self) -> bool:
@@ -60,7 +62,7 @@ def distinct(links: Iterable[Link]) -> list[Link]:
 
 
 def _is_same(one: Link, other: Link) -> bool:
-    is_near = abs(one.effective_on - other.effective_on) <= _SEEN_WITHIN
+    is_near = abs(one.effective_on - other.effective_on) <= SEEN_WITHIN
     return is_near and (one.instrument, one.successor, one.kind) == (other.instrument, other.successor, other.kind)
 
 

@@ -29,7 +29,7 @@ from .answers import (
 )
 from .entries import ZERO
 from .errors import BadAnswer
-from .links import Link
+from .links import SEEN_WITHIN, Link
 from .normalise import price
 
 LARGEST = 10  # ratios of companies are of small numbers
@@ -77,8 +77,13 @@ def propose(
             *_split_off(question, fallen), *_missed(question, (missed or {}).get(question.number, ())),
             *_transferred(question),
         ]  # fmt: skip
-        found[question.number] = list({(each.answer, each.questions): each for each in reversed(made)}.values())[::-1]
+        found[question.number] = list({_what(each): each for each in reversed(made)}.values())[::-1]
     return found
+
+
+def _what(proposal: Proposal) -> tuple[Answer | None, tuple[int, ...]]:
+    """The same answer of another day is no other proposal."""
+    return proposal.answer and proposal.answer._replace(on=None), proposal.questions
 
 
 def _adding_up(
@@ -96,10 +101,11 @@ def _as_for_another(
 ) -> Iterator[Proposal]:
     for link in links:
         because = f"answered so for another account, with effect from {link.effective_on}"
+        answer = link.answer._replace(on=min(link.effective_on, question.as_of))  # perhaps it was seen here before
         if link.kind == DEMERGER and question.instrument == link.successor:
-            yield from _adding_up(link.answer, [question], because, parents.get(link))
+            yield from _adding_up(answer, [question], because, parents.get(link))
         elif link.kind != DEMERGER and question.instrument in (link.instrument, link.successor):
-            yield from _adding_up(link.answer, [question, *partners(link.answer, question, others)], because)
+            yield from _adding_up(answer, [question, *partners(answer, question, others)], because)
 
 
 def _moved_back(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:
@@ -113,34 +119,50 @@ def _replaced(question: Question, others: Sequence[Question]) -> Iterator[Propos
     """One ISIN went and another came under the same symbol."""
     same = [each for each in others if each.symbol == question.symbol and each.instrument != question.instrument]
     for other in same:
-        old, new = (question, other) if not question.after else (other, question)
-        if old.after or new.before or not old.before:
+        old, new = (question, other) if question.is_gone else (other, question)
+        if not old.is_gone or new.before or not old.before:
             continue
         ratio = Fraction(new.open) / Fraction(old.before)
         kind = ISIN_CHANGE if ratio == 1 else SPLIT
         told = f"{_plain(old.before)} of {old.isin} went, {_plain(new.open)} of {new.isin} came"
         for before, after in [(1, 1)] if ratio == 1 else _ratios(old.before, new.open):
-            agrees = _agrees(old.average_before, new.average_after, before, after)
+            agrees = _agrees(old.average_before, new.average_after, Decimal(before), Decimal(after))
             if agrees is not False or ratio in (Fraction(after, before), 1):
                 answer = Answer(kind, before, after)
                 yield from _adding_up(answer, [question, other], f"{told}{_of_averages(old, new, agrees)}")
 
 
 def _of_itself(question: Question) -> Iterator[Proposal]:
-    """More or fewer of the same, and the average the other way round."""
-    if not question.before or not question.after:
+    """More or fewer of the same, and the average the other way round. On the day on which it was seen, else on the only
+    one before it that fits what was traded."""
+    recent = [day for day in question.days() if day >= question.as_of - SEEN_WITHIN]
+    found = {day: fit for day in recent if (fit := _fitting(question, day))}
+    day = question.as_of if question.as_of in found else next(iter(found), None)
+    if day is None or (day != question.as_of and len(found) > 1):
         return
-    told = f"{_plain(question.before)} became {_plain(question.after)}"
-    ratios = list(_ratios(question.before, question.after))
-    is_exact = Fraction(question.after) / Fraction(question.before)
-    for before, after in ratios:
-        agrees = _agrees(question.average_before, question.average_after, before, after)
-        if agrees or (agrees is None and is_exact == Fraction(after, before)):
-            kinds = [SPLIT] if after < before else [SPLIT, BONUS] if (before, after) in _FACE_VALUES else [BONUS, SPLIT]
-            for kind in kinds:
-                because = f"{told}{_of_averages(question, question, agrees)}"
-                yield from _adding_up(Answer(kind, before, after), [question], because)
-            return
+    (before, after), agrees = found[day]
+    units, became = question.around(day)
+    told = f"{_plain(units)} became {_plain(became)}"
+    if day != question.as_of:
+        told += f" by {day}, and what was traded since is {_plain(question.after - became)}"
+    kinds = [SPLIT] if after < before else [SPLIT, BONUS] if (before, after) in _FACE_VALUES else [BONUS, SPLIT]
+    for kind in kinds:
+        answer = Answer(kind, before, after, on=None if day == question.as_of else day)
+        yield from _adding_up(answer, [question], f"{told}{_of_averages(question, question, agrees)}")
+
+
+def _fitting(question: Question, day: date) -> tuple[tuple[int, int], bool | None] | None:
+    """The ratio that an action of that day may have had, and whether the average agrees."""
+    units, became = question.around(day)
+    if units <= ZERO or became <= ZERO:
+        return None
+    nothing_since = units == question.before
+    for before, after in _ratios(units, became):
+        of = (Decimal(before), Decimal(after)) if nothing_since else (question.before, question.after)
+        agrees = _agrees(question.average_before, question.average_after, *of)
+        if agrees or (agrees is None and Fraction(became) / Fraction(units) == Fraction(after, before)):
+            return (before, after), agrees
+    return None
 
 
 def _ratios(before: Decimal, after: Decimal) -> Iterator[tuple[int, int]]:
@@ -149,9 +171,11 @@ def _ratios(before: Decimal, after: Decimal) -> Iterator[tuple[int, int]]:
     return iter(sorted(found, key=lambda each: Fraction(each[1], each[0]) != Fraction(after) / Fraction(before)))
 
 
-def _agrees(average_before: Decimal | None, average_after: Decimal | None, before: int, after: int) -> bool | None:
+def _agrees(
+    average_before: Decimal | None, average_after: Decimal | None, before: Decimal, after: Decimal
+) -> bool | None:
     """Whether the average cost went the other way; None when one of them is not known."""
-    if not average_before or not average_after:
+    if not average_before or not average_after or before <= ZERO:
         return None
     return abs(average_after * after / before - average_before) <= average_before * _TOLERANCE
 
@@ -168,8 +192,8 @@ def _merged(question: Question, others: Sequence[Question]) -> Iterator[Proposal
     for other in others:
         if other.instrument == question.instrument or other.symbol == question.symbol:
             continue
-        old, new = (question, other) if not question.after else (other, question)
-        if old.after or new.open <= ZERO or not old.average_before or not new.average_after:
+        old, new = (question, other) if question.is_gone else (other, question)
+        if not old.is_gone or new.open <= ZERO or not old.average_before or not new.average_after:
             continue
         ratio = Fraction(new.open) / Fraction(old.before)
         if max(ratio.numerator, ratio.denominator) > _MERGER_LARGEST:

@@ -4,7 +4,7 @@ Everything is read again under the head's lock, so that an answer is never given
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from ledger import answers, canonical
@@ -28,7 +28,6 @@ class Said(NamedTuple):
     why: str = ""
     others: tuple[int, ...] = ()
     parent: Parent | None = None
-    effective_on: date | None = None  # None: the day on which the holding moved
 
 
 class Outcome(NamedTuple):
@@ -40,7 +39,7 @@ class Outcome(NamedTuple):
     left: dict[int, str]
 
 
-def accepted(account: BrokerAccount, number: int, who: str, why: str = "", effective_on: date | None = None) -> Said:
+def accepted(account: BrokerAccount, number: int, who: str, why: str = "", on: date | None = None) -> Said:
     """The likeliest proposal for this question as an answer. BadAnswer when there is none to accept."""
     asked = next((each for each in open_questions(account) if each.question.number == number), None)
     if asked is None:
@@ -49,7 +48,7 @@ def accepted(account: BrokerAccount, number: int, who: str, why: str = "", effec
     if first is None or first.answer is None:
         raise BadAnswer(f"question {number}: {first.because if first else 'nothing suggests itself'}")
     others = tuple(other for other in first.questions if other != number)
-    return Said(number, first.answer, who, why, others, first.parent, effective_on)
+    return Said(number, first.answer._replace(on=on or first.answer.on), who, why, others, first.parent)
 
 
 def answer(account: BrokerAccount, said: Said) -> Outcome:
@@ -61,7 +60,7 @@ def answer(account: BrokerAccount, said: Said) -> Outcome:
         made = answers.pieces(said.answer, asked, said.parent)
         answers.check(made, {number: each.question for number, each in opened.items()})
         for piece in made:
-            _write(amendment, opened[piece.question], piece)
+            _write(amendment, opened[piece.question], piece, said.answer.on)
         if said.answer.kind in CORPORATE:
             _link(amendment, said, asked)
         return _told(amendment, account, said.answer.text(), made, opened)
@@ -84,11 +83,13 @@ def _unknown(number: int, opened: object) -> str:
     return f"question {number} is not open in this account; open are: {numbers}"
 
 
-def _write(amendment: Amendment, opened: OpenQuestion, piece: AnswerPiece) -> None:
-    question = opened.question
+def _write(amendment: Amendment, opened: OpenQuestion, piece: AnswerPiece, on: date | None) -> None:
+    """Of the day that is said, but never of one before the account was first seen: the opening was counted later."""
+    question, opened_on = opened.question, amendment.head.opened_on
+    dated = max(on, opened_on + timedelta(days=1)) if on and opened_on else question.as_of
     named = Holding(question.isin or None, question.symbol, question.exchange, ZERO, ZERO, None)
     amendment.pen.explanation(
-        opened.change_id, (question.instrument, question.lot), named, piece.kind, question.as_of, piece.quantity,
+        opened.change_id, (question.instrument, question.lot), named, piece.kind, dated, piece.quantity,
         piece.cost,
     )  # fmt: skip
 
@@ -105,7 +106,7 @@ def _link(amendment: Amendment, said: Said, asked: Sequence[Question]) -> None:
         old = (gone.instrument, gone.isin, gone.symbol, gone.exchange)
     amendment.pen.write(
         canonical.LINK, said.answer.kind, *old, new.instrument, new.isin, new.symbol,
-        said.effective_on or question.as_of, said.answer.units_before, said.answer.units_after,
+        said.answer.on or question.as_of, said.answer.units_before, said.answer.units_after,
         said.answer.cost_percent, False,
     )  # fmt: skip
 
@@ -171,15 +172,14 @@ def fitting(said: Said, account: BrokerAccount) -> list[tuple[BrokerAccount, Sai
     )
     found = []
     for other in others.distinct().order_by("created_at", "pk"):
-        for each in open_questions(other):
-            for proposal in each.proposals:
-                same = (
-                    proposal.answer and proposal.answer._replace(cost_percent=said.answer.cost_percent) == said.answer
-                )
-                if same and each.question.number == min(proposal.questions):
-                    rest = tuple(number for number in proposal.questions if number != each.question.number)
+        for question, *_, proposals in open_questions(other):
+            number = question.number
+            for proposal in proposals:
+                same = proposal.answer and proposal.answer._replace(cost_percent=said.answer.cost_percent)
+                if same and same._replace(on=said.answer.on) == said.answer and number == min(proposal.questions):
+                    rest = tuple(each for each in proposal.questions if each != number)
                     found.append((other, said._replace(
-                        number=each.question.number, others=rest, parent=proposal.parent,
+                        number=number, answer=same, others=rest, parent=proposal.parent,
                     )))  # fmt: skip
                     break
     return found

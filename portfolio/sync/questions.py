@@ -8,15 +8,18 @@ from datetime import date
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from ledger.answers import DEMERGER, Parent, Question
+from ledger.entries import ZERO
 from ledger.links import Link
 from ledger.proposals import Fallen, Proposal, propose
+from ledger.reconcile import FILLS
 
 from .. import book
-from ..models import AccountHead, BrokerAccount, HoldingChange, HoldingVersion, SyncBatch
+from ..models import AccountHead, BrokerAccount, ChangeExplanation, HoldingChange, HoldingVersion, SyncBatch
 from ..models.holding import explained_quantity
 from ..schedule import calendar
 from .links import said_for_others
@@ -52,19 +55,45 @@ def read_open(account: BrokerAccount) -> list[OpenQuestion]:
     left = _with_averages(account.holding_changes.exclude(question_number=None)).annotate(
         explained=explained_quantity()
     )
-    found = []
-    for change in left.order_by("question_number"):
-        units = change.quantity_delta - (change.explained or 0)
-        if units:
-            found.append(OpenQuestion(_question(change, units), str(change.pk), change.quantity_delta))
-    return found
+    changes = [
+        (change, units)
+        for change in left.order_by("question_number")
+        if (units := change.quantity_delta - (change.explained or 0))
+    ]
+    shown = _fills_shown(account, [change for change, _ in changes])
+    return [
+        OpenQuestion(_question(change, units, shown[change.pk]), str(change.pk), change.quantity_delta)
+        for change, units in changes
+    ]
 
 
-def _question(change: Any, units: Decimal) -> Question:
+def _question(change: Any, units: Decimal, fills: tuple[tuple[date, Decimal], ...]) -> Question:
+    """Where something else moved it too, averages tell nothing of what is open."""
+    is_alone = units == change.quantity_delta
+    before, after = (change.average_before, change.average_after) if is_alone else (None, None)
     return Question(
         change.question_number, change.as_of, str(change.instrument_id), change.lot, change.isin, change.symbol,
-        change.exchange, change.new_quantity, units, change.average_before, change.average_after,
+        change.exchange, change.new_quantity, units, before, after, fills,
     )  # fmt: skip
+
+
+def _fills_shown(account: BrokerAccount, changes: Sequence[Any]) -> dict[Any, tuple[tuple[date, Decimal], ...]]:
+    """Of each of these changes the fills that its holding had shown by then."""
+    if not changes:
+        return {}
+    rows = _fills(account).filter(instrument__in={change.instrument_id for change in changes})
+    told = list(rows.order_by("dated", "pk").values_list("instrument_id", "lot", "change_id", "dated", "quantity"))
+    return {
+        change.pk: tuple(
+            (dated, units) for instrument, lot, of, dated, units in told
+            if (instrument, lot) == (change.instrument_id, change.lot) and (of is None or of <= change.pk)
+        )
+        for change in changes
+    }  # fmt: skip
+
+
+def _fills(account: BrokerAccount) -> QuerySet[ChangeExplanation]:
+    return ChangeExplanation.objects.current().filter(broker_account=account, kind=FILLS)
 
 
 def _with_averages(changes: QuerySet[HoldingChange]) -> QuerySet[Any]:
@@ -88,13 +117,20 @@ def _parents(account: BrokerAccount, links: Iterable[Link]) -> dict[Link, Parent
 
 
 def parent_on(account: BrokerAccount, day: date, **named: str) -> Parent | None:
-    """How much was owned at the end of that day, in all lots, of the share with this `instrument` id or `symbol`."""
+    """How much was owned before that day's fills, in all lots, of the share with this `instrument` id or `symbol`."""
     found: Parent | None = None
-    for row in book.holdings([account.pk], book.Moment(as_of=day)):
+    seen_on = _looks(account).filter(trading_day__gte=day).order_by("trading_day").first() or day
+    for row in book.holdings([account.pk], book.Moment(as_of=seen_on)):
         parent = Parent(str(row.instrument_id), row.symbol, row.isin, row.owned_quantity)
         if all(getattr(parent, name) == value for name, value in named.items()):
             found = parent._replace(owned=parent.owned + found.owned) if found else parent
-    return found
+    return found._replace(owned=found.owned - _traded_since(account, found, day, seen_on)) if found else None
+
+
+def _traded_since(account: BrokerAccount, parent: Parent, day: date, until: date) -> Decimal:
+    """By how much fills of that day and later had moved it by the end of the other."""
+    shown = _fills(account).filter(Q(change=None) | Q(change__as_of__lte=until), instrument=UUID(parent.instrument))
+    return shown.filter(dated__gte=day).aggregate(units=Sum("quantity"))["units"] or ZERO
 
 
 def _fallen(account: BrokerAccount, questions: Sequence[Question]) -> list[Fallen]:
@@ -144,10 +180,13 @@ def _unseen(days: Sequence[date], looked: Container[date], opened_on: date | Non
 
 def last_look(account: BrokerAccount, before: date) -> date | None:
     """The last day before this one on which holdings were asked for."""
-    looks = SyncBatch.objects.filter(
-        broker_account=account, trading_day__lt=before, status__in=_LOOKED, sync_type__in=SyncBatch.ASKED
-    ).exclude(sync_type=SyncBatch.Type.ORDER_HISTORY)
-    return looks.order_by("-trading_day").values_list("trading_day", flat=True).first()
+    return _looks(account).filter(trading_day__lt=before).order_by("-trading_day").first()
+
+
+def _looks(account: BrokerAccount) -> QuerySet[SyncBatch, date]:
+    """The days on which holdings were asked for."""
+    asked = SyncBatch.objects.filter(broker_account=account, status__in=_LOOKED, sync_type__in=SyncBatch.ASKED)
+    return asked.exclude(sync_type=SyncBatch.Type.ORDER_HISTORY).values_list("trading_day", flat=True)
 
 
 def _sessions_before(day: date) -> list[date]:

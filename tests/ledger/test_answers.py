@@ -19,10 +19,9 @@ def question(
     number: int, before: int, after: int, symbol: str = "MARUTI", isin: str = "OLD", **values: Any
 ) -> Question:
     """From `before` units to `after`, all of it open; averages in rupees."""
-    averages = [None if values.get(name) is None else Decimal(values[name]) for name in ("was", "now")]
-    return Question(
-        number, DAY, isin, "DELIVERY", isin, symbol, "NSE", Decimal(after), Decimal(after - before), *averages
-    )
+    was, now = [None if values.get(name) is None else Decimal(values[name]) for name in ("was", "now")]
+    units, moved = Decimal(after), Decimal(after - before)
+    return Question(number, DAY, isin, "DELIVERY", isin, symbol, "NSE", units, moved, was, now)
 
 
 def refusal(answer: Answer, *questions: Question, parent: Parent | None = None) -> str:
@@ -171,3 +170,53 @@ def test_with_a_share_that_is_not_gone_no_other_is_answered() -> None:
     grown, other = question(1, 100, 500), question(2, 0, 500, isin="NEW")
     assert pieces(Answer("SPLIT", 1, 5), [grown]) == [AnswerPiece(1, "SPLIT", Decimal(400))]
     assert refusal(Answer("SPLIT", 1, 5), grown, other) == "question 1: MARUTI is not gone: nothing goes with it"
+
+
+TUESDAY, THURSDAY = date(2026, 10, 13), date(2026, 10, 15)
+
+
+def traded(before: int, after: int, *fills: tuple[date, int]) -> Question:
+    """Seen with fills of days that nobody looked at; `before` is all that they and what was there come to."""
+    return question(1, before, after)._replace(fills=tuple((day, Decimal(units)) for day, units in fills))
+
+
+BETWEEN_LOOKS = [
+    # 100, 10 bought, doubled, 5 bought
+    (Answer("BONUS", 1, 2), traded(115, 225, (TUESDAY, 10), (THURSDAY, 5)), 110),
+    # 100, 10 sold, one into five, 20 sold
+    (Answer("SPLIT", 1, 5), traded(70, 430, (TUESDAY, -10), (THURSDAY, -20)), 360),
+    # 100, doubled, as many sold: nothing seems to have moved
+    (Answer("BONUS", 1, 2), traded(0, 100, (THURSDAY, -100)), 100),
+    # 100, doubled, all of them sold
+    (Answer("SPLIT", 1, 2), traded(-100, 0, (THURSDAY, -200)), 100),
+]
+
+
+@pytest.mark.parametrize(("answer", "asked", "units"), BETWEEN_LOOKS)
+def test_what_was_traded_since_the_day_that_is_said_is_taken_as_it_is(
+    answer: Answer, asked: Question, units: int
+) -> None:
+    (piece,) = pieces(answer._replace(on=THURSDAY), [asked])
+    assert (piece.kind, piece.quantity) == (answer.kind, units)
+    assert answers.partners(answer, asked, [question(2, 0, units, isin="NEW")]) == []
+    assert "; say the day with --on, such as --on 2026-10-15" in refusal(answer, asked)
+
+
+@given(st.integers(1, 500), st.integers(0, 40), st.integers(-200, 40), st.sampled_from([(1, 2), (1, 5), (2, 3)]))
+def test_fills_on_both_sides_of_an_action_add_up_with_it_on_its_day(
+    held: int, bought: int, traded_since: int, ratio: tuple[int, int]
+) -> None:
+    answer = Answer("SPLIT", *ratio, on=THURSDAY)
+    became = int(answers.entitled(Decimal(held + bought), answer)) + traded_since
+    asked = traded(held + bought + traded_since, became, (TUESDAY, bought), (THURSDAY, traded_since))
+    assert [piece.quantity for piece in pieces(answer, [asked])] == [asked.open]
+
+
+def test_shares_sold_on_the_day_of_an_action_are_no_part_of_it() -> None:
+    """Seen on that very evening by a broker that lowers holdings at once."""
+    assert [each.quantity for each in pieces(Answer("SPLIT", 1, 5), [traded(70, 470, (DAY, -30))])] == [400]
+
+
+def test_nothing_is_so_since_a_later_day_than_it_was_seen_on() -> None:
+    later = Answer("BONUS", 1, 2, on=date(2026, 10, 20))
+    assert refusal(later, question(1, 10, 20)) == "question 1 was seen on 2026-10-19: it is not since 2026-10-20"

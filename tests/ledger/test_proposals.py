@@ -11,7 +11,7 @@ from ledger.answers import Answer, Parent, Question, pieces
 from ledger.entries import ZERO
 from ledger.links import Link
 from ledger.proposals import Fallen, Proposal, propose
-from tests.ledger.test_answers import DAY, question
+from tests.ledger.test_answers import DAY, THURSDAY, TUESDAY, question, traded
 
 
 def looks_like(*questions: Question, **known: object) -> list[list[str]]:
@@ -163,3 +163,30 @@ def test_every_proposal_adds_up(moves: list[tuple[int, int, str, str]]) -> None:
             assert proposal.answer
             for piece in pieces(proposal.answer, [known[number], *rest], proposal.parent):
                 assert piece.quantity - known[piece.question].open == ZERO
+
+
+def test_the_only_day_that_fits_what_was_traded_is_proposed_with_the_answer() -> None:
+    proposed = first(traded(115, 225, (TUESDAY, 10), (THURSDAY, 5)))
+    assert proposed.answer == Answer("BONUS", 1, 2, on=THURSDAY)
+    told = "110 became 220 by 2026-10-15, and what was traded since is 5; no average cost tells more"
+    assert proposed.because == told
+
+
+def test_where_several_days_fit_none_is_proposed() -> None:
+    """Doubled before or after 60 were bought and sold again."""
+    asked = traded(115, 225, (TUESDAY, 60), (date(2026, 10, 14), -60), (THURSDAY, 5))
+    assert first(asked).answer == Answer("TRANSFER_IN")
+    assert first(traded(110, 220, (TUESDAY, 60), (THURSDAY, -60))).answer == Answer("BONUS", 1, 2)
+
+
+def test_an_average_speaks_of_all_that_was_there_when_shares_came_days_after_the_action() -> None:
+    """100 doubled on Thursday, 20 more bought since and seen; the new hundred came on Monday."""
+    asked = traded(120, 220, (THURSDAY, 20))._replace(average_before=Decimal(300), average_after=Decimal("163.64"))
+    assert first(asked).answer == Answer("BONUS", 1, 2, on=THURSDAY)
+    assert first(asked._replace(average_after=Decimal(300))).answer != Answer("BONUS", 1, 2, on=THURSDAY)
+
+
+def test_what_another_account_saw_later_is_proposed_as_of_the_day_it_was_seen_here() -> None:
+    link = Link("BONUS", "OLD", "OLD", date(2026, 10, 21), 1, 2)
+    (found,) = [each for each in propose([question(1, 30, 60)], [link])[1] if each.answer and each.answer.on]
+    assert (found.answer, found.because[:33]) == (Answer("BONUS", 1, 2, on=DAY), "answered so for another account, ")

@@ -171,9 +171,10 @@ def _said(account: BrokerAccount, options: dict[str, Any], who: str) -> Said:
         raise BadAnswer(f'question {number}: say why, such as: explain {number} note "a gift from my father"')
     made = answers.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
     answers.refuse_unused(made, _given(options))
+    made = made._replace(on=options["on"])
     others = () if options["others"] is None else (options["others"],)
     parent = _parent(account, number, options["parent"], options["on"]) if options["parent"] else None
-    return Said(number, made, who, why, others, parent, options["on"])
+    return Said(number, made, who, why, others, parent)
 
 
 def _given(options: dict[str, Any]) -> list[str]:
@@ -199,7 +200,7 @@ def _further(others: Sequence[tuple[BrokerAccount, Said]]) -> tuple[list[Outcome
 
 
 def _parent(account: BrokerAccount, number: int, symbol: str, on: date | None) -> Parent:
-    """As much of it as was owned when the other one was split off."""
+    """As much of it as was owned when the other one was split off: what was traded on that day came after."""
     seen_on = (each.question.as_of for each in read_open(account) if each.question.number == number)
     day = on or next(seen_on, clock.today())
     parent = parent_on(account, day, symbol=symbol.upper())

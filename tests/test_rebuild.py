@@ -31,7 +31,9 @@ FEW = settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck
 def account(broker: Broker) -> BrokerAccount:
     """TCS and ITC held, TCS open as a position, prices known."""
     account = build.an_account("SCRIPTED")
-    broker.says.update(holdings=[build.a_holding(), build.a_holding("ITC", 5)], positions=[build.a_position(bought=3)])
+    broker.says.update(
+        holdings=[build.a_holding(), build.a_holding("ITC", 5)], positions=[build.a_position(quantity=3)]
+    )
     broker.prices = {"TCS": Decimal(3000), "ITC": Decimal(400)}
     build.synced(account)
     return account

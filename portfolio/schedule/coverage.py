@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from ledger.coverage import (
@@ -30,6 +30,7 @@ from .plan import Plan, last_whole_look
 
 DAY_ONLY = ("orders", "trades")  # brokers have these for the day itself and no longer
 ALL = ("holdings", "positions", "orders", "trades", "funds")
+SHORT = ("orders_missing", "fills_missing")  # problems of a section that came, and not all of it
 
 
 class Day(NamedTuple):
@@ -129,5 +130,24 @@ def _missing(result: str, slots: Sequence[SyncSlot]) -> tuple[str, ...]:
     """Of a day that was seen, what its best look did not get; of one that was not, everything."""
     if result != PARTIAL:
         return ALL
-    seen: list[Any] = [json.loads(slot.batch.metadata).get("sections", {}) for slot in slots if slot.batch]
-    return tuple(name for name in ALL if all(each.get(name) in ("failed", "suspect") for each in seen))
+    batches = sorted((slot.batch for slot in slots if slot.batch), key=lambda batch: batch.started_at)
+    seen = [(_ended(batch), _short(batch)) for batch in batches]
+    return tuple(name for name in ALL if _is_lacking(name, seen))
+
+
+def _ended(batch: SyncBatch) -> Mapping[str, str]:
+    sections: Mapping[str, str] = json.loads(batch.metadata).get("sections", {})
+    return sections
+
+
+def _short(batch: SyncBatch) -> set[str]:
+    """The sections of which more is known to be than came."""
+    return {problem["section"] for problem in json.loads(batch.error_details) if problem["kind"] in SHORT}
+
+
+def _is_lacking(name: str, seen: Iterable[tuple[Mapping[str, str], set[str]]]) -> bool:
+    """What was there stays; but what is found short later was so before."""
+    is_lacking = True
+    for ended, short in seen:
+        is_lacking = name in short or (is_lacking and ended.get(name) in ("failed", "suspect"))
+    return is_lacking

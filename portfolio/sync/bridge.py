@@ -119,6 +119,7 @@ def write_opening(
 ) -> None:
     """The first capture whose holdings, positions and trades are whole says what was owned the day before."""
     whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
+    whole = whole and not made.lacks_orders
     if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
         return
     day = made.capture.trading_day

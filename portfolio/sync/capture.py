@@ -218,6 +218,11 @@ class Capture:
             self._sent = frozenset(each for seen in self.memory.seen.values() for each in seen.replies.values())
         return digest.hex() in self._sent
 
+    def orders_of_fills_alone(self) -> set[str]:
+        """Orders of which fills came and that did not come themselves."""
+        orders = {trade.order_id for trade in self.entries(TRADES)} - {""}
+        return orders - {order.order_id for order in self.answers[ORDERS].entries} if orders else orders
+
     def entries(self, section: str) -> Sequence[Any]:
         found = self.sections.get(section)
         return found.entries if found else ()

@@ -23,6 +23,7 @@ from .positions import take_positions
 from .quotes import take_quotes, update_prices
 from .state import Book
 from .totals import take_funds, write_snapshot
+from .unlisted import compare_with_positions
 
 
 def decide_each(
@@ -52,6 +53,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
         doubt_the_calendar(made)
         take_quotes(made)
         positions = take_positions(made)
+        compare_with_positions(made)
         held = take_holdings(made, positions)
         write_opening(made, {key: each.holding for key, each in held.items()}, positions)
         take_funds(made)

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from ledger.entries import Listing, Order, Trade
+from ledger.diff import PositionKey
+from ledger.entries import Listing, Order, Position, Trade
 from ledger.fills import source_ids
 from ledger.snapshot import Quote
 
@@ -42,6 +43,8 @@ class Decision:
     trails: Mapping[str, Sequence[Order]] = field(default_factory=dict)  # by order id, oldest state first
     quotes: dict[str, Quote] = field(default_factory=dict)  # fresh ones, by instrument
     counts: dict[str, int] = field(default_factory=dict)
+    positions_shown: Mapping[PositionKey, Position] = field(default_factory=dict)  # today, by the broker itself
+    lacks_orders: bool = False  # more was traded than the order list tells of
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
 
     def to_decide_again(self) -> Capture:

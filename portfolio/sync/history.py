@@ -43,6 +43,7 @@ FILL = schema(
 def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     order_ids = {row.order_id for capture in busy for name in (ORDERS, TRAILS) for row in capture.entries(name)}
     order_ids.update(order.order_id for capture in busy for order in capture.lacking)
+    order_ids.update(*(capture.orders_of_fills_alone() for capture in busy))
     if not order_ids:
         return
     versions = OrderVersion.objects.filter(groww_order_id__among=order_ids)

@@ -13,7 +13,7 @@ from ledger.diff import PositionKey, PositionMove
 from ledger.entries import CASH, Position
 
 from . import rows
-from .capture import ACCEPTED, POSITIONS, SUSPECT
+from .capture import ACCEPTED, POSITIONS, SUSPECT, UNCHANGED
 from .decision import Decision
 from .holdings import price_now
 
@@ -25,9 +25,12 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     is_of_today = made.memory.positions_day == capture.trading_day
     # Shares are settled or squared off overnight; a derivative stays open until it is told otherwise.
     still_open = {key: position for key, position in known.items() if is_of_today or position.segment != CASH}
+    if section.state == UNCHANGED:
+        made.positions_shown = known
     if section.state != ACCEPTED or not capture.takes_state:
         return still_open
     seen = made.shown(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product), known)
+    made.positions_shown = seen
     unread = made.unread(POSITIONS)  # a row that cannot be right is not a row that is gone
     kept = {key for key, row in known.items() if key not in seen and ("" in unread or row.symbol in unread)}
     doubted = _doubted(made, {key for key in known if key not in seen and key not in kept})

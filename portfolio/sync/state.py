@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ledger.absence import Traded
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
-from ledger.entries import CASH, ZERO, Holding, Position
+from ledger.entries import ZERO, Holding, Position
 from ledger.fills import KnownFill
 from ledger.page import Entry
 from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, waiting_fills
@@ -91,7 +91,7 @@ class Book:
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
     fills: dict[HoldingKey, dict[date, DayFills]] = field(default_factory=lambda: defaultdict(dict))
-    traded: dict[PositionKey, dict[date, Traded]] = field(default_factory=lambda: defaultdict(dict))  # derivatives
+    traded: dict[PositionKey, dict[date, Traded]] = field(default_factory=lambda: defaultdict(dict))
     used: dict[HoldingKey, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
     named: dict[str, Holding] = field(default_factory=dict)  # what has fills, by its name
     overdue: dict[HoldingKey, list[Overdue]] = field(default_factory=lambda: defaultdict(list))
@@ -126,9 +126,8 @@ class Book:
         self.fills[key][day] = before.plus(bought, sold, net, count)
 
     def add_traded(self, key: PositionKey, day: date, is_bought: bool, units: Decimal) -> None:
-        """Counts fills of a derivative, which no holding will show."""
-        if key[1] != CASH:
-            self.traded[key][day] = self.traded[key].get(day, Traded()).plus(is_bought, units)
+        """Counts fills as what positions show: each product for itself."""
+        self.traded[key][day] = self.traded[key].get(day, Traded()).plus(is_bought, units)
 
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:

@@ -87,6 +87,34 @@ def test_what_can_still_be_fetched_is_fetched_by_a_login_where_that_is_what_is_w
     ]
 
 
+def test_a_day_whose_order_list_is_short_is_in_part_and_says_what_is_missing(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = [build.a_position("TCS", 10)]
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 00:01")
+    day = monday(account)
+    assert (day.result, day.missing) == ("partial", ("orders",))
+    assert day.reason.startswith("orders: the order list may be short: positions show what no fill explains, TCS 10")
+    code, out = run("--month", "2026-10")
+    assert (code, out.count("2026-10-05  SCRIPTED S1  partial; missing: orders\n")) == (1, 1)
+
+
+def test_what_is_found_short_later_was_short_before(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00")
+    broker.says["positions"] = [build.a_position("TCS", 10)]
+    tick_at(at, "2026-10-05 19:00", "2026-10-06 00:01")
+    assert (monday(account).result, monday(account).missing) == ("partial", ("orders",))
+
+
+def test_a_short_list_is_asked_again_the_same_evening_and_a_whole_one_completes_the_day(broker: Broker, at: At) -> None:
+    account, order = build.an_account("SCRIPTED"), build.an_order(filled=10)
+    broker.says["positions"] = [build.a_position("TCS", 10)]
+    tick_at(at, "2026-10-05 19:00")
+    broker.says.update(orders=[order], trades=[build.a_trade(order)])
+    assert tick_at(at, "2026-10-05 19:10") == [1]
+    assert (monday(account).result, monday(account).missing) == ("complete", ())
+
+
 def test_json_has_what_the_grid_has(broker: Broker, at: At) -> None:
     build.an_account("SCRIPTED")
     tick_at(at, "2026-10-05 12:00", "2026-10-06 00:10")

@@ -16,7 +16,7 @@ __all__ = ["impatient"]  # the fixture: pauses of the client, shortened
 pytestmark = pytest.mark.database
 
 HISTORIES = (HoldingVersion, OrderVersion, PositionVersion, Transaction)
-MISSING = {"trades": {"fills_missing"}}
+MISSING, UNLISTED = {"trades": {"fills_missing"}}, {"orders": {"orders_missing"}}
 
 
 def told(one: Struck) -> dict[str, set[str]]:
@@ -40,9 +40,9 @@ def states_of_others(section: str, one: Struck) -> set[str]:
 
 
 LOST: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("empty_list", {}, {"trades": MISSING}),
-    ("short_list", {"drop": 3}, {"trades": MISSING}),
-    ("other_client", {}, {"trades": MISSING, "orders": MISSING}),
+    ("empty_list", {}, {"trades": MISSING, "orders": UNLISTED}),
+    ("short_list", {"drop": 3}, {"trades": MISSING, "orders": UNLISTED}),
+    ("other_client", {}, {"trades": MISSING, "orders": {**MISSING, **UNLISTED}, "positions": UNLISTED}),
 ]
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.database
 ORDER = build.an_order("LONG", filled=10)
 ROWS = {
     "holdings": (build.a_holding("INFY"), ("isin", "symbol", "exchange", "lot", "doubt")),
-    "positions": (build.a_position("INFY", 3, product="MIS"), ("isin", "symbol", "exchange", "segment", "product")),
+    "positions": (
+        build.a_position("INFY", quantity=3, product="MIS"), ("isin", "symbol", "exchange", "segment", "product"),
+    ),
     "orders": (
         ORDER,
         ("order_id", "order_reference_id", "isin", "symbol", "exchange", "segment", "product", "order_type", "validity",

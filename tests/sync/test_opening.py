@@ -101,7 +101,7 @@ OUTSIDE = ["2026-10-06 06:30", "2026-10-06 08:30"]
 @pytest.mark.parametrize("clock", OUTSIDE)
 def test_outside_the_sessions_own_day_all_is_evidence_but_orders_and_trades(broker: Broker, at: At, clock: str) -> None:
     account = build.an_account("SCRIPTED")
-    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", 3)])
+    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", quantity=3)])
     build.synced(account)
     before = [list(account.holdings.values()), list(account.positions.values()), list(account.snapshots.values())]
     at(clock)

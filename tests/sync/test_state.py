@@ -56,7 +56,7 @@ def test_a_holding_without_a_price_in_its_answer_gets_the_last_traded_one(broker
 
 def test_an_equal_second_run_of_the_day_writes_nothing_but_that_it_looked(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
-    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", 3)])
+    broker.says.update(holdings=[build.a_holding()], positions=[build.a_position("INFY", quantity=3)])
     broker.prices = {"TCS": Decimal(3000), "INFY": Decimal(1500)}
     build.synced(account)
     before = {

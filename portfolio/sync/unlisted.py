@@ -1,0 +1,120 @@
+"""Positions against orders and fills: whether the order list of a capture is short of what was traded that day.
+
+What is listed is taken all the same. But the section is not whole, so the capture ends in part and is made again.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from ledger import unlisted
+from ledger.absence import Traded
+from ledger.entries import BUY, CASH, FNO, ZERO, Order, Position
+from ledger.unlisted import Dealt, Missing
+
+from ..schedule import calendar
+from .capture import ABSENT, ACCEPTED, ORDERS, POSITIONS, TRADES, UNCHANGED
+from .decision import Decision, listing_of
+
+NAMED = 8  # instruments that one message names, and orders
+SHARES = (CASH, FNO)  # the segments whose hours the calendar knows
+
+
+def compare_with_positions(made: Decision) -> None:
+    """Says what is missing. The same list is looked at afresh the next time, also where nothing else has moved."""
+    if not _is_comparable(made):
+        return
+    shown = [*_shown(made)]
+    lacking = unlisted.missing(shown, [*_told(made), *_filled_beyond(made)]) if shown else []
+    orders = _not_listed(made)
+    if lacking or orders:
+        made.lacks_orders = True
+        made.memory.seen.pop(ORDERS, None)
+        made.capture.blame(
+            ORDERS, "orders_missing", f"the order list may be short: {'; '.join(_words(lacking, orders))}",
+            "it is asked again this evening; if it stays so, compare with the broker's own app, and import what is "
+            "missing from the broker's statement",
+        )  # fmt: skip
+
+
+def _is_comparable(made: Decision) -> bool:
+    """Something came anew, of the day itself; and no order was set aside, which is told already."""
+    capture, states = made.capture, [made.section(name).state for name in (ORDERS, POSITIONS, TRADES)]
+    return (
+        ACCEPTED in states
+        and all(state in (ACCEPTED, UNCHANGED) for state in states[:2])
+        and states[2] != ABSENT
+        and not made.section(ORDERS).set_aside
+        and calendar.is_own_day(capture.started_at, capture.trading_day)
+    )
+
+
+def _shown(made: Decision) -> Iterator[Dealt]:
+    for (instrument, _, product), row in made.positions_shown.items():
+        if row.credit_quantity or row.debit_quantity:
+            carried = row.carry_forward_credit_quantity - row.carry_forward_debit_quantity
+            yield Dealt(instrument, row.symbol, row.segment, product, _for_sure(made, instrument, row), carried)
+
+
+def _for_sure(made: Decision, instrument: str, row: Position) -> Traded:
+    """What the order list ought to know of. It is asked beside positions, and while there is trading a fill may come
+    between the two answers: then it is what the capture before has shown as well."""
+    if _is_over(made, row.segment):
+        return Traded(row.credit_quantity, row.debit_quantity)
+    before = made.book.positions.get((instrument, row.segment, row.product))
+    if before is None or made.capture.memory.positions_day != made.capture.trading_day:
+        return Traded()
+    was = before.position
+    return Traded(min(row.credit_quantity, was.credit_quantity), min(row.debit_quantity, was.debit_quantity))
+
+
+def _is_over(made: Decision, segment: str) -> bool:
+    return made.capture.is_closed and segment in SHARES
+
+
+def _told(made: Decision) -> Iterator[Dealt]:
+    """The day's fills, of this capture and of those before it."""
+    for (instrument, segment, product), days in made.book.traded.items():
+        if traded := days.get(made.capture.trading_day):
+            named = made.book.named.get(instrument)
+            yield Dealt(instrument, named.symbol if named else "", segment, product, traded)
+
+
+def _filled_beyond(made: Decision) -> Iterator[Dealt]:
+    """What listed orders filled beyond the fills that are known of them: it is told of the fills that they lack."""
+    for order in made.capture.lacking:
+        units = order.filled_quantity - _known_units(made, order)
+        if units > ZERO:
+            traded = Traded().plus(order.transaction_type == BUY, units)
+            instrument = made.instruments.get(listing_of(order), "")
+            yield Dealt(instrument, order.symbol, order.segment, order.product, traded)
+
+
+def _known_units(made: Decision, order: Order) -> Decimal:
+    fills = made.book.trades_of.get(order.order_id, {}).values()
+    today = made.capture.trading_day
+    return sum((fill.trade.quantity for fill in fills if fill.counts and fill.trade.trade_date == today), ZERO)
+
+
+def _not_listed(made: Decision) -> list[str]:
+    """Orders of which fills came, and that neither came themselves nor are known."""
+    orders = made.capture.orders_of_fills_alone() - made.book.orders.keys()
+    return sorted(
+        order for order in orders if all(_is_over(made, fill.segment) for fill in made.told_fills[order].values())
+    )
+
+
+def _words(lacking: Sequence[Missing], orders: Sequence[str]) -> Iterator[str]:
+    if lacking:
+        yield f"positions show what no fill explains, {_listed([_of_one(each) for each in lacking])}"
+    if orders:
+        yield f"fills came of orders that did not, {_listed(orders)}"
+
+
+def _of_one(each: Missing) -> str:
+    sides = ((each.bought, "bought"), (each.sold, "sold"))
+    return f"{each.symbol} {' and '.join(f'{units.normalize():f} {side}' for units, side in sides if units)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -280,12 +280,13 @@ ACT = schema(
     1,
     f"id:uuid broker_account_id:uuid subject words_digest:digest ciphertext_digest:digest {_SEALED}",
 )
+DROPPED_BODY = schema("dropped_bodies", 1, f"id:uuid broker_account_id:uuid reply_id:uuid {_SEALED}")
 
 # The tables whose rows have a leaf, by name. A batch enters its page as the header, not as a leaf.
 BOOK: dict[str, Schema] = {
     schema.name: schema
     for schema in (
         RAW_REPLY, ORDER, QUANTITY_CHANGE, TRANSACTION, HOLDING_VERSION, POSITION_VERSION, FUNDS_VERSION,
-        HOLDING_CHANGE, EXPLANATION, SNAPSHOT, PRICE, LINK, ACT,
+        HOLDING_CHANGE, EXPLANATION, SNAPSHOT, PRICE, LINK, ACT, DROPPED_BODY,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from django.db import connections
 
 from . import guards
 from .keys import key_directory
+from .retention import BOOK_YEARS
 
 TIME_ZONES = ("Asia/Kolkata", "UTC")
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON", "trusted_schema=OFF")
@@ -67,6 +68,20 @@ def sqlite_keeps_what_it_was_given(**_: Any) -> list[CheckMessage]:
             id="khata.E003",
         )
         for wanted in missing
+    ]
+
+
+@register()
+def replies_are_kept_as_long_as_books(**_: Any) -> list[CheckMessage]:
+    if settings.KHATA_REPLY_YEARS >= BOOK_YEARS:
+        return []
+    return [
+        Error(
+            f"KHATA_REPLY_YEARS is {settings.KHATA_REPLY_YEARS}: replies are the vouchers of a book that is kept for "
+            f"{BOOK_YEARS} years.",
+            hint=f"Set it to {BOOK_YEARS} or more. Whoever must drop some sooner says why: drop_replies --override.",
+            id="khata.E007",
+        )
     ]
 
 

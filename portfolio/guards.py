@@ -3,7 +3,8 @@
 A model says how it is protected, with a plain attribute `guard`:
 `append_only`     no row is ever changed, replaced or deleted;
 `while_started`   a row may be changed while its status is STARTED, never deleted;
-`position_once`   only `position` may be changed, once, from null; never deleted.
+`position_once`   only `position` may be changed, once, from null; never deleted;
+`until_dropped`   never changed or replaced, and deleted only where `dropped_bodies` says so of its reply.
 
 Whoever owns the tables can still drop a guard, or put a rule in its way: `problems` names it, and the pages and
 checkpoints find what was done meanwhile. Nothing here switches a guard off, not even for a test.
@@ -16,13 +17,15 @@ from django.apps import apps
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-RULES = ("append_only", "while_started", "position_once")
+RULES = ("append_only", "while_started", "position_once", "until_dropped")
 REMEDY = "Run manage.py migrate, then verify_ledger: nobody guarded the table meanwhile."
 
-# The row as it would be without its new position must be the old row, bit for bit.
+# The row as it would be without its new position must be the old row, bit for bit. The record of what is dropped is
+# the one of the same schema: the function has no search path of its own.
 _FUNCTION = """
 DECLARE
   before_position record;
+  is_recorded boolean;
 BEGIN
   IF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'while_started' THEN
     IF OLD.status = 'STARTED' THEN
@@ -35,6 +38,12 @@ BEGIN
       IF before_position *= OLD THEN
         RETURN NEW;
       END IF;
+    END IF;
+  ELSIF TG_OP = 'DELETE' AND TG_ARGV[0] = 'until_dropped' THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I.dropped_bodies WHERE reply_id = $1)', TG_TABLE_SCHEMA)
+      INTO is_recorded USING OLD.reply_id;
+    IF is_recorded THEN
+      RETURN OLD;
     END IF;
   END IF;
   RAISE EXCEPTION 'The table % is part of the book (%): % is refused.', TG_TABLE_NAME, TG_ARGV[0], TG_OP
@@ -180,7 +189,7 @@ def _for_sqlite(model: type[models.Model], connection: BaseDatabaseWrapper) -> I
     table = model._meta.db_table
     for event, what, when in (
         ("UPDATE", "UPDATE", _forbidden_update(model, connection)),
-        ("DELETE", "DELETE", ""),
+        ("DELETE", "DELETE", _forbidden_delete(model)),
         ("INSERT", "INSERT under a key that is there", _clash(model, connection)),
     ):
         name = f"khata_guard_{table}_{event.lower()}"
@@ -194,7 +203,7 @@ def _for_sqlite(model: type[models.Model], connection: BaseDatabaseWrapper) -> I
 
 def _forbidden_update(model: type[models.Model], connection: BaseDatabaseWrapper) -> str:
     """When an update is refused; empty: always. UPDATE OR REPLACE would delete a row whose key it takes."""
-    if _rule(model) == "append_only":
+    if _rule(model) in ("append_only", "until_dropped"):
         return ""
     clash = _clash(model, connection, "AND rowid IS NOT OLD.rowid")
     if _rule(model) == "while_started":
@@ -202,6 +211,16 @@ def _forbidden_update(model: type[models.Model], connection: BaseDatabaseWrapper
     kept = [f'NEW."{column}" IS OLD."{column}"' for column in _columns(model) if column != "position"]
     once = ['OLD."position" IS NULL', 'NEW."position" IS NOT NULL', "NEW.rowid IS OLD.rowid", *kept]
     return f"NOT ({' AND '.join(once)}) OR {clash}"
+
+
+def _forbidden_delete(model: type[models.Model]) -> str:
+    """When a delete is refused; empty: always.
+
+    A migration that rebuilds `dropped_bodies` on SQLite has to drop this guard first, or renaming the table fails.
+    """
+    if _rule(model) != "until_dropped":
+        return ""
+    return 'NOT EXISTS (SELECT 1 FROM "dropped_bodies" WHERE "reply_id" = OLD."reply_id")'
 
 
 def _clash(model: type[models.Model], connection: BaseDatabaseWrapper, other: str = "") -> str:

@@ -8,8 +8,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .guards import protected_models
 
-# A role may change rows that are still open, or fill in a tree's position: there UPDATE is needed.
-_NEEDED = {"append_only": {"SELECT", "INSERT"}}
+# A role may change rows that are still open, or fill in a tree's position: there UPDATE is needed. Bodies are dropped
+# by the owner of the tables alone.
+_NEEDED = {rule: {"SELECT", "INSERT"} for rule in ("append_only", "until_dropped")}
 _MORE = {"SELECT", "INSERT", "UPDATE"}
 _GRANTED = """
 SELECT c.relname, coalesce(quote_ident(r.rolname), 'PUBLIC'), p.privilege_type

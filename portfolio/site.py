@@ -29,6 +29,7 @@ GROUPS = {
         "Checkpoint",
         "RawReply",
         "RawBody",
+        "DroppedBody",
         "ActWords",
         "Event",
         "AccountHead",

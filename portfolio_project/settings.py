@@ -74,6 +74,7 @@ KHATA_SYNC_GROUP = env_int("KHATA_SYNC_GROUP", 100)
 KHATA_LOOPS = env_int("KHATA_LOOPS", min(2, os.cpu_count() or 1))
 KHATA_CONCURRENCY = env_int("KHATA_CONCURRENCY", 64)
 KHATA_BACKUP_DAYS = env_int("KHATA_BACKUP_DAYS", 30)
+KHATA_REPLY_YEARS = env_int("KHATA_REPLY_YEARS", 9)
 # <BROKER>_API_URL and <BROKER>_INSTRUMENTS_URL are looked up by broker code, see `broker_url`.
 
 

@@ -23,6 +23,7 @@ from ledger import canonical
 from portfolio import accounts, clock, models
 from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
+from portfolio.dropping import drop
 from portfolio.proof import sealer
 from portfolio.schedule.tick import tick
 from portfolio.site import GROUPS
@@ -86,7 +87,7 @@ def a_filled_book() -> list[str]:
 
 
 def an_amended_book(account: models.BrokerAccount) -> None:
-    """What a person wrote into it: an act, and what became of an instrument."""
+    """What a person did to it: what became of an instrument, and replies that were dropped."""
     held = account.holdings.first()
     assert held
     named = (str(held.instrument_id), held.isin, held.symbol, held.exchange)
@@ -94,6 +95,7 @@ def an_amended_book(account: models.BrokerAccount) -> None:
         amendment.pen.write(
             canonical.LINK, "BONUS", *named, named[0], *named[1:3], date(2026, 10, 5), 1, 2, None, False
         )
+    drop(account, date(2026, 10, 6), Deed("bodies of replies dropped", CANARY, CANARY))
 
 
 def a_filled_timetable() -> None:

@@ -131,6 +131,14 @@ def test_debug_is_an_error_only_where_others_can_see_it(monkeypatch: pytest.Monk
     assert (told(), told(deploy=True)) == ([], ["khata.E005"])
 
 
+def test_replies_are_kept_no_shorter_than_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "KHATA_REPLY_YEARS", 7)
+    shorter = told()
+    monkeypatch.setattr(settings, "KHATA_REPLY_YEARS", 8)
+
+    assert (shorter, told()) == (["khata.E007"], [])
+
+
 def test_every_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(settings, "TIME_ZONE", "Europe/Berlin")
     monkeypatch.setattr(settings, "KHATA_CLOCK", "2026-11-20T16:00:00+05:30")

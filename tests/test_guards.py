@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from portfolio import guards
 from portfolio.guards import protected_models
-from portfolio.models import Event, SyncBatch
+from portfolio.models import DroppedBody, Event, RawBody, RawReply, SyncBatch
 from tests.rows import NOW, new_row, only_on, run, value_of
 
 pytestmark = pytest.mark.database
@@ -254,6 +254,51 @@ def test_a_batch_that_is_started_cannot_be_deleted() -> None:
     batch = saved(SyncBatch, status="STARTED", completed_at=None)
 
     assert is_refused(lambda: delete(batch))
+
+
+def recorded_as_dropped(body: RawBody) -> RawBody:
+    saved(DroppedBody, reply_id=body.pk)
+    return body
+
+
+def test_a_body_is_deleted_only_where_the_book_says_so_of_its_reply() -> None:
+    body, other = saved(RawBody), saved(RawBody)
+    assert is_refused(lambda: delete(body))
+
+    recorded_as_dropped(body)
+
+    assert is_refused(lambda: delete(other))
+    assert is_refused(lambda: run("DELETE FROM raw_bodies"))
+    assert delete(body) == 1
+    assert RawBody.objects.get().pk == other.pk
+
+
+def test_a_body_that_may_go_is_still_not_changed_or_replaced() -> None:
+    body = recorded_as_dropped(saved(RawBody))
+    attacks = [attack for name, attack in ATTACKS.items() if "delete" not in name.lower()]
+    if connection.vendor == "sqlite":
+        attacks += [lambda row: insert(row, "INSERT OR REPLACE"), lambda row: insert(row, "REPLACE")]
+
+    assert [is_refused(partial(attack, body)) for attack in attacks] == [True] * len(attacks)
+    assert RawBody.objects.count() == 1
+
+
+def test_neither_the_record_nor_the_reply_goes_with_the_body() -> None:
+    reply = saved(RawReply)
+    record = saved(DroppedBody, reply_id=reply.pk)
+
+    assert is_refused(lambda: delete(record))
+    assert is_refused(lambda: delete(reply))
+
+
+def test_postgresql_a_record_in_another_schema_lets_no_body_go() -> None:
+    only_on("postgresql")
+    body = saved(RawBody)
+    run("CREATE SCHEMA elsewhere")
+    run("CREATE TABLE elsewhere.dropped_bodies AS SELECT reply_id FROM raw_bodies")
+    run("SET LOCAL search_path = elsewhere, public")
+
+    assert is_refused(lambda: delete(body))
 
 
 def test_an_event_is_given_its_position_once() -> None:

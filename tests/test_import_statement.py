@@ -15,7 +15,10 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from ledger.canonical import BOOK
+from portfolio.dropping import drop
 from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
+from portfolio.replies import referred_to
+from portfolio.sync.amend import Deed
 from portfolio.sync.capture import DAILY
 from portfolio.sync.evidence import read_body
 from portfolio.sync.pipeline import sync
@@ -114,6 +117,23 @@ def test_the_file_itself_is_kept_encrypted(account: BrokerAccount, file: Any) ->
     imported(path, account, "--accept")
     reply = RawReply.objects.get()
     assert (reply.request, read_body(reply)) == ("IMPORT zerodha-tradebook", path.read_bytes())
+    assert referred_to(SyncBatch.objects.filter(sync_type="IMPORT")) == {bytes(reply.body_digest)}
+
+
+def test_a_file_that_was_dropped_is_kept_again_when_it_adds_something(
+    account: BrokerAccount, file: Any, at: At
+) -> None:
+    """Of its last day it did so on the next."""
+    path = file(*LINES, row("2026-10-05", "buy", 1))
+    imported(path, account, "--accept")
+    drop(account, date(2026, 10, 6), Deed("bodies of replies dropped", "Asha"))
+    at("2026-10-06 12:00")
+
+    assert "new, written: 1; in the book already: 3" in imported(path, account, "--accept")
+
+    assert read_body(RawReply.objects.latest("pk")) == path.read_bytes()
+    assert RawReply.objects.count() == 2
+    recomputed.check_all_pages()
 
 
 def test_the_same_file_twice_writes_nothing(account: BrokerAccount, file: Any) -> None:

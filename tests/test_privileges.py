@@ -30,17 +30,20 @@ def _run(*statements: str) -> None:
 
 def test_a_role_that_reads_and_appends_is_no_problem(role: str) -> None:
     _run(f"GRANT SELECT, INSERT ON order_history TO {role}", f"GRANT SELECT, INSERT, UPDATE ON sync_batches TO {role}")
-    _run(f"GRANT ALL ON real_holdings TO {role}")
+    _run(f"GRANT ALL ON real_holdings TO {role}", f"GRANT SELECT, INSERT ON raw_bodies TO {role}")
 
     assert privileges.problems(connection) == []
 
 
 def test_what_a_role_need_not_do_is_named_with_what_to_do(role: str) -> None:
     _run(f"GRANT SELECT, UPDATE (remark) ON order_history TO {role}", f"GRANT DELETE ON sync_batches TO {role}")
+    _run(f"GRANT SELECT, UPDATE, DELETE ON raw_bodies TO {role}")
 
     assert privileges.problems(connection) == [
         f"{role} may UPDATE the table order_history, and need not. "
         f"As its owner: REVOKE UPDATE ON order_history FROM {role};",
+        f"{role} may DELETE the table raw_bodies, and need not. As its owner: REVOKE DELETE ON raw_bodies FROM {role};",
+        f"{role} may UPDATE the table raw_bodies, and need not. As its owner: REVOKE UPDATE ON raw_bodies FROM {role};",
         f"{role} may DELETE the table sync_batches, and need not. "
         f"As its owner: REVOKE DELETE ON sync_batches FROM {role};",
     ]

@@ -133,6 +133,14 @@ read_only(
     list_select_related=("broker_account", "batch"),
 )
 read_only(
+    models.DroppedBody,
+    list_display=("reply", "broker_account", "detected_at", "batch"),
+    list_filter=(BROKER,),
+    search_fields=("reply__request", *BY_ACCOUNT),
+    date_hierarchy="detected_at",
+    list_select_related=("reply", "broker_account", "batch"),
+)
+read_only(
     models.LedgerPage,
     list_display=("__str__", "head", "entries_count", "batch", "hash"),
     search_fields=("head__account__account_id", "head__account__label"),

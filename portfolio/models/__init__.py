@@ -6,7 +6,7 @@ from .act import Act, ActWords
 from .batch import SyncBatch
 from .calendar import CalendarDay, SessionHours
 from .event import Event
-from .evidence import RawBody, RawReply
+from .evidence import DroppedBody, RawBody, RawReply
 from .holding import ChangeExplanation, HoldingChange, HoldingVersion, RealHolding
 from .instrument import Instrument, Listing
 from .link import InstrumentLink
@@ -29,6 +29,7 @@ __all__ = [
     "CalendarDay",
     "ChangeExplanation",
     "Checkpoint",
+    "DroppedBody",
     "Event",
     "FundsVersion",
     "HoldingChange",

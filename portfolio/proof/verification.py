@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, Func, Min, OuterRef, Sum, TextField
+from django.db.models import Exists, F, Func, Min, OuterRef, QuerySet, Sum, TextField
 
 from ledger import merkle
 from ledger.checkpoint import Key, Note, read_notes
@@ -24,7 +24,7 @@ from ledger.findings import CHECKPOINTS, PAGES, TREE, Chain, Finding, Signed, ju
 
 from .. import guards, privileges
 from ..keys import KeyTrouble
-from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawBody
+from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawReply
 from . import kinds, pages, reading, signing, tree
 from .scope import Scope
 from .verified import Verified
@@ -131,18 +131,27 @@ class _Verification:
             self.progress(self.found.rows, total)
 
     def _bodies(self) -> Iterator[Finding]:
-        """Raw replies: what is stored encrypted is what the reply's leaf has the digest of."""
-        bodies = RawBody.objects.all()
-        if self.scope.account:
-            bodies = bodies.filter(reply__broker_account=self.scope.account.account_id)
-        if self.scope.since:
-            bodies = bodies.filter(reply__batch__page__in=self.scope.pages())
-        stored = map(_as_stored, ("reply_id", "reply__broker_account_id"))
-        columns = bodies.values_list("ciphertext", "reply__ciphertext_digest", *stored)
-        for ciphertext, expected, reply, account in columns.iterator(chunk_size=500):
+        """Raw replies: what is stored encrypted is what the reply's leaf has the digest of, and it is there, unless the
+        book says that it was dropped."""
+        replies = self._replies()
+        stored = list(map(_as_stored, ("id", "broker_account_id")))
+        columns = replies.filter(body__isnull=False).values_list("body__ciphertext", "ciphertext_digest", *stored)
+        for ciphertext, expected, *names in columns.iterator(chunk_size=500):
             if sha256(ciphertext).digest() != expected:
-                says = "the body of this reply was changed"
-                yield Finding(says, _id_text(account), 0, "raw_bodies", _id_text(reply))
+                yield _of_body("the body of this reply was changed", *names)
+        for names in replies.filter(body__isnull=True, dropped__isnull=True).values_list(*stored):
+            yield _of_body("the body of this reply is gone, and nothing says that it was dropped", *names)
+        for names in replies.filter(body__isnull=False, dropped__isnull=False).values_list(*stored):
+            says = "the body of this reply is recorded as dropped and is there; manage.py drop_replies drops it"
+            yield _of_body(says, *names)
+
+    def _replies(self) -> QuerySet[RawReply]:
+        replies = RawReply.objects.all()
+        if self.scope.account:
+            replies = replies.filter(broker_account=self.scope.account.account_id)
+        if self.scope.since:
+            replies = replies.filter(batch__page__in=self.scope.pages())
+        return replies
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]
@@ -209,6 +218,10 @@ class _Verification:
 def _as_stored(name: str) -> Func:
     """An id as the driver hands it out: to make a UUID of each takes as long as to judge its page."""
     return Func(F(name), template="%(expressions)s", output_field=TextField())
+
+
+def _of_body(says: str, reply: Any, account: Any) -> Finding:
+    return Finding(says, _id_text(account), 0, "raw_bodies", _id_text(reply))
 
 
 def _id_text(stored: Any) -> str:

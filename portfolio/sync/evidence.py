@@ -1,7 +1,8 @@
 """Keeps what the brokers answered, before anybody reads it.
 
 New bodies are committed, compressed and encrypted under their account's key; a body that the account sent
-before writes no row. A batch that is no longer STARTED is closed for good: its late replies are dropped.
+before writes no row, unless it was dropped since: then it is kept again, as a new reply. A batch that is no
+longer STARTED is closed for good: its late replies are dropped.
 """
 
 import asyncio
@@ -56,7 +57,7 @@ def _keep(fresh: Sequence[Kept], now: datetime) -> list[tuple[Capture, Entry]]:
         batches = {capture.batch_id for capture, _, _ in fresh}
         locked = SyncBatch.objects.filter(pk__among=batches, status=SyncBatch.Status.STARTED).order_by("pk")
         still_open = {str(pk) for pk in locked.select_for_update().values_list("pk", flat=True)}
-        return _write([kept for kept in fresh if kept[0].batch_id in still_open], now)
+        return _write([each for each in fresh if each[0].batch_id in still_open], now)
 
 
 def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
@@ -64,18 +65,18 @@ def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
     stay locked, so that nobody does until these are committed."""
     heads = AccountHead.objects.filter(pk__among={capture.head_id for capture, _, _ in replies})
     tokens = dict(heads.select_for_update().order_by("pk").values_list("pk", "token"))
-    return [kept for kept in replies if tokens.get(UUID(kept[0].head_id)) == kept[0].token]
+    return [each for each in replies if tokens.get(UUID(each[0].head_id)) == each[0].token]
 
 
 def _fresh(replies: Sequence[Kept]) -> list[Kept]:
-    """Those whose body the account has not sent before, each body once."""
+    """Those whose body is not kept yet, each body once."""
     unique = {
         (capture.account_id, digest): (capture, reply, digest)
         for capture, reply, digest in replies
         if not capture.has_sent(digest)
     }
     if unique:
-        for account, digest in _replies(unique).values_list("broker_account_id", "body_digest"):
+        for account, digest in lasting(_replies(unique)).values_list("broker_account_id", "body_digest"):
             unique.pop((str(account), bytes(digest)), None)
     return list(unique.values())
 
@@ -83,6 +84,11 @@ def _fresh(replies: Sequence[Kept]) -> list[Kept]:
 def _replies(keys: Iterable[tuple[str, bytes]]) -> QuerySet[RawReply]:
     """Those that hold these bodies: (account, digest). A digest is keyed, so it is of one account alone."""
     return RawReply.objects.filter(body_digest__among=[digest for _, digest in keys])
+
+
+def lasting(replies: QuerySet[RawReply]) -> QuerySet[RawReply]:
+    """Those whose body is there to stay: of what is recorded as dropped it may still be there, and go any time."""
+    return replies.filter(body__isnull=False, dropped__isnull=True)
 
 
 def _write(replies: Sequence[Kept], now: datetime) -> list[tuple[Capture, Entry]]:
@@ -113,7 +119,8 @@ def sealed_bodies(keys: Iterable[tuple[str, bytes]]) -> dict[tuple[str, bytes], 
 
 
 def read_body(reply: RawReply) -> bytes:
-    """The body of a kept reply, decrypted. CannotDecrypt when its account's key is gone."""
+    """The body of a kept reply, decrypted. CannotDecrypt when its account's key is gone; RawBody.DoesNotExist when it
+    was dropped."""
     wrapped = bytes(reply.broker_account.key.wrapped)
     key = keys.evidence_key(key_ring(), wrapped, str(reply.broker_account_id))
     ciphertext = bytes(RawBody.objects.get(reply=reply).ciphertext)
@@ -144,7 +151,7 @@ class Keeper:
     async def _commit(self) -> None:
         group, self._waiting = self._waiting, []
         try:
-            await self._in_database(keep, [kept for kept, _ in group], self._clock())
+            await self._in_database(keep, [each for each, _ in group], self._clock())
         except BaseException as error:
             told = error if isinstance(error, Exception) else InterruptedError("the commit was given up")
             for _, done in group:

@@ -23,7 +23,7 @@ from ..statements.reading import Statement
 from . import instruments, late_fills
 from .amend import IMPORT, Amendment, Deed, amending
 from .decision import listing_of
-from .evidence import RAW_BODY
+from .evidence import RAW_BODY, lasting
 from .history import fill_revisions
 from .late_fills import Placed
 from .slots import SETTLED
@@ -114,7 +114,7 @@ def _write_all(
     outcome.days = sorted({slot.trading_day for slot in slots})
     if not planned.moves and not slots:
         return
-    _keep_file(amendment, told)
+    file = _keep_file(amendment, told)
     placed = [(move, move.before.instrument if move.before else of[listing_of(move.trade)]) for move in planned.moves]
     before = snapshots.told(account, {move.trade.trade_date for move in planned.moves})
     _write_fills(amendment, placed)
@@ -131,8 +131,8 @@ def _write_all(
             amendment.batch_id,
         )  # fmt: skip
     amendment.metadata |= {
-        "format": told.format.name, "rows": outcome.rows, "new": outcome.new, "known": outcome.known,
-        "back_filled": [str(day) for day in outcome.days],
+        "format": told.format.name, "file": file.hex(), "rows": outcome.rows, "new": outcome.new,
+        "known": outcome.known, "back_filled": [str(day) for day in outcome.days],
     }  # fmt: skip
 
 
@@ -152,18 +152,19 @@ def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Iterable[Kn
     return latest.values()
 
 
-def _keep_file(amendment: Amendment, told: Statement) -> None:
-    """The file itself, encrypted under the account's key; one that is kept already is not kept again."""
+def _keep_file(amendment: Amendment, told: Statement) -> bytes:
+    """The file itself, encrypted under the account's key; one that is kept already is not kept again. Its digest."""
     key, pen = amendment.evidence_key, amendment.pen
     digest = key.digest(told.body)
-    if RawReply.objects.filter(broker_account=amendment.account, body_digest=digest).exists():
-        return
+    if lasting(RawReply.objects.filter(broker_account=amendment.account, body_digest=digest)).exists():
+        return digest
     ciphertext = key.encrypt(told.body, digest)
     row_id = pen.write(
         canonical.RAW_REPLY, f"IMPORT {told.format.name}", 0, amendment.now, digest, sha256(ciphertext).digest(),
         len(told.body),
     )  # fmt: skip
     pen.insert(RAW_BODY, row_id, ciphertext)
+    return digest
 
 
 def _write_fills(amendment: Amendment, placed: Iterable[Placed]) -> None:

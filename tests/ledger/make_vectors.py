@@ -55,6 +55,7 @@ ROWS: dict[str, list[str | None]] = {
         ID, ACCOUNT, "SPLIT", *NAMED, BATCH, "INE467B01037", "TCS", "2026-10-19", "1", "5", "12.5000", "false",
     ],
     "acts": [ID, ACCOUNT, "question 3: split 1:5", "00" * 32, "ff" * 32],
+    "dropped_bodies": [ID, ACCOUNT, INSTRUMENT],
     "prices": [ID, *NAMED, "2026-10-05", "GROWW", "3", "3000.00000000", AT, "true"],
 }  # fmt: skip
 

@@ -16,7 +16,16 @@ from ledger import merkle, page
 from ledger.canonical import BOOK, SYNC_BATCH, Schema
 from ledger.checkpoint import Checkpoint as Text
 from ledger.page import FIRST_PREVIOUS
-from portfolio.models import AccountHead, BrokerAccount, Checkpoint, LedgerPage, LedgerTree, RawBody, SyncBatch
+from portfolio.models import (
+    AccountHead,
+    BrokerAccount,
+    Checkpoint,
+    DroppedBody,
+    LedgerPage,
+    LedgerTree,
+    RawBody,
+    SyncBatch,
+)
 from portfolio.proof import signing
 from tests.proof.tampering import key, run
 from tests.sync import recomputed
@@ -168,6 +177,25 @@ def change_a_body(chance: random.Random) -> Traces:
     return Traces("the body of this reply was changed", row=str(body.pk))
 
 
+def delete_a_body(chance: random.Random) -> Traces:
+    body = chance.choice(list(RawBody.objects.order_by("pk")))
+    run("DELETE FROM raw_bodies WHERE reply_id = %s", key(body.pk))
+    return Traces("the body of this reply is gone", row=str(body.pk))
+
+
+def drop_a_body_without_an_act(chance: random.Random) -> Traces:
+    """With the record that the guard asks for, and a batch of the account for it."""
+    body = chance.choice(list(RawBody.objects.select_related("reply__batch__page__head").order_by("pk")))
+    reply = body.reply
+    row = DroppedBody(
+        reply=reply, broker_account=reply.broker_account, batch=reply.batch, detected_at=reply.detected_at
+    )
+    row.leaf = recomputed.leaf(BOOK["dropped_bodies"], row)
+    row.save(force_insert=True)
+    run("DELETE FROM raw_bodies WHERE reply_id = %s", key(body.pk))
+    return traces(row, "never sealed", names_row=False)
+
+
 # With what stands above made to fit
 
 
@@ -316,6 +344,7 @@ def accounts() -> list[str]:
 
 
 ATTACKS: tuple[Callable[[random.Random], Traces], ...] = (
-    update, delete, insert_afterwards, swap, truncate, change_a_batch, change_a_leaf, change_a_body, with_its_leaf,
-    with_its_page, rechained, replanted, with_another_key, edit_the_file, cut_the_tail, delete_a_page,
+    update, delete, insert_afterwards, swap, truncate, change_a_batch, change_a_leaf, change_a_body, delete_a_body,
+    drop_a_body_without_an_act, with_its_leaf, with_its_page, rechained, replanted, with_another_key, edit_the_file,
+    cut_the_tail, delete_a_page,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
 from tests.sync.test_bridge import explained, left_open
-from tests.test_explain import explain
+from tests.test_explain import explain, split
 from tests.test_import_statement import OURS, imported
 
 pytestmark = pytest.mark.database
@@ -93,3 +93,10 @@ def test_a_demerger_is_measured_by_the_parent_without_what_was_traded_since(
     assert left_open(account) == {}
     explain(number, "withdraw")
     assert "22: 1 too few; where ITC was traded since, say the day with --on" in explain(*words, code=2)
+
+
+def test_a_split_of_a_day_before_the_account_was_first_seen_divides_what_was_there_then(broker: Broker, at: At) -> None:
+    """Its shares came later: what the opening counted were the old ones."""
+    (account,) = split(broker, at)
+    explain(1, "accept", "--on", "2026-09-21")
+    assert lots(account) == [("None", 500, 600)]

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from ledger.answers import Answer
 from ledger.entries import Holding
 from portfolio.models import BrokerAccount
+from portfolio.sync.answer import accepted, answer
+from portfolio.sync.questions import open_questions
 from simulators.market import trading_days
 from tests import build
 from tests.sync.month import bridge
@@ -61,6 +64,24 @@ def test_its_word_is_taken_on_the_second_day_with_a_question_a_share_and_so_is_i
     assert {symbol: units for _, symbol, units in asked[3:]} == OWNED
     assert bridge(account) == {row.isin: row.owned_quantity for row in account.holdings.all()}
     assert account.events.filter(kind="question.opened").count() == 2
+
+
+def test_each_share_that_is_shown_again_is_one_answer_and_both_of_its_questions_propose_it(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    """Nothing answers itself: shares that went elsewhere and came back look the same."""
+    for day in WRONG:
+        evening(at, account, day)
+    broker.says["holdings"] = HELD
+    evening(at, account, RIGHT_AGAIN)
+    first = {each.question.number: each.proposals[0] for each in open_questions(account)}
+    assert {proposal.answer for proposal in first.values()} == {Answer("MOVED_BACK")}
+    pairs = sorted({proposal.questions for proposal in first.values()})
+    assert (list(first), sorted(number for pair in pairs for number in pair)) == ([1, 2, 3, 4, 5, 6],) * 2
+    for number, _ in pairs:
+        answer(account, accepted(account, number, "Asha"))
+    assert open_questions(account) == []
+    assert bridge(account) == {row.isin: row.owned_quantity for row in account.holdings.all()}
 
 
 def test_what_is_bought_meanwhile_speaks_against_it_on_each_of_the_days(

@@ -172,7 +172,9 @@ def test_positions_that_show_more_later_the_same_list_is_short(account: BrokerAc
     tell(broker, "O1", 4)
     broker.says["positions"] = [dealt("TCS", 4)]
     results = [build.synced(account)[0]]
-    broker.says["positions"] = [dealt("TCS", 10)]
+    broker.says.update(
+        positions=[dealt("TCS", 10)], trades=Answer([], lambda _: ([], []))
+    )  # none are lacking: not asked
     results += [build.synced(account)[0] for _ in range(2)]
     assert [ended(each) for each in results] == [WHOLE, short(), short()]
 
@@ -225,9 +227,12 @@ def test_what_a_position_showed_on_an_earlier_day_is_not_asked_of_this_one(
     tell(broker, "O2", 65, symbol="TCS26NOVFUT", **future)
     broker.says["positions"] = [dealt(symbol, 65, **future) for symbol in ("NIFTY26NOVFUT", "TCS26NOVFUT")]
     assert ended(build.synced(account)[0]) == WHOLE
-    at("2026-10-06 16:05")  # one of them is not shown: it stands as it was
     carried: dict[str, Any] = {"quantity": 65, "carry_forward_credit_quantity": 65}
-    broker.says.update(orders=[], trades=[], positions=[dealt("TCS26NOVFUT", **carried, **future)])
+    broker.says.update(orders=[], trades=[], positions=[dealt("TCS26NOVFUT", 10, **carried, **future)])
+    at("2026-10-06 11:00")  # its fill may have come after the list of orders
+    assert ended(build.synced(account)[0]) == WHOLE
+    broker.says["positions"] = [dealt("TCS26NOVFUT", **carried, **future)]
+    at("2026-10-06 16:05")  # the other is not shown: it stands as it was
     assert ended(build.synced(account)[0]) == WHOLE
 
 
@@ -315,4 +320,8 @@ def test_an_order_that_is_known_by_its_fills_alone_is_missing(account: BrokerAcc
     assert result.capture.problems[0].message == "the order list may be short: fills came of orders that did not, O2"
     assert Transaction.objects.count() == 2
     broker.says["orders"] = [*broker.says["orders"], lost]
+    assert ended(build.synced(account)[0]) == WHOLE
+    last = build.an_order("O3", 1, 1)
+    fills.append(build.a_trade(last, trade_id="TO3"))
+    broker.says["orders"] = [last]  # the others are known
     assert ended(build.synced(account)[0]) == WHOLE

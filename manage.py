@@ -1,14 +1,16 @@
 #!/usr/bin/env python
-"""Django's entry point. A database, a clock or a configuration that cannot be used ends every command in words, with
-exit code 2."""
+"""Django's entry point. What a command refuses is said in its own words, without the names of Python classes. A
+database, a clock or a configuration that cannot be used ends every command so, with exit code 2."""
 
 import os
 import select
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
 
-from django.core.management import execute_from_command_line
-from django.core.management.base import SystemCheckError
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db.utils import Error
 
 from portfolio.clock import ClockError
@@ -19,12 +21,14 @@ STOPPED, UNREAD = 130, 141  # what shells say of a program that Ctrl-C ended, or
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portfolio_project.settings")
     try:
-        execute_from_command_line(sys.argv)
+        Commands(sys.argv).execute()
         sys.stdout.flush()
     except BrokenPipeError:
         if not nobody_reads():
             raise
         sys.exit(UNREAD)
+    except Refused as refused:
+        end(str(refused), refused.code)
     except SystemExit as ended:
         if isinstance(ended.__context__, SystemCheckError):  # Django has said it, and would end with 1
             sys.exit(2)
@@ -40,6 +44,34 @@ def main() -> None:
         if message is None or "--traceback" in sys.argv:
             raise
         end(message, 2)
+
+
+class Refused(Exception):
+    """What a command refuses. Django itself would print it behind the name of its class."""
+
+    def __init__(self, error: CommandError) -> None:
+        super().__init__(str(error))
+        self.code = error.returncode
+
+
+class Commands(ManagementUtility):
+    """All commands, Django's own too."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        command.execute = partial(refusing, command.execute)  # type: ignore[method-assign]
+        return command
+
+
+def refusing(execute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    try:
+        return execute(*arguments, **options)
+    except SystemCheckError:  # Django prints it as it is
+        raise
+    except CommandError as error:
+        if options.get("traceback"):
+            raise
+        raise Refused(error) from error
 
 
 def nobody_reads() -> bool:

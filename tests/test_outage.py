@@ -16,6 +16,7 @@ from portfolio import outage
 
 ROOT = Path(__file__).resolve().parent.parent
 WANTED = {"connect": ["sample"]}  # what a command cannot do without
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
 def manage(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -35,6 +36,28 @@ def test_no_command_ends_in_a_traceback_when_the_database_is_not_there(command: 
     code, said = manage(command, *WANTED.get(command, ()), DATABASE_URL=f"sqlite:///{tmp_path / 'gone' / 'x'}")
 
     assert (code > 0, said != "", "Traceback" in said) == (True, True, False)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["coverage", "--account", UNKNOWN], (2, f"no account has the id {UNKNOWN}")),
+        (["export_ledger", "x", "--account", UNKNOWN], (2, f"there is no account with the id {UNKNOWN}")),
+        (["migrate", "nothing"], (1, "No installed app with label 'nothing'.")),
+        (["migrate", "portfolio", "9999"], (1, "Cannot find a migration matching '9999' from app 'portfolio'.")),
+    ],
+)
+def test_what_a_command_refuses_is_said_in_its_own_words(arguments: list[str], expected: tuple[int, str]) -> None:
+    assert manage(*arguments) == expected
+
+
+@pytest.mark.database
+def test_whoever_asks_for_a_traceback_gets_it() -> None:
+    code, said = manage("coverage", "--account", UNKNOWN, "--traceback")
+    assert (code, said.startswith("Traceback"), said.endswith(f"CommandError: no account has the id {UNKNOWN}")) == (
+        1, True, True,
+    )  # fmt: skip
 
 
 def test_a_database_that_is_not_there_is_said_with_what_to_do(tmp_path: Path) -> None:

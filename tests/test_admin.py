@@ -286,6 +286,21 @@ def test_the_versions_of_one_order_are_listed_newest_first_though_they_were_writ
     assert [row.version for row in rows] == [*range(10, 0, -1)]
 
 
+def test_the_changes_of_one_order_are_listed_newest_first_though_they_were_written_together(
+    operator: Client, broker: Broker
+) -> None:
+    account = build.an_account("SCRIPTED")
+    states = [build.an_order(filled=filled) for filled in range(1, 9)]
+    states.append(build.an_order(filled=8, price=2999, status="CANCELLED"))
+    broker.says.update(orders=[states[-1]], trails=states)
+    build.synced(account)
+    rows = operator.get(listing(models.OrderQuantityChange)).context["cl"].result_list
+    assert [(row.change_type, row.new_quantity) for row in rows] == [
+        ("ORDER_MODIFIED", 8), ("ORDER_CANCELLED", 8), *(("QUANTITY_ADDED", units) for units in range(8, 0, -1)),
+        ("ORDER_PLACED", 0),
+    ]  # fmt: skip
+
+
 def test_what_is_not_known_and_what_is_not_so_are_told_in_plain_words(operator: Client) -> None:
     with build.groww() as simulator:
         build.synced(build.a_groww_account(simulator, next(iter(simulator.investors))))

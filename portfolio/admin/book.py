@@ -3,6 +3,7 @@
 from typing import Final
 
 from django.contrib.admin import EmptyFieldListFilter
+from django.db.models import Case, When
 
 from .. import models
 from .reading import read_only
@@ -11,6 +12,14 @@ ACCOUNT: Final = ("broker_account",)
 BROKER: Final = "broker_account__broker"
 BY_ACCOUNT: Final = ("broker_account__account_id", "broker_account__label")
 BY_NAME: Final = ("symbol", "isin", *BY_ACCOUNT)
+
+# The changes of one version share its time: placed comes before filled, and that before any other state or instruction.
+OF_ONE_VERSION: Final = Case(
+    When(change_type="ORDER_PLACED", then=0),
+    When(change_type__startswith="QUANTITY_", then=1),
+    When(change_type="ORDER_MODIFIED", then=3),
+    default=2,
+)
 
 read_only(
     models.RealHolding,
@@ -48,6 +57,7 @@ read_only(
     search_fields=("order_history__groww_order_id", *BY_NAME),
     date_hierarchy="detected_at",
     list_select_related=ACCOUNT,
+    ordering=("-detected_at", "order_history__groww_order_id", "-order_history__version", OF_ONE_VERSION.desc(), "-pk"),
 )  # fmt: skip
 read_only(
     models.Transaction,

@@ -3,7 +3,8 @@
 import re
 
 from . import lines, merkle
-from .findings import TREE, Chain, Finding, Sealed, digest, judge_page
+from .canonical import SYNC_BATCH
+from .findings import INSTALLATION, TREE, Chain, Finding, Sealed, digest, judge_page
 from .page import Entry
 from .preamble import Checked, Preamble, Reader, fields_of, name_of, page_of
 
@@ -51,12 +52,13 @@ class Book:
         rows = reader.take(count + 1)
         stored = rows.pop() if len(rows) > count else b""
         leaves, header = merkle.leaf_hashes(rows), digest(batch)
-        link = self.chains.get(head) or self.chains.setdefault(head, Chain(head.decode()))
+        link = self.chains.get(head) or self.chains.setdefault(head, Chain(""))
         expected = (head, link.number + 1, len(rows), _hex(merkle.root(leaves)), _hex(header), _hex(link.hash))
         hash_ = digest(text)
         # All that the page says, in one comparison; and its list of leaves.
         if text == _PAGE % expected and stored == b'["leaves","%b"]' % _hex(b"".join(leaves)):
             link.number, link.hash = link.number + 1, hash_
+            link.account = link.account or _account(batch)
             number = link.number
         else:
             number = self._judge(text, batch, rows, stored, first, link)
@@ -91,17 +93,20 @@ class Book:
         expected = [listed[i : i + 64] for i in range(0, len(listed), 64)]
         changed = [e for e, leaf in zip(entries, expected, strict=False) if e.leaf.hex() != leaf]
         header = digest(batch) if batch_fields[0] else None
+        account = link.account or _account(batch)
+        if header == page.header_digest:
+            link.account = account
         sealed = Sealed(page, str(batch_fields[0]), header, entries, changed)
-        for finding in judge_page(sealed, str(batch_fields[1] or "")):
+        for finding in judge_page(sealed, account):
             line = lines_of.get((finding.table, finding.row), first)
             self.checked.findings.append(finding._replace(line=line))
         if len(expected) != len(entries) or stored != b'["leaves","%b"]' % b"".join(map(str.encode, expected)):
             self.checked.findings.append(Finding("the list of leaves is damaged", page=page.number, line=first))
         follows = link.follow(page.number, page.previous_hash, page.hash)
-        self.checked.findings += [finding._replace(line=first) for finding in follows]
+        self.checked.findings += [finding._replace(account=account, line=first) for finding in follows]
         return page.number
 
-    def _place(self, place: bytes, head: str, number: int, hash_: bytes, line: int) -> None:
+    def _place(self, place: bytes, account: str, number: int, hash_: bytes, line: int) -> None:
         if not self.preamble.account and place == b'["place","%d",""]' % (self.tree.size + 1):  # as nearly all are
             self._grow(hash_)
             return
@@ -117,11 +122,11 @@ class Book:
             last, leaf = self.preamble.last, merkle.leaf_hash(hash_)
             if last and merkle.root_from_path(leaf, at - 1, last.checkpoint.size, nodes) != last.checkpoint.root:
                 says = "the page is not at this position of the tree that was signed"
-                self.checked.findings.append(Finding(says, head, number, TREE, position, line))
+                self.checked.findings.append(Finding(says, account, number, TREE, position, line))
             return
         if at != self.tree.size + 1:
             says = f"position {self.tree.size + 1} of the tree is missing: {at} comes next"
-            self.checked.findings.append(Finding(says, head, number, TREE, position, line))
+            self.checked.findings.append(Finding(says, account, number, TREE, position, line))
         self._grow(hash_)
 
     def _grow(self, hash_: bytes) -> None:
@@ -136,6 +141,12 @@ class Book:
             )
         if self.reader.next() is not None:
             self._say("something was added after the end")
+
+
+def _account(batch: bytes) -> str:
+    """Whose chain it is, by the batch of one of its pages; "" where that cannot be read."""
+    fields = fields_of(batch) if name_of(batch)[0] == SYNC_BATCH.name else None
+    return str(fields[1] or INSTALLATION) if fields and len(fields) > 1 else ""
 
 
 def _hex(value: bytes) -> bytes:

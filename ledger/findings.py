@@ -13,10 +13,11 @@ from .checkpoint import Key, Note
 from .page import FIRST_PREVIOUS, Entry, Page, page_hash
 
 TREE, CHECKPOINTS, PAGES = "ledger_tree", "checkpoints", "ledger_pages"
+INSTALLATION = "of the installation"  # what all accounts share, such as prices
 
 
 class Finding(NamedTuple):
-    """`account` is the id of the account's head or account; empty values: not of one account, page, table, row."""
+    """`account`: its id, as commands take it. Empty values: not of one account, page, table, row."""
 
     says: str
     account: str = ""

@@ -20,7 +20,7 @@ from django.db.models import Exists, F, Func, Min, OuterRef, QuerySet, Sum, Text
 from ledger import merkle
 from ledger.checkpoint import Key, Note, read_notes
 from ledger.errors import BadCheckpoint
-from ledger.findings import CHECKPOINTS, PAGES, TREE, Chain, Finding, Signed, judge_checkpoints
+from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Finding, Signed, judge_checkpoints
 
 from .. import guards, privileges
 from ..keys import KeyTrouble
@@ -74,7 +74,7 @@ class _Verification:
         self.filed, self.kept, self.scope, self.progress = filed, kept, scope, progress
         self.found = Verified()
         heads = AccountHead.objects.values_list("pk", "account_id")
-        self.accounts = {str(head): str(account or "of the installation") for head, account in heads}
+        self.accounts = {str(head): str(account or INSTALLATION) for head, account in heads}
 
     def run(self, trouble: list[Finding]) -> Verified:
         self._note(trouble)

@@ -131,7 +131,7 @@ def test_a_changed_row_is_named_with_its_account_page_and_line() -> None:
     }  # fmt: skip
 
 
-def test_a_changed_row_of_the_installation_is_named_without_an_account() -> None:
+def test_a_changed_row_of_the_installation_is_named_so() -> None:
     """What all accounts share, such as prices, is of none."""
     a_signed_book()
     lines = exported().split(b"\n")
@@ -142,7 +142,7 @@ def test_a_changed_row_of_the_installation_is_named_without_an_account() -> None
     (finding,) = checked(b"\n".join(lines), *kept_notes()).findings
 
     assert (finding.says, finding.account, finding.table, finding.line) == (
-        "the row was changed after it was recorded", "", "prices", at + 1,
+        "the row was changed after it was recorded", "of the installation", "prices", at + 1,
     )  # fmt: skip
 
 

@@ -30,7 +30,16 @@ def test_pages_of_an_account_that_changed_places_are_told_apart_by_their_paths()
         ("the page is not at this position of the tree that was signed", page, TREE, line + 1)
         for page, line in ((1, one), (2, other))
     ]
-    assert {each.account for each in of(found).findings} == {str(account.head.pk)}
+    assert {each.account for each in of(found).findings} == {str(account.pk)}
+
+
+def test_what_is_wrong_with_a_chain_names_the_account_as_commands_do() -> None:
+    account, *_ = a_signed_book()
+    whole, (one, other, *_) = lines_of(account)
+    without_first = [*whole[:one], *whole[other:]]
+    unreadable = [line.replace(b'["sync_batches",', b'["sync_batch",', 1) for line in without_first]
+    assert {each.account for each in of(without_first).findings if each.page} == {str(account.pk)}
+    assert {each.account for each in of(unreadable).findings} == {""}  # nothing says whose it is
 
 
 def test_a_page_of_an_account_that_has_no_place_is_not_said_to_be_elsewhere() -> None:

@@ -228,6 +228,12 @@ def test_the_command_shows_what_changed(account: BrokerAccount, monkeypatch: pyt
     done = run("correct", "transaction", source_id(), "--account", account.pk, "--quantity", "8")
     assert done == (0, f"{source_id()}, revision 2\n  quantity: 10 -> 8\n  amount: 30000 -> 24000\n", "")
     assert words_of(Act.objects.get())["why"] == "a slip"
+    void_it = ("correct", "transaction", source_id(), "--account", account.pk, "--reason", "a slip", "--void")
+    says = "it counts as nothing from now on: a person says that it was none"
+    assert run(*void_it) == (0, f"{source_id()}, revision 3\n  {says}\n", "")
+    says = "it counts again; it was void: a person says that it was none"
+    again = run(*void_it[:-1], "--price", "3001")[1].splitlines()
+    assert sorted(again[1:]) == ["  amount: 24000 -> 24008", f"  {says}", "  price: 3000 -> 3001"]
     code, out, _ = run(
         "correct", "order", "O1", "--account", account.pk, "--filled", "8", "--reason", "a slip", "--json"
     )

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"{corrected.subject}\n")
         for name, value in corrected.after.items():
-            self.stdout.write(f"  {name}: {corrected.before[name] or 'not known'} -> {value or 'not known'}\n")
+            self.stdout.write(f"  {_words(name, corrected.before[name], value)}\n")
 
     def _correct(self, options: dict[str, Any]) -> Corrected:
         (account,) = accounts_named([options["account"]])
@@ -70,6 +70,12 @@ class Command(BaseCommand):
         if not reason:
             raise CommandError("a correction needs a reason: --reason, or a line on standard input", returncode=2)
         return reason
+
+
+def _words(name: str, before: str, after: str) -> str:
+    if name == "void_reason":
+        return f"it counts as nothing from now on: {after}" if after else f"it counts again; it was void: {before}"
+    return f"{name}: {before or 'not known'} -> {after or 'not known'}"
 
 
 TRANSACTION = ("quantity", "price", "trade_date", "transaction_type", "product")

@@ -15,8 +15,9 @@ from django.db import Error, connection
 from ledger import canonical
 from ledger.preamble import Kept as GivenKey
 from ledger.verify import check as verify_file
-from portfolio import dropping, replies, retention
+from portfolio import dropping, keys, replies, retention
 from portfolio.dropping import Found, drop
+from portfolio.installation import key_ring
 from portfolio.models import (
     AccountHead,
     Act,
@@ -381,6 +382,19 @@ def test_accounts_that_were_erased_are_left_out_unless_they_are_named(account: B
     words = ("drop_replies", "--before", END, "--reason", "nobody asks")
     assert run(*words)[0] == 0
     assert run(*words, "--account", account.pk)[0] == 1
+
+
+def test_an_account_whose_key_cannot_be_read_is_left_and_named(account: BrokerAccount) -> None:
+    path = key_ring().directory / f"{key_ring().primary}.key"
+    path.chmod(0o644)
+    key_ring.cache_clear()
+    keys.evidence_key.cache_clear()
+    try:
+        code, _, error = run("drop_replies", "--before", END, "--reason", "nobody asks")
+    finally:
+        path.chmod(0o400)
+        key_ring.cache_clear()
+    assert (code, str(path) in error, DroppedBody.objects.count()) == (1, True, 0)
 
 
 def test_a_role_that_may_not_delete_bodies_is_told_who_may(account: BrokerAccount) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from ... import dropping
 from ...dropping import Found
-from ...keys import CannotDecrypt
+from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount
 from ...report import as_json, counted
 from ...retention import Kept
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         for account in accounts:
             try:
                 done[account] = self._drop(account, options, overridden)
-            except (Kept, CannotDecrypt) as error:
+            except (Kept, CannotDecrypt, KeyTrouble) as error:
                 left[account] = str(error)
         self.stdout.write(_json(done, left, options) if options["json"] else _text(done, options["dry_run"]))
         for account, why in left.items():

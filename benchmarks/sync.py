@@ -51,26 +51,26 @@ class Watched:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Schema, Sequence[Any], str]] = []
-        self._insert, self._update, self._delete = bulk.insert, bulk.update, bulk.delete
+        self._inserting, self._updating, self._deleting = bulk.inserting, bulk.updating, bulk.deleting
 
     def __enter__(self) -> "Watched":
-        bulk.insert, bulk.update, bulk.delete = self.insert, self.update, self.delete
+        bulk.inserting, bulk.updating, bulk.deleting = self.inserting, self.updating, self.deleting
         return self
 
     def __exit__(self, *_: object) -> None:
-        bulk.insert, bulk.update, bulk.delete = self._insert, self._update, self._delete
+        bulk.inserting, bulk.updating, bulk.deleting = self._inserting, self._updating, self._deleting
 
-    def insert(self, table: Schema, rows: Sequence[Rendered]) -> None:
+    def inserting(self, table: Schema, rows: Sequence[Rendered]) -> bulk.Write:
         self.calls.append(("insert", table, rows, ""))
-        self._insert(table, rows)
+        return self._inserting(table, rows)
 
-    def update(self, table: Schema, rows: Sequence[Rendered], condition: str = "") -> None:
+    def updating(self, table: Schema, rows: Sequence[Rendered], condition: str = "") -> bulk.Write:
         self.calls.append(("update", table, rows, condition))
-        self._update(table, rows, condition)
+        return self._updating(table, rows, condition)
 
-    def delete(self, table: Schema, ids: Sequence[str]) -> None:
+    def deleting(self, table: Schema, ids: Sequence[str]) -> bulk.Write:
         self.calls.append(("delete", table, ids, ""))
-        self._delete(table, ids)
+        return self._deleting(table, ids)
 
     def rows(self) -> int:
         return sum(len(rows) for kind, _, rows, _ in self.calls if kind != "delete")

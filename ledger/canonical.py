@@ -19,7 +19,7 @@ from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
 Rendered = Sequence[str | None]
 
 _NULL = "\x02"  # until it is written as null
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_quoted: Callable[[str], str] = json.encoder.encode_basestring  # what json.dumps makes of a text, without its detours
 
 
 class _Texts(dict[Any, str | None]):
@@ -126,7 +126,8 @@ def _require_fields(schema: Schema, count: int) -> None:
 
 def encode(schema: Schema, rendered: Rendered) -> bytes:
     """The canonical bytes, of whatever texts."""
-    return _dumps([schema.name, str(schema.version), *rendered]).encode()
+    values = ["null" if value is None else _quoted(value) for value in (schema.name, str(schema.version), *rendered)]
+    return f"[{','.join(values)}]".encode()
 
 
 def encode_columns(

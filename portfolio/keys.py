@@ -276,11 +276,11 @@ def _compressor() -> zstandard.ZstdCompressor:
 class EvidenceKey:
     """Recognises and keeps the raw replies of one account. Two keys are derived: one to digest, one to encrypt."""
 
-    __slots__ = ("_account_id", "_cipher", "_digest_key")
+    __slots__ = ("_account_id", "_cipher", "_digest")
 
     def __init__(self, master: bytes, account_id: str) -> None:
         self._account_id = account_id.encode()
-        self._digest_key = hmac.digest(master, b"khata evidence digest 1", "sha256")
+        self._digest = hmac.new(hmac.digest(master, b"khata evidence digest 1", "sha256"), digestmod="sha256")
         self._cipher = AESGCM(hmac.digest(master, b"khata evidence encrypt 1", "sha256"))
 
     def __repr__(self) -> str:
@@ -291,7 +291,9 @@ class EvidenceKey:
 
     def digest(self, body: bytes) -> bytes:
         """32 bytes that tell equal bodies of this account, and nothing to whoever lacks the key."""
-        return hmac.digest(self._digest_key, body, "sha256")
+        digest = self._digest.copy()  # to set the key up anew would cost more than a small body does
+        digest.update(body)
+        return digest.digest()
 
     def encrypt(self, body: bytes, digest: bytes | None = None) -> bytes:
         """The body compressed and encrypted, bound to the account and to its digest (computed when not given)."""

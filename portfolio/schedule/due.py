@@ -19,7 +19,7 @@ from ..models import AccountHead, BrokerAccount, BrokerType, SyncSlot
 from ..sync import breakers, bulk
 from ..sync.bulk import schema
 from ..sync.capture import DAILY, Capture
-from ..sync.claim import captured, lease, open_batches
+from ..sync.claim import captured, free_heads, lease, open_batches
 from ..sync.head import Head
 from ..sync.recover import close_interrupted
 from . import calendar
@@ -56,8 +56,9 @@ def claim_due(company: Sequence[int], owner: UUID, now: datetime, simulated: boo
     if not wanted:
         return []
     close_interrupted(wanted, now)
+    seen = free_heads(wanted)
     with transaction.atomic(durable=True):
-        heads = lease(wanted, owner, skip_locked=True)
+        heads = lease(seen, owner, skip_locked=True)
         due = _due_slots([head.account_id for head in heads], now)
         _let_go(head for head in heads if head.account_id not in due)
         captures = [_captured(head, due[head.account_id], now) for head in heads if head.account_id in due]

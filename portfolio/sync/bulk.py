@@ -5,7 +5,7 @@ for the database. A table is named by its `Schema`: columns, and the kind of eac
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,9 @@ from django.db import connection
 
 from ledger.canonical import Rendered, Schema, schema
 
-__all__ = ["delete", "insert", "schema", "update", "with_leaf"]
+__all__ = ["deleting", "insert", "inserting", "schema", "send", "update", "updating", "with_leaf"]
+
+Write = Callable[[], None]
 
 # On SQLite every statement sets up the guard's program anew; many rows in one pay for it once.
 SQLITE_ROWS_AT_ONCE = 30
@@ -35,44 +37,52 @@ def with_leaf(table: Schema) -> Schema:
 
 def insert(table: Schema, rows: Sequence[Rendered]) -> None:
     """Appends rows. The unique constraints stand: a row that is there already is an IntegrityError."""
-    if not rows:
-        return
-    if connection.vendor == "postgresql":
-        text = copy_text(table, rows)
-        wrapped = connection.wrap_database_errors
-        with connection.cursor() as cursor, wrapped, cursor.copy(copy_statement(table)) as copy:
-            copy.write(text)
-    else:
-        values = sqlite_rows(table, rows)
-        whole = len(values) - len(values) % SQLITE_ROWS_AT_ONCE
-        parts = range(0, whole, SQLITE_ROWS_AT_ONCE)
-        _executemany(
-            insert_statement(table, SQLITE_ROWS_AT_ONCE),
-            [tuple(chain.from_iterable(values[i : i + SQLITE_ROWS_AT_ONCE])) for i in parts],
-        )
-        _executemany(insert_statement(table, 1), values[whole:])
+    send(inserting(table, rows))
 
 
 def update(table: Schema, rows: Sequence[Rendered], condition: str = "") -> None:
     """Sets every column of the rows with these ids (the first column). `condition` is further SQL on the table."""
+    send(updating(table, rows, condition))
+
+
+def send(ready: Write) -> None:
+    """Writes what was made ready."""
+    ready()
+
+
+def inserting(table: Schema, rows: Sequence[Rendered]) -> Write:
+    """`insert`, with all done but the writing: to be made ready before a lock is taken for which others wait."""
     if not rows:
-        return
+        return _nothing
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(update_statement(table, condition), postgres_arrays(table, rows))
-    else:
-        _executemany(update_statement(table, condition), [(*row[1:], row[0]) for row in sqlite_rows(table, rows)])
+        return partial(_copy, copy_statement(table), copy_text(table, rows))
+    values = sqlite_rows(table, rows)
+    whole = len(values) - len(values) % SQLITE_ROWS_AT_ONCE
+    parts = range(0, whole, SQLITE_ROWS_AT_ONCE)
+    many = [tuple(chain.from_iterable(values[i : i + SQLITE_ROWS_AT_ONCE])) for i in parts]
+    return partial(_insert_sqlite, table, many, values[whole:])
 
 
-def delete(table: Schema, ids: Sequence[str]) -> None:
+def updating(table: Schema, rows: Sequence[Rendered], condition: str = "") -> Write:
+    """`update`, made ready in the same way."""
+    if not rows:
+        return _nothing
+    if connection.vendor == "postgresql":
+        return partial(_execute, update_statement(table, condition), postgres_arrays(table, rows))
+    values = [(*row[1:], row[0]) for row in sqlite_rows(table, rows)]
+    return partial(_executemany, update_statement(table, condition), values)
+
+
+def deleting(table: Schema, ids: Sequence[str]) -> Write:
+    """Takes the rows with these ids away, made ready in the same way."""
     if not ids:
-        return
+        return _nothing
     key = table.columns[0]
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f'DELETE FROM {table.name} WHERE "{key}" = ANY({_ARRAY}::uuid[])', [_joined(ids)])
-    else:
-        _executemany(f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids])
+        return partial(_execute, f'DELETE FROM {table.name} WHERE "{key}" = ANY({_ARRAY}::uuid[])', [_joined(ids)])
+    return partial(
+        _executemany, f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids]
+    )
 
 
 @cache
@@ -186,6 +196,26 @@ def sqlite_rows(table: Schema, rows: Sequence[Rendered]) -> list[tuple[Any, ...]
         if kind in _SQLITE:
             columns[place] = map(_SQLITE[kind], columns[place])
     return list(zip(*columns, strict=True))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _copy(statement: str, text: str) -> None:
+    wrapped = connection.wrap_database_errors
+    with connection.cursor() as cursor, wrapped, cursor.copy(statement) as copy:
+        copy.write(text)
+
+
+def _execute(statement: str, parameters: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def _insert_sqlite(table: Schema, many: Sequence[tuple[Any, ...]], single: Sequence[tuple[Any, ...]]) -> None:
+    _executemany(insert_statement(table, SQLITE_ROWS_AT_ONCE), many)
+    _executemany(insert_statement(table, 1), single)
 
 
 def _executemany(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -124,6 +124,11 @@ def _mark(status: int, request: str) -> str:
     return sha256(f"{status} {request}".encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=64)
+def _day_mark(trading_day: date, takes_state: bool, is_closed: bool, morning_of: date | None) -> str:
+    return f"{trading_day} {takes_state} {is_closed} {morning_of or ''}".rstrip()
+
+
 @dataclass(slots=True)
 class Capture:
     """Who is synced, in which batch, when; then what came, and how each section ended."""
@@ -156,7 +161,7 @@ class Capture:
     lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
     stored: list[Entry] | None = None  # the replies that this batch has stored; None: the book must say
     _hidden: tuple[Secret, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
-    _latest: dict[str, ReplyNote] = field(default_factory=dict, repr=False)  # by request
+    _latest: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # mark and digest, by request
     _sent: frozenset[str] | None = field(default=None, repr=False)
 
     def note(self, reply: Reply) -> ReplyNote:
@@ -164,7 +169,7 @@ class Capture:
             reply.request, reply.status, reply.fetched_at, reply.took_ms, self.evidence_key.digest(reply.body)
         )
         self.replies.append(noted)
-        self._latest[noted.request] = noted
+        self._latest[noted.request] = (_mark(noted.status, noted.request), noted.digest.hex())
         return noted
 
     def copied(self, sections: dict[str, Section]) -> "Capture":
@@ -198,14 +203,13 @@ class Capture:
         return self._seen(request for request in self._latest if request not in asked)
 
     def _seen(self, requests: Iterable[str]) -> Seen:
-        notes = [self._latest[request] for request in requests]
-        return Seen(self.day_mark, {_mark(note.status, note.request): note.digest.hex() for note in notes})
+        return Seen(self.day_mark, dict(map(self._latest.__getitem__, requests)))
 
     @property
     def day_mark(self) -> str:
         """An answer means the same as before on the same trading day alone, on the same side of its close, and only
         where its state was taken: an equal price is the day's last only after the close."""
-        return f"{self.trading_day} {self.takes_state} {self.is_closed} {self.morning_of or ''}".rstrip()
+        return _day_mark(self.trading_day, self.takes_state, self.is_closed, self.morning_of)
 
     @property
     def holdings_day(self) -> date:

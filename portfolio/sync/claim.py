@@ -43,28 +43,44 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     Accounts that another run holds are left out. Batches that an earlier run left STARTED are not touched
     here: see `recover`.
     """
+    seen = free_heads(account_ids)
+    brokers = BrokerType.objects.in_bulk({head.broker for head in seen})
+
+    def begun(head: Head) -> Capture:
+        capture = captured(head, sync_type, now)
+        leave_alone(capture, brokers[head.broker], head.pause_until, now)
+        return capture
+
+    ready = {head: begun(head) for head in map(leased, seen)}
     with transaction.atomic(durable=True):
-        heads = lease(account_ids, owner)
-        captures = [captured(head, sync_type, now) for head in heads]
-        brokers = BrokerType.objects.in_bulk({head.broker for head in heads})
-        for capture, head in zip(captures, heads, strict=True):
-            leave_alone(capture, brokers[head.broker], head.pause_until, now)
+        captures = [ready.get(head) or begun(head) for head in lease(seen, owner)]
         open_batches(captures)
     return captures
 
 
-def lease(account_ids: Iterable[UUID | str], owner: UUID, skip_locked: bool = False) -> list[Head]:
-    """The heads of those of these accounts that nobody holds; they are this owner's now.
+def free_heads(account_ids: Iterable[UUID | str]) -> list[Head]:
+    """The heads of those of these accounts that nobody holds. To be read before the lock is taken, for which others
+    wait: reading them takes longer than taking them."""
+    return read_heads(AccountHead.objects.filter(AccountHead.lease_is_free(), account__among=list(account_ids)))
 
-    With `skip_locked` a head that somebody is just writing or taking is left to him.
-    """
+
+def leased(head: Head) -> Head:
+    return head._replace(token=head.token + 1)
+
+
+def lease(seen: Sequence[Head], owner: UUID, skip_locked: bool = False) -> list[Head]:
+    """These heads, as they stand under the lock, without those that somebody has taken meanwhile; they are this owner's
+    now. With `skip_locked` a head that somebody is just writing or taking is left to him."""
     free = AccountHead.objects.select_for_update(skip_locked=skip_locked).filter(
-        AccountHead.lease_is_free(), account__among=list(account_ids)
+        AccountHead.lease_is_free(), pk__among=[head.id for head in seen]
     )
-    mine = list(free.order_by("pk").values_list("pk", flat=True))
-    heads = AccountHead.objects.filter(pk__among=mine)
+    columns = ("token", "page_number", "event_number")
+    stands = {pk: tuple(numbers) for pk, *numbers in free.order_by("pk").values_list("pk", *columns)}
+    heads = AccountHead.objects.filter(pk__among=list(stands))
     heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
-    return read_heads(heads)
+    still = [head for head in seen if stands.get(head.id) == (head.token, head.page_number, head.event_number)]
+    moved = stands.keys() - {head.id for head in still}
+    return [leased(head) for head in still] + (read_heads(heads.filter(pk__among=list(moved))) if moved else [])
 
 
 def captured(head: Head, sync_type: str, now: datetime) -> Capture:

@@ -23,7 +23,7 @@ from ..ids import new_id
 from ..models import AccountHead, BrokerAccount
 from . import bulk, slots
 from .breakers import PAUSED, paused
-from .bulk import schema
+from .bulk import Write, schema
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture, failed
 from .decide import Decision
 from .emit import EVENT
@@ -187,10 +187,13 @@ def record(results: Sequence[Result]) -> Recorded:
 
 
 def _record_group(results: Sequence[Result]) -> Recorded:
+    writes = _writes(results)  # nearly always all are written
     with transaction.atomic(durable=True):
         recorded = _sorted_out(results, _lock(results))
+        if len(recorded.written) < len(results):
+            writes = _writes(recorded.written)
         if recorded.written:
-            _write(recorded.written)
+            _write(recorded.written, writes)
     return recorded
 
 
@@ -216,34 +219,49 @@ def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, tuple[int
     return recorded
 
 
-def _write(results: Sequence[Result]) -> None:
-    write_pens([result.made.pen for result in results])
-    states = [result.account_state for result in results if result.account_state]
-    bulk.update(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'")  # by its owner, meanwhile
+def _write(results: Sequence[Result], writes: Iterable[Write]) -> None:
     slots.settle(results)
-    bulk.update(PAUSED, paused(result.capture for result in results))
-    bulk.insert(EVENT, [event for result in results for event in result.events])
-    bulk.insert(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results])
-    for table, rows in _gathered({result.head[0]: [result.head[1]]} for result in results).items():
-        bulk.update(table, rows)
-    close_batches([result.header for result in results])
+    for ready in writes:
+        bulk.send(ready)
+
+
+def _writes(results: Sequence[Result]) -> list[Write]:
+    """Everything of these, in the order in which it is to be written, but for their slots."""
+    states = [result.account_state for result in results if result.account_state]
+    heads = _gathered({result.head[0]: [result.head[1]]} for result in results)
+    return [
+        *_rows_of([result.made.pen for result in results]),
+        bulk.updating(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'"),  # by its owner, meanwhile
+        bulk.updating(PAUSED, paused(result.capture for result in results)),
+        bulk.inserting(EVENT, [event for result in results for event in result.events]),
+        bulk.inserting(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results]),
+        *(bulk.updating(table, rows) for table, rows in heads.items()),
+        _closing([result.header for result in results]),
+    ]
 
 
 def close_batches(headers: Iterable[Rendered]) -> None:
+    bulk.send(_closing(headers))
+
+
+def _closing(headers: Iterable[Rendered]) -> Write:
     closed = [[header[i] for i in _CLOSED_AT] for header in headers]
-    bulk.update(CLOSED_BATCH, closed, "sync_batches.status = 'STARTED'")
+    return bulk.updating(CLOSED_BATCH, closed, "sync_batches.status = 'STARTED'")
 
 
 def write_pens(pens: Sequence[Pen]) -> None:
-    """Sends the rows of these pens, a number of statements a table."""
-    for table, ids in _gathered(pen.deletes for pen in pens).items():
-        bulk.delete(table, ids)
-    for table, rows in _gathered(pen.rows for pen in pens).items():
-        bulk.insert(bulk.with_leaf(table), rows)
-    for table, rows in _gathered(pen.inserts for pen in pens).items():
-        bulk.insert(table, rows)
-    for table, rows in _gathered(pen.updates for pen in pens).items():
-        bulk.update(table, rows)
+    for ready in _rows_of(pens):
+        bulk.send(ready)
+
+
+def _rows_of(pens: Sequence[Pen]) -> list[Write]:
+    """The rows of these pens, a number of statements a table."""
+    return [
+        *(bulk.deleting(table, ids) for table, ids in _gathered(pen.deletes for pen in pens).items()),
+        *(bulk.inserting(bulk.with_leaf(table), rows) for table, rows in _gathered(pen.rows for pen in pens).items()),
+        *(bulk.inserting(table, rows) for table, rows in _gathered(pen.inserts for pen in pens).items()),
+        *(bulk.updating(table, rows) for table, rows in _gathered(pen.updates for pen in pens).items()),
+    ]
 
 
 def _gathered(parts: Iterable[dict[Schema, list[Any]]]) -> dict[Schema, list[Any]]:

@@ -149,6 +149,9 @@ def listing_of(row: Any) -> Listing:
 
 def _listings_of(book: Book) -> dict[Listing, str]:
     """What is held and open, by the names in the book: a section that is as it was is not read again."""
-    held: Iterable[tuple[Any, str]] = ((row.holding, key[0]) for key, row in book.holdings.items())
-    located: Iterable[tuple[Any, str]] = ((row.position, key[0]) for key, row in book.positions.items())
-    return {listing_of(entry): instrument for entry, instrument in (*held, *located)}
+    found: dict[Listing, str] = {}
+    for (instrument, _), held in book.holdings.items():
+        found[Listing(held.holding.isin, held.holding.symbol, held.holding.exchange)] = instrument
+    for (instrument, segment, _), row in book.positions.items():
+        found[Listing(row.position.isin, row.position.symbol, row.position.exchange, segment)] = instrument
+    return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 
 from ledger.entries import BUY, ZERO, Holding
 from ledger.reconcile import Overdue, lot_of
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from .state import AccountIds, Book
 
 _GROUP = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "segment", "product")
-FILLS = (
-    *("uuid", "uuid", "date", "text", "boolean", "text", "text"),
-    *("quantity", "money", "integer"),
-    *("text",) * 3,
-)
+FILLS = ("uuid", "uuid", "date", "text", "boolean", "text", "text", "quantity", "money", "integer")
+NAMES = ("uuid", "uuid", "text", "text", "text")
 USED = ("uuid", "uuid", "text", "date", "quantity")
 OVERDUE = ("uuid", "uuid", "uuid", "text", "integer", "quantity")
 OPENINGS = ("uuid", "uuid", "text", "uuid", "quantity", "price")
@@ -64,22 +61,26 @@ def _is_young(book: Book, since: date, holdings_day: date) -> bool:
 
 def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
     fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
-    grouped = fills.values_list(*_GROUP).annotate(
-        Sum("quantity"), Sum("amount"), Count("pk"), Max("isin"), Max("symbol"), Max("exchange")
-    )
-    for account, instrument, day, kind, is_delivery, segment, product, units, amount, count, *named in rows(
-        grouped, FILLS
-    ):
+    grouped = fills.values_list(*_GROUP).annotate(Sum("quantity"), Sum("amount"), Count("pk"))
+    nameless: set[str] = set()
+    for account, instrument, day, kind, is_delivery, segment, product, units, amount, count in rows(grouped, FILLS):
         if day >= since[account]:
-            key = (instrument, lot_of(product))
-            books[account].add_fill(key, day, kind == BUY, is_delivery, units, amount, count)
-            books[account].add_traded((instrument, segment, product), day, kind == BUY, units)
-            books[account].named.setdefault(instrument, _named(*named))
+            book, key = books[account], (instrument, lot_of(product))
+            book.add_fill(key, day, kind == BUY, is_delivery, units, amount, count)
+            book.add_traded((instrument, segment, product), day, kind == BUY, units)
+            if key not in book.holdings:
+                nameless.add(instrument)
+    if nameless:
+        _read_names(fills.filter(instrument__among=list(nameless)), books)
 
 
-def _named(isin: str, symbol: str, exchange: str) -> Holding:
+def _read_names(fills: QuerySet[Transaction], books: Mapping[str, Book]) -> None:
     """What is traded and not held, by its name."""
-    return Holding(isin or None, symbol, exchange, ZERO, ZERO, None)
+    named = fills.values_list("broker_account_id", "instrument_id").annotate(
+        Max("isin"), Max("symbol"), Max("exchange")
+    )
+    for account, instrument, isin, symbol, exchange in rows(named, NAMES):
+        books[account].named.setdefault(instrument, Holding(isin or None, symbol, exchange, ZERO, ZERO, None))
 
 
 def _read_used(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:

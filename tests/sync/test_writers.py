@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from portfolio import clock
@@ -17,7 +17,7 @@ from portfolio.ids import new_id, new_uuid
 from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
 from portfolio.sync import evidence
 from portfolio.sync.capture import DAILY, Capture
-from portfolio.sync.claim import claim, open_batches
+from portfolio.sync.claim import claim, free_heads, lease, leased, open_batches
 from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
 from portfolio.sync.record import record
@@ -58,6 +58,35 @@ def test_an_account_that_another_run_holds_is_left_to_it(broker: Broker) -> None
     results = sync([str(account.pk), str(free.pk)], DAILY)
     assert [result.capture.account_id for result in results] == [str(free.pk)]
     assert statuses(account) == ["STARTED"]
+
+
+def test_a_head_is_taken_as_it_was_read_while_nobody_wrote_to_it(broker: Broker) -> None:
+    account, owner = build.an_account("SCRIPTED"), new_uuid()
+    seen = free_heads([account.pk])
+    with transaction.atomic():
+        assert lease(seen, owner) == [leased(seen[0])]
+    head = AccountHead.objects.get(account=account)
+    assert (head.lease_owner, head.token) == (owner, seen[0].token + 1)
+
+
+def test_a_head_that_got_a_page_since_it_was_read_is_read_again_under_the_lock(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    seen = free_heads([account.pk])
+    build.synced(account)
+    with transaction.atomic():
+        (head,) = lease(seen, new_uuid())
+    stands = AccountHead.objects.get(account=account)
+    assert (seen[0].page_number, head.page_number, head.page_hash) == (0, 1, bytes(stands.page_hash))
+    assert (head.token, head.section_digests) == (stands.token, stands.section_digests)
+
+
+def test_a_head_that_was_taken_since_it_was_read_is_left_to_its_holder(broker: Broker) -> None:
+    account, owner = build.an_account("SCRIPTED"), new_uuid()
+    seen = free_heads([account.pk])
+    with transaction.atomic():
+        lease(seen, owner)
+        assert lease(seen, new_uuid()) == []
+    assert AccountHead.objects.get(account=account).lease_owner == owner
 
 
 def test_a_run_that_died_is_closed_by_the_next_and_its_replies_stay(broker: Broker) -> None:

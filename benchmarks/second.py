@@ -48,9 +48,16 @@ class Database:
             fresh = [row for row in rows if row.pk not in known and str(row.pk) not in but]
             model._base_manager.using(ALIAS).bulk_create(fresh, ignore_conflicts=True)
 
+    def _new(self, table: Schema, rows: list[Rendered]) -> list[Rendered]:
+        """Without the instruments that were copied here with the rows of another process."""
+        if table.name != models.Instrument._meta.db_table:
+            return rows
+        known = set(map(str, models.Instrument.objects.using(ALIAS).values_list("pk", flat=True)))
+        return [row for row in rows if row[0] not in known]
+
     def prepared(self, calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> Callable[[], None]:
         """A function that writes these rows in one transaction, everything rendered beforehand."""
-        tables = _final_rows(calls)
+        tables = [(kind, table, self._new(table, rows), more) for kind, table, rows, more in _final_rows(calls)]
         self.copy_parents({row[0] for kind, _, rows, _ in tables if kind == "insert" for row in rows})
         if connection.vendor == "postgresql":
             return _postgresql(tables)

@@ -22,6 +22,7 @@ from portfolio.triggers.base import Account, Answer, Credential, Reply
 from portfolio.triggers.registry import get_trigger_for_code
 
 HOLDINGS, POSITIONS, ORDERS, FILLED = 50, 10, 50, 30
+UNITS = 10  # of each fill: those of the first ten orders are what the positions show
 SHARES = 200  # in the market; each account holds some of them
 
 
@@ -71,14 +72,14 @@ class Day:
         return [self._position(row, share) for row, share in enumerate(self.shares()[:POSITIONS])]
 
     def _position(self, row: int, share: int) -> dict[str, Any]:
-        bought = 20 + row + self.day.toordinal() % 7 + (5 if self.moves("position", row) else 0)
+        price = 250.25 + row + self.day.toordinal() % 7
         return {
             "trading_symbol": symbol(share), "segment": "CASH", "exchange": "NSE", "symbol_isin": isin(share),
-            "product": "MIS", "quantity": bought, "credit_quantity": bought, "credit_price": 250.25 + row,
+            "product": "MIS", "quantity": UNITS, "credit_quantity": UNITS, "credit_price": price,
             "debit_quantity": 0, "debit_price": 0, "carry_forward_credit_quantity": 0,
             "carry_forward_credit_price": 0, "carry_forward_debit_quantity": 0, "carry_forward_debit_price": 0,
-            "net_price": 250.25 + row, "net_carry_forward_quantity": 0, "net_carry_forward_price": 0,
-            "realised_pnl": 0,
+            "net_price": price, "net_carry_forward_quantity": 0, "net_carry_forward_price": 0,
+            "realised_pnl": 12.5 if self.moves("position", row) else 0,
         }  # fmt: skip
 
     def order_id(self, row: int) -> str:
@@ -90,14 +91,14 @@ class Day:
     def _order(self, row: int) -> dict[str, Any]:
         share = self.shares()[row % HOLDINGS]
         status = "EXECUTED" if row < FILLED else ("OPEN", "CANCELLED", "REJECTED")[row % 3]
-        filled = 10 if row < FILLED else 0
+        filled = UNITS if row < FILLED else 0
         modified = row >= FILLED and self.moves("order", row, ORDERS / (ORDERS - FILLED))
         stamp = f"{self.day}T{9 + row % 6:02d}:{row:02d}:30"
         return {
             "groww_order_id": self.order_id(row), "trading_symbol": symbol(share), "order_status": status,
-            "remark": "Order placed successfully", "quantity": 10 + modified, "price": 250.5 + row, "trigger_price": 0,
-            "filled_quantity": filled, "remaining_quantity": 10 + modified - filled,
-            "average_fill_price": 250.25 + row if filled else 0, "deliverable_quantity": 10, "amo_status": "NA",
+            "remark": "Order placed successfully", "quantity": UNITS + modified, "price": 250.5 + row,
+            "trigger_price": 0, "filled_quantity": filled, "remaining_quantity": UNITS + modified - filled,
+            "average_fill_price": 250.25 + row if filled else 0, "deliverable_quantity": UNITS, "amo_status": "NA",
             "validity": "DAY", "exchange": "NSE", "order_type": "LIMIT", "transaction_type": "BUY",
             "segment": "CASH", "product": "MIS", "created_at": stamp, "exchange_time": stamp, "trade_date": stamp,
             "order_reference_id": f"Ab-{self.account:06d}-{row}",
@@ -106,7 +107,7 @@ class Day:
     def fills(self, row: int) -> list[dict[str, Any]]:
         order = self._order(row)
         return [{
-            "price": order["average_fill_price"], "isin": isin(self.shares()[row % HOLDINGS]), "quantity": 10,
+            "price": order["average_fill_price"], "isin": isin(self.shares()[row % HOLDINGS]), "quantity": UNITS,
             "groww_order_id": order["groww_order_id"], "groww_trade_id": "",
             "exchange_trade_id": f"{self.account}{row:05d}",
             "exchange_order_id": f"11{self.account:08d}{row:06d}", "trade_status": "EXECUTED",
@@ -241,7 +242,7 @@ class _Scratch:
 
 
 def known_after(day: Day) -> dict[str, Decimal]:
-    return {day.order_id(row): Decimal(10) for row in range(FILLED)}
+    return {day.order_id(row): Decimal(UNITS) for row in range(FILLED)}
 
 
 def next_day(day: date) -> date:

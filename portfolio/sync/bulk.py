@@ -13,7 +13,7 @@ from django.db import connection
 
 from ledger.canonical import Rendered, Schema, schema
 
-__all__ = ["deleting", "insert", "inserting", "schema", "send", "update", "updating", "with_leaf"]
+__all__ = ["delete", "deleting", "insert", "inserting", "schema", "send", "update", "updating", "with_leaf"]
 
 Write = Callable[[], None]
 
@@ -45,6 +45,11 @@ def update(table: Schema, rows: Sequence[Rendered], condition: str = "") -> None
     send(updating(table, rows, condition))
 
 
+def delete(table: Schema, ids: Sequence[str]) -> None:
+    """Takes the rows with these ids (the first column) away."""
+    send(deleting(table, ids))
+
+
 def send(ready: Write) -> None:
     """Writes what was made ready."""
     ready()
@@ -74,7 +79,7 @@ def updating(table: Schema, rows: Sequence[Rendered], condition: str = "") -> Wr
 
 
 def deleting(table: Schema, ids: Sequence[str]) -> Write:
-    """Takes the rows with these ids away, made ready in the same way."""
+    """`delete`, made ready in the same way."""
     if not ids:
         return _nothing
     key = table.columns[0]

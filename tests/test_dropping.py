@@ -118,10 +118,9 @@ def test_a_body_counts_from_the_last_batch_that_came_of_it(account: BrokerAccoun
     broker.says["funds"] = []
     build.synced(account)
     again = {bytes.fromhex(reply[-1]) for reply in replies.told(account.batches.latest("pk")).replies}
-    broker.says["holdings"] = [build.a_holding(quantity=11)]
-    at("2035-10-06 12:00")
+    at("2035-10-16 12:00")
 
-    found = drop(account, END, ASHA)
+    found = drop(account, date(2026, 10, 16), ASHA)
 
     assert again & set(before.values())
     assert found.fresh == [pk for pk, digest in before.items() if digest not in again]

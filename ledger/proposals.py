@@ -160,7 +160,9 @@ def _fitting(question: Question, day: date) -> tuple[tuple[int, int], bool | Non
     for before, after in _ratios(units, became):
         of = (Decimal(before), Decimal(after)) if nothing_since else (question.before, question.after)
         agrees = _agrees(question.average_before, question.average_after, *of)
-        if agrees or (agrees is None and Fraction(became) / Fraction(units) == Fraction(after, before)):
+        is_exact = Fraction(became) / Fraction(units) == Fraction(after, before)
+        # Companies consolidate shares into one of so many: without an average nothing else speaks for fewer of them.
+        if agrees or (agrees is None and is_exact and (after > before or after == 1)):
             return (before, after), agrees
     return None
 

@@ -91,12 +91,10 @@ def test_the_page_states_the_defaults_that_the_code_has() -> None:
     assert {name: default for name, default in settings_page().items() if name in wanted} == wanted
 
 
-def test_decisions_have_a_number_each() -> None:
-    """Of those that are written side by side, a later one may come first."""
+def test_decisions_are_numbered_one_after_the_other() -> None:
     names = sorted(path.name for path in (ROOT / "docs/decisions").glob("*.md"))
 
-    assert [name for name in names if not re.match(r"\d{4}-", name)] == []
-    assert len({name[:4] for name in names}) == len(names)
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from portfolio.sync.capture import DAILY
 from portfolio.sync.evidence import read_body
 from portfolio.sync.pipeline import sync
 from portfolio.sync.questions import open_questions
+from portfolio.triggers.base import BrokerUnavailable
 from tests import build
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
@@ -291,6 +292,38 @@ def test_a_missed_day_without_a_fill_in_the_file_stays_missed(broker: Broker, at
     told = imported(path, account, "--accept")
     assert f"  missed days that it fills in: {days[0]}, {days[-1]}" in told.splitlines()
     assert back_filled(account) == [days[0], days[-1]]
+
+
+def a_short_evening(broker: Broker, at: At) -> BrokerAccount:
+    """100 TCS on Monday. On Tuesday ten more were bought, of which no order list ever told."""
+    from portfolio.schedule.tick import tick
+
+    account = held(broker, at)
+    broker.says["positions"] = [build.a_position(bought=10)]
+    for moment in ("2026-10-06 16:05", "2026-10-06 19:05", "2026-10-06 23:25", "2026-10-07 08:00"):
+        at(moment)
+        tick()
+    return account
+
+
+def results(account: BrokerAccount) -> list[str]:
+    looks = account.slots.filter(trading_day="2026-10-06", kind="DAILY_PORTFOLIO").order_by("due_at")
+    return [str(result) for result in looks.values_list("result", flat=True)]
+
+
+def test_a_day_that_lacks_orders_alone_is_filled_in_by_a_file_that_covers_it(broker: Broker, at: At, file: Any) -> None:
+    account = a_short_evening(broker, at)
+    assert (results(account), back_filled(account)) == (["partial", "partial"], [])
+    told = imported(file(OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    assert "missed days that it fills in: 2026-10-06" in told
+    assert (results(account), back_filled(account)) == (["back_filled"] * 2, [date(2026, 10, 6)])
+
+
+def test_a_day_that_lacks_more_than_orders_stays_partial(broker: Broker, at: At, file: Any) -> None:
+    broker.says["funds"] = BrokerUnavailable("the broker is down")
+    account = a_short_evening(broker, at)
+    imported(file(OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    assert (results(account), back_filled(account)) == (["partial", "partial"], [])
 
 
 def test_fills_of_today_are_left_to_the_sync(broker: Broker, at: At, file: Any) -> None:

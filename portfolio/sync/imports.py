@@ -18,7 +18,7 @@ from ledger.statement import Differing
 
 from .. import clock, snapshots
 from ..models import BrokerAccount, RawReply, SyncSlot, Transaction
-from ..schedule import calendar
+from ..schedule import calendar, coverage
 from ..statements.reading import Statement
 from . import instruments, late_fills
 from .amend import IMPORT, Amendment, Deed, amending
@@ -110,7 +110,7 @@ def _write_all(
     known = _known_fills(account, trades) if trades else []
     planned = statement.plan(trades, known)
     outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
-    slots = _missed(account, outcome)
+    slots = _to_fill(account, outcome)
     outcome.days = sorted({slot.trading_day for slot in slots})
     if not planned.moves and not slots:
         return
@@ -181,9 +181,23 @@ def _write_fills(amendment: Amendment, placed: Iterable[Placed]) -> None:
             amendment.flush()
 
 
-def _missed(account: BrokerAccount, outcome: Outcome) -> list[SyncSlot]:
-    """The looks of the days that the file covers that nobody came for."""
-    days = (outcome.first, min(outcome.last, calendar.previous_session(clock.today())))
-    slots = account.slots.filter(trading_day__range=days, kind__in=_WHOLE_DAY, result=SyncSlot.Result.MISSED)
+def _to_fill(account: BrokerAccount, outcome: Outcome) -> list[SyncSlot]:
+    """The looks of the days that the file covers that nobody came for, or that lack what a statement tells alone."""
+    first, last = outcome.first, min(outcome.last, calendar.previous_session(clock.today()))
+    wanting = (SyncSlot.Result.MISSED, SyncSlot.Result.PARTIAL)
+    found = account.slots.filter(trading_day__range=(first, last), kind__in=_WHOLE_DAY, result__in=wanting)
     covered = outcome.covered
-    return [slot for slot in slots.order_by("due_at") if covered is None or slot.trading_day in covered]
+    slots = [slot for slot in found.order_by("due_at") if covered is None or slot.trading_day in covered]
+    short = _short_days(account, [slot.trading_day for slot in slots if slot.result == SyncSlot.Result.PARTIAL])
+    return [slot for slot in slots if slot.result == SyncSlot.Result.MISSED or slot.trading_day in short]
+
+
+def _short_days(account: BrokerAccount, days: Sequence[date]) -> set[date]:
+    """Those of which orders and fills alone are missing."""
+    if not days:
+        return set()
+    (row,) = coverage.cover([account], min(days), max(days), clock.now())
+    return {
+        day.day for day in row.days
+        if day.result == SyncSlot.Result.PARTIAL and day.missing and {*day.missing} <= {*coverage.DAY_ONLY}
+    }  # fmt: skip

@@ -73,9 +73,9 @@ def updating(table: Schema, rows: Sequence[Rendered], condition: str = "") -> Wr
     if not rows:
         return _nothing
     if connection.vendor == "postgresql":
-        return partial(_execute, update_statement(table, condition), postgres_arrays(table, rows))
+        return partial(_change, update_statement(table, condition), postgres_arrays(table, rows))
     values = [(*row[1:], row[0]) for row in sqlite_rows(table, rows)]
-    return partial(_executemany, update_statement(table, condition), values)
+    return partial(_change, update_statement(table, condition), values)
 
 
 def deleting(table: Schema, ids: Sequence[str]) -> Write:
@@ -84,10 +84,8 @@ def deleting(table: Schema, ids: Sequence[str]) -> Write:
         return _nothing
     key = table.columns[0]
     if connection.vendor == "postgresql":
-        return partial(_execute, f'DELETE FROM {table.name} WHERE "{key}" = ANY({_ARRAY}::uuid[])', [_joined(ids)])
-    return partial(
-        _executemany, f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids]
-    )
+        return partial(_change, f'DELETE FROM {table.name} WHERE "{key}" = ANY({_ARRAY}::uuid[])', [_joined(ids)])
+    return partial(_change, f'DELETE FROM {table.name} WHERE "{key}" = ?', [(_sqlite_uuid(row_id),) for row_id in ids])
 
 
 @cache
@@ -213,9 +211,13 @@ def _copy(statement: str, text: str) -> None:
         copy.write(text)
 
 
-def _execute(statement: str, parameters: Sequence[str]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+def _change(statement: str, parameters: Sequence[Any]) -> None:
+    """Rows that are there: one statement with arrays on PostgreSQL, one a row on SQLite."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+    else:
+        _executemany(statement, parameters)
 
 
 def _insert_sqlite(table: Schema, many: Sequence[tuple[Any, ...]], single: Sequence[tuple[Any, ...]]) -> None:

@@ -89,8 +89,8 @@ class Memory(msgspec.Struct):
     """What the account head remembers of the last accepted sections, so that equal answers cost nothing.
 
     `seen`, `counts` (those of the last capture), `funds` and `snapshot_day` repeat what batches and book say: lost, the
-    next sync compares with the book instead. `positions_day`, `unconfirmed` and `is_wrong_account` are no projection:
-    they stand nowhere else, so nothing may empty them that is no look at the broker.
+    next sync compares with the book instead. `positions_day`, `unconfirmed`, `unlisted` and `is_wrong_account` are no
+    projection: they stand nowhere else, so nothing may empty them that is no look at the broker.
     """
 
     seen: dict[str, Seen] = {}
@@ -99,6 +99,7 @@ class Memory(msgspec.Struct):
     snapshot_day: date | None = None
     positions_day: date | None = None  # of which the positions in the book are
     unconfirmed: dict[str, date] = {}  # since when an open position is missing, by its row's id
+    unlisted: dict[str, date] = {}  # orders of which fills came that day, and that were never listed
     is_wrong_account: bool = False  # it was told so
 
     def without_answers(self) -> "Memory":
@@ -223,8 +224,13 @@ class Capture:
         return digest.hex() in self._sent
 
     def orders_of_fills_alone(self) -> set[str]:
-        """Orders of which fills came and that did not come themselves."""
+        """Orders of which fills came, now or in an earlier capture of the day, and that did not come themselves. None
+        where the list of orders could not be read."""
+        section = self.sections.get(ORDERS)
+        if section is None or section.state not in (ACCEPTED, UNCHANGED):
+            return set()
         orders = {trade.order_id for trade in self.entries(TRADES)} - {""}
+        orders |= {order for order, day in self.memory.unlisted.items() if day == self.trading_day}
         return orders - {order.order_id for order in self.answers[ORDERS].entries} if orders else orders
 
     def entries(self, section: str) -> Sequence[Any]:

@@ -26,6 +26,7 @@ def compare_with_positions(made: Decision) -> None:
     shown = [*_shown(made)]
     lacking = unlisted.missing(shown, [*_told(made), *_filled_beyond(made)]) if shown else []
     orders = _not_listed(made)
+    made.memory.unlisted = dict.fromkeys(orders, made.capture.trading_day)
     if lacking or orders:
         made.lacks_orders = True
         made.memory.seen.pop(ORDERS, None)
@@ -55,28 +56,48 @@ def _shown(made: Decision) -> Iterator[Dealt]:
             yield Dealt(instrument, row.symbol, row.segment, product, _for_sure(made, instrument, row), carried)
 
 
+def _of_the_day(row: Position) -> Traded:
+    """Without what was carried in, where the row's own figures show that it is counted among what was bought and sold:
+    what one broker documents leaves both readings open."""
+    bought, sold = row.credit_quantity, row.debit_quantity
+    carried = row.carry_forward_credit_quantity, row.carry_forward_debit_quantity
+    if any(carried) and row.quantity == bought - sold:
+        return Traded(max(bought - carried[0], ZERO), max(sold - carried[1], ZERO))
+    return Traded(bought, sold)
+
+
 def _for_sure(made: Decision, instrument: str, row: Position) -> Traded:
     """What the order list ought to know of. It is asked beside positions, and while there is trading a fill may come
     between the two answers: then it is what the capture before has shown as well."""
+    now = _of_the_day(row)
     if _is_over(made, row.segment):
-        return Traded(row.credit_quantity, row.debit_quantity)
+        return now
     before = made.book.positions.get((instrument, row.segment, row.product))
     if before is None or made.capture.memory.positions_day != made.capture.trading_day:
         return Traded()
-    was = before.position
-    return Traded(min(row.credit_quantity, was.credit_quantity), min(row.debit_quantity, was.debit_quantity))
+    was = _of_the_day(before.position)
+    return Traded(min(now.bought, was.bought), min(now.sold, was.sold))
 
 
 def _is_over(made: Decision, segment: str) -> bool:
-    return made.capture.is_closed and segment in SHARES
+    """Whether nothing of this segment is traded any more: the session after the close included."""
+    session = calendar.session(made.capture.trading_day)
+    is_over = made.capture.started_at >= session.post_close_ends if session else made.capture.is_closed
+    return is_over and segment in SHARES
 
 
 def _told(made: Decision) -> Iterator[Dealt]:
     """The day's fills, of this capture and of those before it."""
     for (instrument, segment, product), days in made.book.traded.items():
         if traded := days.get(made.capture.trading_day):
-            named = made.book.named.get(instrument)
-            yield Dealt(instrument, named.symbol if named else "", segment, product, traded)
+            yield Dealt(instrument, _symbol(made, instrument), segment, product, traded)
+
+
+def _symbol(made: Decision, instrument: str) -> str:
+    """How the book names it: what is held, or what is traded alone."""
+    held = (row.holding for (of, _), row in made.book.holdings.items() if of == instrument)
+    named = made.book.named.get(instrument) or next(held, None)
+    return named.symbol if named else ""
 
 
 def _filled_beyond(made: Decision) -> Iterator[Dealt]:
@@ -98,9 +119,8 @@ def _known_units(made: Decision, order: Order) -> Decimal:
 def _not_listed(made: Decision) -> list[str]:
     """Orders of which fills came, and that neither came themselves nor are known."""
     orders = made.capture.orders_of_fills_alone() - made.book.orders.keys()
-    return sorted(
-        order for order in orders if all(_is_over(made, fill.segment) for fill in made.told_fills[order].values())
-    )
+    fills = {order: made.told_fills.get(order, {}).values() for order in orders}
+    return sorted(order for order, of in fills.items() if all(_is_over(made, fill.segment) for fill in of))
 
 
 def _words(lacking: Sequence[Missing], orders: Sequence[str]) -> Iterator[str]:

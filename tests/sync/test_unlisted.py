@@ -113,6 +113,14 @@ def test_a_list_that_lacks_an_order_is_told_and_what_it_has_is_taken(local: Loca
     assert [len(set(rows.values_list("groww_order_id", flat=True))) for rows in written] == [3, 1]
 
 
+def test_a_list_that_stays_short_is_told_at_every_look(local: Local) -> None:
+    """Also where another list has told the fill meanwhile: the order is missing all the same."""
+    local.lose("short_list")
+    assert [ended(local.synced(at)) for at in ("16:05", "16:10", "19:00", "19:05")] == [short()] * 4
+    local.simulator.clear_faults()
+    assert ended(local.synced("19:10")) == WHOLE
+
+
 def test_what_was_taken_before_the_list_was_lost_is_not_missing(local: Local) -> None:
     assert ended(local.synced("16:05")) == WHOLE
     local.lose("empty_list")
@@ -234,6 +242,53 @@ def test_what_a_position_showed_on_an_earlier_day_is_not_asked_of_this_one(
     broker.says["positions"] = [dealt("TCS26NOVFUT", **carried, **future)]
     at("2026-10-06 16:05")  # the other is not shown: it stands as it was
     assert ended(build.synced(account)[0]) == WHOLE
+
+
+def test_what_is_carried_may_be_counted_among_what_was_bought(account: BrokerAccount, broker: Broker) -> None:
+    future: dict[str, Any] = {"segment": "FNO", "product": "NRML", "isin": None}
+    carried: dict[str, Any] = {"carry_forward_credit_quantity": 65, **future}
+    broker.says["positions"] = [dealt("NIFTY26NOVFUT", 65, quantity=65, **carried)]
+    assert ended(build.synced(account)[0]) == WHOLE
+    broker.says["positions"] = [dealt("NIFTY26NOVFUT", 75, quantity=75, **carried)]
+    (result,) = build.synced(account)
+    assert result.capture.problems[0].message.endswith("NIFTY26NOVFUT 10 bought")
+
+
+def test_in_the_session_after_the_close_answers_may_still_cross(broker: Broker, at: At) -> None:
+    at("2026-10-05 15:37")
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = [dealt("TCS", 10)]
+    assert ended(build.synced(account, sync_type=REALTIME)[0]) == WHOLE
+    at("2026-10-05 16:00")
+    assert ended(build.synced(account)[0]) == short()
+
+
+def test_a_held_share_is_known_by_its_name_on_the_day_on_which_its_isin_changes(
+    account: BrokerAccount, broker: Broker
+) -> None:
+    broker.says["holdings"] = [build.a_holding("TCS", 90)]
+    tell(broker, "O1", 10)
+    broker.says["positions"] = [dealt("TCS", 10)]
+    assert ended(build.synced(account)[0]) == WHOLE
+    broker.says.update(positions=[dealt("TCS", 10, isin="INE467B01037")], trades=[])
+    assert ended(build.synced(account)[0]) == WHOLE
+
+
+def test_a_list_that_cannot_be_read_is_its_own_trouble(account: BrokerAccount, broker: Broker) -> None:
+    def unreadable(_: Any) -> Any:
+        raise ValueError("not a list")
+
+    reply = Reply("GET /orders", 200, b"{}", build.MORNING)
+    fills = [build.a_trade(build.an_order(filled=10))]
+    broker.says.update(
+        holdings=[build.a_holding("TCS", 90)],
+        orders=Answer([reply], unreadable),
+        trades=Answer([reply], lambda _: (fills, [])),
+    )
+    (result,) = build.synced(account)
+    assert result.status == "PARTIAL"
+    assert {problem.section for problem in result.capture.problems} == {"orders"}
+    assert account.holdings.count() == 1
 
 
 def test_a_row_that_is_set_aside_is_told_once(account: BrokerAccount, broker: Broker) -> None:

@@ -9,14 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from portfolio import clock
 from portfolio.ids import new_id, new_uuid
 from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
 from portfolio.sync import evidence
-from portfolio.sync.capture import DAILY, Capture
+from portfolio.sync.capture import DAILY, Capture, Memory
 from portfolio.sync.claim import claim, free_heads, lease, leased, open_batches
 from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
@@ -78,6 +78,22 @@ def test_a_head_that_got_a_page_since_it_was_read_is_read_again_under_the_lock(b
     stands = AccountHead.objects.get(account=account)
     assert (seen[0].page_number, head.page_number, head.page_hash) == (0, 1, bytes(stands.page_hash))
     assert (head.token, head.section_digests) == (stands.token, stands.section_digests)
+
+
+def test_a_claim_takes_the_head_as_it_stands_when_a_page_comes_before_its_lock(broker: Broker) -> None:
+    account, left = build.an_account("SCRIPTED"), [build.synced]
+
+    def meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        if "broker_types" in sql and left:  # read after the heads, before the lock
+            left.pop()(account)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(meanwhile):
+        (capture,) = claim([str(account.pk)], DAILY, new_uuid(), clock.now())
+    stands = AccountHead.objects.get(account=account)
+    assert (left, stands.page_number) == ([], 1)
+    assert capture.head and (capture.head.page_number, capture.token) == (1, stands.token)
+    assert capture.memory == Memory.read(stands.section_digests)
 
 
 def test_a_head_that_was_taken_since_it_was_read_is_left_to_its_holder(broker: Broker) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from portfolio.ids import new_id
 from portfolio.models import AccountHead
 from portfolio.proof import leaving, sealer
 from portfolio.proof import verification as proof
-from portfolio.sync import bulk, record
+from portfolio.sync import bulk, evidence, record
 from tests import build, emptying
 from tests.faults.conftest import Part
 from tests.sync import recomputed
@@ -57,7 +58,11 @@ def a_value(chance: random.Random, kind: str, field: Any) -> Any:
 def a_row(chance: random.Random, schema: Schema, account: str, batch: str) -> list[str | None]:
     fields = {field.column: field for field in recomputed.model_of(schema)._meta.concrete_fields}
     values = [a_value(chance, kind, fields[column]) for column, kind in schema.fields]
-    known = {"id": new_id(), "broker_account_id": account, "sync_batch_id": batch, "detected_at": NOW}
+    row_id = new_id()
+    known = {
+        "id": row_id, "broker_account_id": account, "sync_batch_id": batch, "detected_at": NOW,
+        "ciphertext_digest": sha256(row_id.encode()).digest(),
+    }  # fmt: skip
     for place, column in enumerate(schema.columns):
         values[place] = known.get(column, values[place])
     rendered = canonical.render(schema, values)
@@ -102,6 +107,8 @@ def write_a_book(chance: random.Random, head: AccountHead) -> int:
         for schema in chance.sample(list(BOOK.values()), chance.randrange(4)):
             rows = some_rows(chance, schema, account, batch, taken)
             bulk.insert(bulk.with_leaf(schema), rows)
+            if schema is canonical.RAW_REPLY:
+                bulk.insert(evidence.RAW_BODY, [[row[0], str(row[0]).encode().hex()] for row in rows])
             entries += [Entry(schema.name, str(row[0]), bytes.fromhex(str(row[-1]))) for row in rows]
         sealed = page.seal(str(head.pk), number + 1, entries, page.header_digest(header), previous)
         bulk.insert(record.PAGE_ROW, [record.page_row(sealed, batch)])

@@ -2,7 +2,8 @@
 
 A body counts from the last batch that came of it, not from the first: the same body is kept once, and later captures
 refer to it. The reply itself stays, with its digests and its leaf. The database lets no body go of which no row of
-`dropped_bodies` says so. Deletes no row of the book.
+`dropped_bodies` says so; here none goes of which no act says so, for whoever may append can write such a row. Deletes
+no row of the book.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from ledger.normalise import ist_date
 
 from . import clock, replies
 from .models import BrokerAccount, DroppedBody, RawReply, SyncBatch
+from .proof import acts
 from .retention import Kept
 from .sync import bulk
 from .sync.amend import RETENTION, Amendment, Deed, amending
@@ -66,11 +68,18 @@ def find(account: BrokerAccount, before: date) -> Found:
     needed = replies.referred_to(SyncBatch.objects.filter(broker_account=account, trading_day__gte=before))
     digests = lasting(old).order_by("pk").values_list("pk", "body_digest")
     fresh = [str(pk) for pk, digest in digests if bytes(digest) not in needed]
-    recorded = DroppedBody.objects.filter(broker_account=account, reply__body__isnull=False).order_by("reply")
-    found = Found(fresh, [str(reply) for reply in recorded.values_list("reply", flat=True)])
+    found = Found(fresh, _unfinished(account))
     if any(found) and (obstacle := _obstacle(account)):
         raise Kept(obstacle)
     return found
+
+
+def _unfinished(account: BrokerAccount) -> list[str]:
+    """Kept where one of the records is of no act: it may be there to have a body destroyed that is to be kept."""
+    recorded = DroppedBody.objects.filter(reply__broker_account=account, reply__body__isnull=False)
+    if forged := recorded.exclude(batch__in=acts.sealing(recorded)).count():
+        raise Kept(f"bodies that are recorded as dropped, by no act: {forged}; run manage.py verify_ledger")
+    return [str(reply) for reply in recorded.order_by("reply").values_list("reply", flat=True)]
 
 
 def _obstacle(account: BrokerAccount) -> str:
@@ -91,16 +100,23 @@ def drop(account: BrokerAccount, before: date, deed: Deed, overridden: Sequence[
         found = find(account, before)  # under the lock: nobody begins a sync, or holds the account, meanwhile
         if found.fresh:
             _record(amendment, found.fresh, before, overridden)
+        if any(found):
+            _forget(amendment)
         bulk.delete(RAW_BODY, found.fresh + found.unfinished)
     return found
 
 
 def _record(amendment: Amendment, fresh: Sequence[str], before: date, overridden: Sequence[str]) -> None:
-    """The rows of the book stand before the bodies go. The next sync does not take for sent what is kept no more."""
+    """The rows of the book stand before the bodies go."""
     for reply in fresh:
         amendment.pen.write(canonical.DROPPED_BODY, reply)
     told = {"before": str(before), "bodies": len(fresh), "overridden": list(overridden)}
     amendment.metadata |= told
     amendment.tell("account.replies_dropped", account=str(amendment.account.pk), **told)
-    amendment.forget_sections()
     amendment.flush()
+
+
+def _forget(amendment: Amendment) -> None:
+    """The next sync does not take for sent what is kept no more. Written here, for what only finishes has no batch."""
+    amendment.forget_sections()
+    amendment.head.save(update_fields=["section_digests"])

@@ -10,7 +10,7 @@ Whoever owns the tables can still drop a guard, or put a rule in its way: `probl
 checkpoints find what was done meanwhile. Nothing here switches a guard off, not even for a test.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -50,6 +50,7 @@ BEGIN
     USING ERRCODE = 'restrict_violation';
 END
 """
+_RECORDS = "dropped_bodies"
 _ROW_GUARD, _TRUNCATE_GUARD = 27, 34  # bits of pg_trigger.tgtype: before row update or delete; before truncate
 
 _INSTALLED_POSTGRESQL = """
@@ -106,7 +107,7 @@ def protected_models() -> list[type[models.Model]]:
 def install(connection: BaseDatabaseWrapper) -> None:
     """Puts every guard in its place. Costs two queries when all are there. Needs the owner of the tables."""
     tables, installed = set(connection.introspection.table_names()), _installed(connection)
-    wanted = [guard for guard in _wanted(connection) if not guard.table or guard.table in tables]
+    wanted = [guard for guard in _wanted(connection, tables) if not guard.table or guard.table in tables]
     missing = [guard for guard in wanted if _fault(guard, installed)]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for guard in missing:
@@ -117,7 +118,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 def problems(connection: BaseDatabaseWrapper) -> list[str]:
     """What is not as it must be, in words, each with what to do. Empty: every protected table is guarded."""
     tables, installed = set(connection.introspection.table_names()), _installed(connection)
-    wanted = _wanted(connection)
+    wanted = _wanted(connection, tables)
     ours = {(guard.table, guard.name) for guard in wanted}
     names = {guard.table for guard in wanted if guard.table}
     absent = [f"The table {name} does not exist. Run manage.py migrate." for name in sorted(names - tables)]
@@ -153,9 +154,9 @@ def _installed(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], Install
         return {(table, name): Installed(enabled, sql) for table, name, enabled, sql in cursor.fetchall()}
 
 
-def _wanted(connection: BaseDatabaseWrapper) -> list[Guard]:
+def _wanted(connection: BaseDatabaseWrapper, tables: Collection[str]) -> list[Guard]:
     if connection.vendor == "sqlite":
-        return [guard for model in protected_models() for guard in _for_sqlite(model, connection)]
+        return [guard for model in protected_models() for guard in _for_sqlite(model, connection, tables)]
     guards = [guard for model in protected_models() for guard in _for_postgresql(model, connection)]
     return [_function(), *guards]
 
@@ -184,12 +185,12 @@ def _for_postgresql(model: type[models.Model], connection: BaseDatabaseWrapper) 
         )
 
 
-def _for_sqlite(model: type[models.Model], connection: BaseDatabaseWrapper) -> Iterable[Guard]:
+def _for_sqlite(model: type[models.Model], connection: BaseDatabaseWrapper, tables: Collection[str]) -> Iterable[Guard]:
     """Three a table. The one on INSERT is for INSERT OR REPLACE, which deletes rows without asking the others."""
     table = model._meta.db_table
     for event, what, when in (
         ("UPDATE", "UPDATE", _forbidden_update(model, connection)),
-        ("DELETE", "DELETE", _forbidden_delete(model)),
+        ("DELETE", "DELETE", _forbidden_delete(model, tables)),
         ("INSERT", "INSERT under a key that is there", _clash(model, connection)),
     ):
         name = f"khata_guard_{table}_{event.lower()}"
@@ -213,14 +214,15 @@ def _forbidden_update(model: type[models.Model], connection: BaseDatabaseWrapper
     return f"NOT ({' AND '.join(once)}) OR {clash}"
 
 
-def _forbidden_delete(model: type[models.Model]) -> str:
+def _forbidden_delete(model: type[models.Model], tables: Collection[str]) -> str:
     """When a delete is refused; empty: always.
 
-    A migration that rebuilds `dropped_bodies` on SQLite has to drop this guard first, or renaming the table fails.
+    SQLite renames no table while a guard names one that is not there. So none does in a database of an older version,
+    and a migration that drops or rebuilds `dropped_bodies` has to drop this guard first.
     """
-    if _rule(model) != "until_dropped":
+    if _rule(model) != "until_dropped" or _RECORDS not in tables:
         return ""
-    return 'NOT EXISTS (SELECT 1 FROM "dropped_bodies" WHERE "reply_id" = OLD."reply_id")'
+    return f'NOT EXISTS (SELECT 1 FROM "{_RECORDS}" WHERE "reply_id" = OLD."reply_id")'
 
 
 def _clash(model: type[models.Model], connection: BaseDatabaseWrapper, other: str = "") -> str:

@@ -9,6 +9,7 @@ NOT_SET_UP = "The database is not set up, or is of an older version. Run: manage
 _WRITABLE = "This user must be able to write the file and its folder. Correct their owner, or DATABASE_URL."
 _DAMAGED = "The file is damaged, or no database. Put it back from your copy, or correct DATABASE_URL."
 _BUSY = "Another program keeps it busy. When that has ended, run this again."
+_TRIGGER = "Run: manage.py migrate. If it still says so, find out who made this trigger, and take it away."
 _ROOM = "Make room on its disk, then run this again."
 _ANSWERS = "Is it running, and are host, port, name, user and password in DATABASE_URL right?"
 _OPTION = "invalid connection option"
@@ -49,6 +50,8 @@ def _name() -> str:
 def _remedy(kind: str, said: str) -> str:
     if said.startswith(("no such table", "no such column")):
         return NOT_SET_UP
+    if said.startswith("error in trigger"):
+        return _TRIGGER
     if said.startswith(_OPTION):
         return "Correct what stands behind the question mark in DATABASE_URL."
     if not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):

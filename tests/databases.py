@@ -146,3 +146,23 @@ def drop(url: str, server: str) -> None:
     if server:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {_name_in(url)} WITH (FORCE)".encode())
+
+
+@contextmanager
+def copied(kind: str, folder: Path) -> Iterator[str]:
+    """The address of another database with all that is in the one of these tests."""
+    from django.db import connection, connections
+
+    if kind == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM INTO %s", [str(folder / "copy.sqlite3")])
+        yield f"sqlite:///{folder / 'copy.sqlite3'}"
+        return
+    connections.close_all()  # nobody may be in a database that is copied
+    server = postgres_server()
+    url = _named(server, f"khata_copy_{secrets.token_hex(6)}")
+    _create(url, server, like=os.environ["DATABASE_URL"])
+    try:
+        yield url
+    finally:
+        drop(url, server)

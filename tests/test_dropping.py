@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import Error, connection
 
-from ledger import canonical
+from ledger import canonical, page
 from ledger.preamble import Kept as GivenKey
 from ledger.verify import check as verify_file
 from portfolio import dropping, keys, replies, retention
@@ -24,6 +24,7 @@ from portfolio.models import (
     BrokerAccount,
     DroppedBody,
     Event,
+    LedgerPage,
     RawBody,
     RawReply,
     SyncBatch,
@@ -36,7 +37,7 @@ from portfolio.sync.amend import REPARSE, Deed, amending, words_of
 from portfolio.sync.evidence import read_body
 from tests import build
 from tests.proof import tampering
-from tests.rows import only_on
+from tests.rows import NOW, only_on
 from tests.sync import recomputed
 from tests.sync.scripted import Broker, india
 from tests.sync.test_writers import claimed, let_the_lease_run_out
@@ -46,6 +47,7 @@ from tests.test_retention import At
 pytestmark = pytest.mark.database
 
 ASHA = Deed("bodies of replies dropped", "Asha", "nobody asks for them any more")
+FORGED = "the record that the body of this reply was dropped is forged: no act sealed it"
 END = date(2026, 10, 6)  # of the retention, as it is on the day of the test
 
 
@@ -276,14 +278,73 @@ def test_a_body_that_was_deleted_with_the_guards_off_is_named(account: BrokerAcc
     assert (len(verify(since=date(2026, 10, 5)).findings), len(verify(since=date(2026, 10, 6)).findings)) == (1, 0)
 
 
+def forged(reply: RawReply, batch: SyncBatch) -> DroppedBody:
+    """What whoever may append can write: a record of a batch that did not drop this body."""
+    record = DroppedBody(reply=reply, broker_account_id=reply.broker_account_id, batch=batch, detected_at=NOW)
+    record.leaf = recomputed.leaf(canonical.DROPPED_BODY, record)
+    record.save(force_insert=True)
+    return record
+
+
 def test_a_record_that_no_act_wrote_is_named(account: BrokerAccount) -> None:
-    """Whoever may append can forge it, and nobody can take it away again."""
+    """Nobody can take it away again."""
     reply = RawReply.objects.earliest("pk")
-    forged = DroppedBody(reply=reply, broker_account=account, batch=reply.batch, detected_at=reply.detected_at)
-    forged.leaf = recomputed.leaf(canonical.DROPPED_BODY, forged)
-    forged.save(force_insert=True)
+    forged(reply, reply.batch)
+    assert said() == ["1 rows are there that it never sealed", FORGED]
     assert RawBody.objects.filter(reply=reply)._raw_delete(connection.alias) == 1
-    assert [finding for finding in said() if "never sealed" in finding] != []
+    assert said() == ["1 rows are there that it never sealed"]
+
+
+def an_act_of_another_kind(account: BrokerAccount) -> SyncBatch:
+    retention.hold(account, "Asha", "an inquiry")
+    retention.release(as_it_stands(account), "Asha", "it has ended")
+    return SyncBatch.objects.filter(sync_type="RETENTION").latest("pk")
+
+
+def an_act_that_dropped_others(account: BrokerAccount) -> SyncBatch:
+    build.synced(other := build.an_account("SCRIPTED", "S2"))
+    drop(other, date(2035, 10, 7), ASHA)
+    return SyncBatch.objects.get(sync_type="RETENTION")
+
+
+def an_act_without_a_page(account: BrokerAccount) -> SyncBatch:
+    return SyncBatch.objects.create(
+        broker_account=account, sync_type="RETENTION", status="COMPLETED", trading_day=END, started_at=NOW,
+        completed_at=NOW,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "batch_of",
+    [lambda account: account.batches.get(), an_act_of_another_kind, an_act_that_dropped_others, an_act_without_a_page],
+)
+def test_a_record_that_no_act_wrote_lets_no_body_go(account: BrokerAccount, batch_of: Any) -> None:
+    forged(RawReply.objects.filter(broker_account=account).earliest("pk"), batch_of(account))
+    assert_nothing_goes(account)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_page_that_the_head_knows_nothing_of_makes_no_act_of_it(account: BrokerAccount, number: int) -> None:
+    """Each of its hashes fits."""
+    record = forged(RawReply.objects.earliest("pk"), an_act_without_a_page(account))
+    header = page.header_digest(recomputed.values(canonical.SYNC_BATCH, record.batch))
+    entry = page.Entry("dropped_bodies", str(record.pk), bytes(record.leaf))
+    sealed = page.seal(str(account.head.pk), number, [entry], header, bytes(account.head.page_hash))
+    LedgerPage.objects.create(batch=record.batch, **sealed._asdict())
+    assert_nothing_goes(account)
+
+
+def assert_nothing_goes(account: BrokerAccount) -> None:
+    before = (ids(RawBody.objects), ids(DroppedBody.objects))
+    words = ("drop_replies", "--before", "2000-01-01", "--reason", "routine", "--account", account.pk)
+    for more in ((), ("--dry-run",)):
+        code, _, error = run(*words, *more)
+        assert (code, error) == (
+            1, "SCRIPTED S1: bodies that are recorded as dropped, by no act: 1; run manage.py verify_ledger; nothing "
+            "of it was dropped\n",
+        )  # fmt: skip
+    assert (ids(RawBody.objects), ids(DroppedBody.objects)) == before
+    assert FORGED in said()
 
 
 def test_a_body_that_is_there_after_the_act_is_named_and_goes_when_it_is_run_again(account: BrokerAccount) -> None:
@@ -295,6 +356,15 @@ def test_a_body_that_is_there_after_the_act_is_named_and_goes_when_it_is_run_aga
     before = SyncBatch.objects.count()
     assert drop(account, END, ASHA) == Found([], sorted(bodies))
     assert (SyncBatch.objects.count(), RawBody.objects.count(), said()) == (before, 0, [])
+
+
+def test_the_head_does_not_take_for_sent_what_an_act_had_left(account: BrokerAccount, at: At) -> None:
+    bodies = {str(row.pk): bytes(row.ciphertext) for row in RawBody.objects.all()}
+    drop(account, END, ASHA)
+    captured_again(account, at)
+    put_back(bodies)
+    assert drop(account, END, ASHA) == Found([], sorted(bodies))
+    assert json.loads(AccountHead.objects.get(account=account).section_digests)["seen"] == {}
 
 
 @contextmanager

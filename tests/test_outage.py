@@ -178,6 +178,13 @@ def test_each_kind_of_trouble_has_its_own_remedy(name: str, remedy: str) -> None
     assert remedy in str(outage.in_words(error))
 
 
+def test_a_trigger_that_cannot_run_is_not_called_another_program() -> None:
+    said = "error in trigger khata_guard_raw_bodies_delete: no such table: main.dropped_bodies"
+    assert str(outage.in_words(OperationalError(said))).endswith(
+        f"{said}. Run: manage.py migrate. If it still says so, find out who made this trigger, and take it away."
+    )
+
+
 def test_a_fault_of_ours_is_not_called_an_outage() -> None:
     assert outage.in_words(IntegrityError("UNIQUE constraint failed")) is None
 

@@ -24,8 +24,8 @@ from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Findi
 
 from .. import guards, privileges
 from ..keys import KeyTrouble
-from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawReply
-from . import kinds, pages, reading, signing, tree
+from ..models import AccountHead, Checkpoint, DroppedBody, LedgerPage, LedgerTree, RawReply
+from . import acts, kinds, pages, reading, signing, tree
 from .scope import Scope
 from .verified import Verified
 
@@ -141,9 +141,7 @@ class _Verification:
                 yield _of_body("the body of this reply was changed", *names)
         for names in replies.filter(body__isnull=True, dropped__isnull=True).values_list(*stored):
             yield _of_body("the body of this reply is gone, and nothing says that it was dropped", *names)
-        for names in replies.filter(body__isnull=False, dropped__isnull=False).values_list(*stored):
-            says = "the body of this reply is recorded as dropped and is there; manage.py drop_replies drops it"
-            yield _of_body(says, *names)
+        yield from _of_those_that_stayed(replies.filter(body__isnull=False, dropped__isnull=False), stored)
 
     def _replies(self) -> QuerySet[RawReply]:
         replies = RawReply.objects.all()
@@ -218,6 +216,15 @@ class _Verification:
 def _as_stored(name: str) -> Func:
     """An id as the driver hands it out: to make a UUID of each takes as long as to judge its page."""
     return Func(F(name), template="%(expressions)s", output_field=TextField())
+
+
+def _of_those_that_stayed(replies: QuerySet[RawReply], stored: Sequence[Func]) -> Iterator[Finding]:
+    sealing = acts.sealing(DroppedBody.objects.filter(reply__in=replies))
+    for act, *names in replies.values_list("dropped__batch", *stored):
+        says = "the body of this reply is recorded as dropped and is there; manage.py drop_replies drops it"
+        if act not in sealing:
+            says = "the record that the body of this reply was dropped is forged: no act sealed it"
+        yield _of_body(says, *names)
 
 
 def _of_body(says: str, reply: Any, account: Any) -> Finding:

@@ -1,30 +1,47 @@
-"""Any two that write about one account at the same time: syncs, imports, answers, corrections and new readings. Each is
-written, one after the other, and the book verifies."""
+"""Any two that write about one account at the same time: syncs, imports, answers, corrections, new readings and drops.
+Each is written, one after the other, and the book verifies."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import combinations_with_replacement
 from threading import Barrier
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from ledger.answers import Answer
 from ledger.entries import ZERO
-from portfolio import replies
+from portfolio import clock, replies
 from portfolio.corrections import Author, revise
-from portfolio.models import Act, BrokerAccount, RealHolding, SyncBatch, Transaction
+from portfolio.dropping import Found, drop
+from portfolio.ids import new_uuid
+from portfolio.models import (
+    AccountHead,
+    Act,
+    BrokerAccount,
+    DroppedBody,
+    RawBody,
+    RawReply,
+    RealHolding,
+    SyncBatch,
+    Transaction,
+)
 from portfolio.proof import verification
 from portfolio.rebuild import rebuild
 from portfolio.reparse import reparse
+from portfolio.retention import Kept
 from portfolio.statements import khata_csv
 from portfolio.statements.reading import Statement
 from portfolio.sync.amend import Deed
 from portfolio.sync.answer import Said, answer
 from portfolio.sync.capture import DAILY
+from portfolio.sync.claim import captured as captured_of
+from portfolio.sync.claim import free_heads, lease, open_batches
+from portfolio.sync.evidence import lasting
 from portfolio.sync.imports import import_fills
 from portfolio.sync.pipeline import sync
 from portfolio.sync.questions import read_open
@@ -32,12 +49,14 @@ from simulators.market import Market
 from simulators.scripts import demo_investors
 from tests import build
 from tests.sync import recomputed
+from tests.sync.scripted import Broker
 from tests.test_reparse import captured, misread, one_more
 
 pytestmark = pytest.mark.database
 
 LONG_AGO = date(2020, 1, 6)
 CORRECTED = "NSE:2020-01-06:T0:INE467B01029:B"
+TODAY = date(2026, 10, 7)  # two days after the others' Monday
 ROUNDS = 2
 
 
@@ -51,12 +70,12 @@ class Stand:
     def sync(self, number: int) -> None:
         sync([str(self.account.pk)], DAILY)
 
-    def imports(self, number: int) -> None:
+    def imports(self, number: int, body: bytes = b"") -> None:
         order = build.an_order("", 10, 10)
         fill = build.a_trade(order, trade_id=f"T{number}")._replace(
             isin=build.ISINS["TCS"], trade_date=LONG_AGO, executed_at=None
         )
-        told = Statement(khata_csv.FORMAT, b"a file %d" % number, [fill])
+        told = Statement(khata_csv.FORMAT, body or b"a file %d" % number, [fill])
         import_fills(self.account, told, Deed("a file", "Asha"), accept=True)
 
     def answers(self, number: int) -> None:
@@ -132,6 +151,71 @@ def assert_all_is_well(account: BrokerAccount) -> None:
     assert told + left == sum(
         RealHolding.objects.filter(broker_account=account).values_list("owned_quantity", flat=True)
     )
+
+
+def drops(stand: Stand) -> Found:
+    try:
+        return drop(stand.account, TODAY, Deed("bodies dropped", "Asha"))
+    finally:
+        connections.close_all()
+
+
+def imports_again(stand: Stand) -> None:
+    """The file that was imported before, read anew: a fill of it was not understood then."""
+    try:
+        stand.imports(1, body=b"a file 0")
+    finally:
+        connections.close_all()
+
+
+@pytest.fixture
+def old_stand(broker: Broker, at: Callable[[str], None]) -> Stand:
+    """What an account answered, and a file that was imported into it, two days ago."""
+    stand = Stand(build.an_account("SCRIPTED"))
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(stand.account)
+    stand.imports(0)
+    at(f"{TODAY} 16:05")
+    return stand
+
+
+def assert_it_waits(work: Future[Any]) -> None:
+    with pytest.raises(TimeoutError):
+        work.result(1)
+
+
+def test_a_drop_that_waited_for_the_head_leaves_an_account_that_a_sync_has_taken(old_stand: Stand) -> None:
+    """What the sync is answered may be what is kept already: then it keeps no body of its own."""
+    kept = RawBody.objects.count()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            taken = lease(free_heads([old_stand.account.pk]), new_uuid())
+            open_batches([captured_of(head, DAILY, clock.now()) for head in taken])
+            dropping = pool.submit(drops, old_stand)
+            assert_it_waits(dropping)
+        with pytest.raises(Kept, match="it is being synced"):
+            dropping.result(30)
+    assert (RawBody.objects.count(), DroppedBody.objects.count()) == (kept, 0)
+
+
+@pytest.mark.parametrize("order", [(imports_again, drops), (drops, imports_again)], ids=["import first", "drop first"])
+def test_a_file_that_is_imported_again_beside_a_drop_is_kept(
+    old_stand: Stand, order: Sequence[Callable[[Stand], Any]]
+) -> None:
+    """On PostgreSQL they are let in as they came, on SQLite either comes first."""
+    digest = RawReply.objects.get(request__startswith="IMPORT").body_digest
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            AccountHead.objects.select_for_update().get(account=old_stand.account)
+            waiting = []
+            for work in order:
+                waiting.append(pool.submit(work, old_stand))
+                assert_it_waits(waiting[-1])
+        for each in waiting:
+            each.result(30)
+    assert lasting(RawReply.objects.filter(body_digest=digest)).count() == 1
+    assert DroppedBody.objects.exists()
+    assert_all_is_well(old_stand.account)
 
 
 def test_what_each_writes_is_there_once(stand: Stand) -> None:

@@ -1,0 +1,49 @@
+"""A database with rows goes back to an older version and comes forward again; one that was stuck is set right."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+
+from tests import build, databases
+from tests.rows import only_on
+from tests.sync.scripted import Broker
+from tests.test_outage import manage
+
+pytestmark = pytest.mark.database
+
+OLDER = ("migrate", "portfolio", "0008", "--verbosity=0")
+NEWEST = ("migrate", "--verbosity=0")
+
+
+@pytest.fixture
+def copied(broker: Broker, tmp_path: Path) -> Iterator[str]:
+    """The address of a database of its own, with an account that was captured."""
+    broker.says["holdings"] = [build.a_holding()]
+    build.synced(build.an_account("SCRIPTED"))
+    with databases.copied(connection.vendor, tmp_path) as url:
+        yield url
+
+
+def test_a_book_goes_back_before_bodies_were_dropped_and_comes_forward_again(copied: str) -> None:
+    for words in (OLDER, NEWEST, ("verify_ledger",)):
+        code, said = manage(*words, DATABASE_URL=copied)
+        assert (words, code) == (words, 0), said
+
+
+def test_sqlite_a_guard_that_names_a_table_of_a_newer_version_stops_no_migration(copied: str) -> None:
+    only_on("sqlite")
+    assert manage(*OLDER, DATABASE_URL=copied)[0] == 0
+    name = "khata_guard_raw_bodies_delete"
+    with closing(sqlite3.connect(urlsplit(copied).path)) as file:
+        file.execute(f"DROP TRIGGER {name}")
+        file.execute(
+            f"CREATE TRIGGER {name} BEFORE DELETE ON raw_bodies WHEN NOT EXISTS (SELECT 1 FROM dropped_bodies) "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    code, said = manage(*NEWEST, DATABASE_URL=copied)
+    assert code == 0, said

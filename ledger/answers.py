@@ -5,7 +5,7 @@ An answer becomes pieces of explanations. One that does not add up makes none: i
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ WORDS = {
     "split": SPLIT, "bonus": BONUS, "isin-change": ISIN_CHANGE, "merger": MERGER, "demerger": DEMERGER,
     "transfer-in": TRANSFER_IN, "transfer-out": TRANSFER_OUT, "note": NOTED, "moved-back": MOVED_BACK,
 }  # fmt: skip
+# One account sees it on the day itself, another after a holiday or days without a login.
+SEEN_WITHIN = timedelta(days=30)
 _IN_PARTS = frozenset({TRANSFER_IN, TRANSFER_OUT, NOTED})
 _OLD_TO_NEW = frozenset({SPLIT, ISIN_CHANGE, MERGER})  # of these the old one may go, and another come in its place
 _LARGEST_RATIO = 10_000
@@ -63,6 +65,11 @@ class Question(NamedTuple):
         """What an action of that day was applied to, and what came of it: bought and sold since is as it was traded."""
         since = sum((units for dated, units in self.fills if dated >= day), ZERO)
         return self.before - since, self.after - since
+
+    def came_in_time(self, day: date) -> bool:
+        """Whether nothing of it had been sold that was not there, if it came on that day."""
+        traded = {each for each in self.days() if day - SEEN_WITHIN <= each < day}
+        return all(self.around(each)[0] >= ZERO for each in (day, *traded))
 
 
 class Parent(NamedTuple):
@@ -254,6 +261,7 @@ def _replaced(answer: Answer, old: Question, others: Sequence[Question]) -> list
             "say its question's number with --with"
         )
     new = others[0]
+    _must_come_in_time(answer, new)
     _must_equal(answer, old.before, new.open, new)
     return [AnswerPiece(old.number, answer.kind, old.open), AnswerPiece(new.number, answer.kind, new.open)]
 
@@ -263,9 +271,21 @@ def _split_off(answer: Answer, question: Question, parent: Parent | None) -> Ans
         raise BadAnswer(f"question {question.number}: say with --from which share {question.symbol} was split off")
     if parent.instrument == question.instrument:
         raise BadAnswer(f"question {question.number}: {question.symbol} cannot have been split off from itself")
+    _must_come_in_time(answer, question)
     hint = "" if answer.on else f"; where {parent.symbol} was traded since, say the day with --on"
     _must_equal(answer, parent.owned, question.open, question, hint)
     return AnswerPiece(question.number, answer.kind, question.open)
+
+
+def _must_come_in_time(answer: Answer, new: Question) -> None:
+    """What was sold of it by the day on which it came would be taken out of nothing, and be owned for ever."""
+    day = answer.on or new.as_of
+    earlier = next((each for each in new.days() if each <= day and new.came_in_time(each)), day)
+    if earlier != day and not new.came_in_time(day):
+        raise BadAnswer(
+            f"question {new.number}: {new.symbol} was sold before {day}, so it came earlier; "
+            f"say the day with --on, such as --on {earlier}"
+        )
 
 
 def _adds_up(answer: Answer, units: Decimal, found: Decimal) -> bool:

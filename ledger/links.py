@@ -4,17 +4,14 @@ Each account in which an action of a company was seen says it for itself: the ac
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import takewhile
 from typing import NamedTuple
 
-from .answers import DEMERGER, Answer, entitled
+from .answers import DEMERGER, SEEN_WITHIN, Answer, entitled
 from .entries import ZERO
 from .reconcile import FILLS
-
-# One account sees it on the day itself, another after a holiday or days without a login.
-SEEN_WITHIN = timedelta(days=30)
 
 
 class Link(NamedTuple):

@@ -17,6 +17,7 @@ from .answers import (
     ISIN_CHANGE,
     MERGER,
     MOVED_BACK,
+    SEEN_WITHIN,
     SPLIT,
     TRANSFER_IN,
     TRANSFER_OUT,
@@ -29,7 +30,7 @@ from .answers import (
 )
 from .entries import ZERO
 from .errors import BadAnswer
-from .links import SEEN_WITHIN, Link
+from .links import Link
 from .normalise import price
 
 LARGEST = 10  # ratios of companies are of small numbers

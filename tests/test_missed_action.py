@@ -100,3 +100,61 @@ def test_a_split_of_a_day_before_the_account_was_first_seen_divides_what_was_the
     (account,) = split(broker, at)
     explain(1, "accept", "--on", "2026-09-21")
     assert lots(account) == [("None", 500, 600)]
+
+
+NEW = "INE467B01037"
+INFY = build.a_holding("INFY", 5, 1000)
+
+
+def held(account: BrokerAccount) -> list[tuple[str, int]]:
+    return sorted((row.isin, int(row.owned_quantity)) for row in account.holdings.all())
+
+
+def costed(account: BrokerAccount) -> list[tuple[str, int]]:
+    return sorted((each.isin, int(each.quantity)) for each in costs(account))
+
+
+def sold_unseen(
+    broker: Broker, at: At, folder: Path, units: int, before: list[Any], after: list[Any], isin: str = NEW
+) -> BrokerAccount:
+    """`before` on Monday and `after` on Friday and Monday; so many of what is new were sold on Thursday, as a file
+    tells later."""
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = before
+    build.synced(account)
+    broker.says["holdings"] = after
+    for day in ("2026-10-09 16:05", "2026-10-12 16:05"):
+        at(day)
+        build.synced(account)
+    (folder / "fills.csv").write_text("\n".join([OURS, f"2026-10-08,SELL,{units},1600,TCS,{isin}"]))
+    imported(folder / "fills.csv", account, "--accept")
+    return account
+
+
+@pytest.mark.parametrize(("sold", "asked"), [(50, 1), (200, 2)])
+def test_what_was_sold_of_a_new_isin_came_before_that(
+    broker: Broker, at: At, tmp_path: Path, sold: int, asked: int
+) -> None:
+    left = [build.a_holding(quantity=200 - sold, average=1500, isin=NEW)] if sold < 200 else []
+    account = sold_unseen(
+        broker, at, tmp_path, sold, [build.a_holding(quantity=100, average=3000), INFY], [*left, INFY]
+    )
+    words = (asked, "split", "1:2", "--with", 3 - asked)
+    refused = explain(*words, code=2)
+    assert refused.endswith(", so it came earlier; say the day with --on, such as --on 2026-10-08")
+    explain(*words, "--on", "2026-10-08")
+    assert (left_open(account), costed(account)) == ({}, held(account))
+    link = InstrumentLink.objects.get()
+    assert (link.isin, link.successor_isin, str(link.effective_on)) == (build.ISINS["TCS"], NEW, "2026-10-08")
+
+
+def test_what_was_sold_of_a_demerged_share_came_before_that(broker: Broker, at: At, tmp_path: Path) -> None:
+    parent, hotels = build.a_holding("ITC", 100, 400), "INE379A01028"
+    after = [parent, build.a_holding("ITCHOTELS", 15, None, isin=hotels)]
+    account = sold_unseen(broker, at, tmp_path, 5, [parent], after, hotels)
+    (number,) = left_open(account)
+    words = (number, "demerger", "5:1", "--from", "ITC", "--cost-percent", 5)
+    refused = explain(*words, code=2)
+    assert refused.endswith(", so it came earlier; say the day with --on, such as --on 2026-10-08")
+    explain(*words, "--on", "2026-10-08")
+    assert (left_open(account), costed(account)) == ({}, held(account))

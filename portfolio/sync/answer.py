@@ -101,7 +101,7 @@ def _link(amendment: Amendment, said: Said, asked: Sequence[Question]) -> None:
         old = (said.parent.instrument, said.parent.isin, said.parent.symbol, question.exchange)
         new = question
     else:
-        gone = next((each for each in asked if not each.after), question)
+        gone = next((each for each in asked if each.is_gone), question)
         new = next((each for each in asked if each is not gone), gone)
         old = (gone.instrument, gone.isin, gone.symbol, gone.exchange)
     amendment.pen.write(

@@ -220,3 +220,40 @@ def test_shares_sold_on_the_day_of_an_action_are_no_part_of_it() -> None:
 def test_nothing_is_so_since_a_later_day_than_it_was_seen_on() -> None:
     later = Answer("BONUS", 1, 2, on=date(2026, 10, 20))
     assert refusal(later, question(1, 10, 20)) == "question 1 was seen on 2026-10-19: it is not since 2026-10-20"
+
+
+def sold(*fills: tuple[date, int]) -> Question:
+    """200 of a new share came, and so many of them were traded before anybody looked."""
+    units = sum(moved for _, moved in fills)
+    return traded(units, 200 + units, *fills)._replace(number=2, instrument="NEW", isin="NEW")
+
+
+TOO_EARLY = [
+    (sold((THURSDAY, -50)), "2026-10-15"),
+    (sold((THURSDAY, -200)), "2026-10-15"),
+    (sold((TUESDAY, -50), (THURSDAY, -50)), "2026-10-13"),
+    (sold((TUESDAY, -50), (THURSDAY, 50)), "2026-10-13"),  # bought back
+]
+PARENT = Parent("P", "ITC", "", Decimal(100))
+
+
+@pytest.mark.parametrize(("new", "day"), TOO_EARLY)
+def test_what_was_sold_came_before_that(new: Question, day: str) -> None:
+    old, merged, split_off = question(1, 100, 0), Answer("SPLIT", 1, 2), Answer("DEMERGER", 1, 2)
+    told = (
+        f"question 2: MARUTI was sold before 2026-10-19, so it came earlier; say the day with --on, such as --on {day}"
+    )
+    assert [refusal(merged, old, new), refusal(split_off, new, parent=PARENT)] == [told, told]
+    on = date.fromisoformat(day)
+    assert [each.quantity for each in pieces(merged._replace(on=on), [old, new])] == [-100, 200]
+    assert [each.quantity for each in pieces(split_off._replace(on=on), [new], PARENT)] == [200]
+    late = refusal(merged._replace(on=date(2026, 10, 16)), old, new)
+    assert late == told.replace("before 2026-10-19", "before 2026-10-16")
+
+
+IN_TIME = [sold((DAY, -50)), sold((THURSDAY, 50)), sold((date(2024, 10, 8), 90))._replace(after=Decimal(200))]
+
+
+@pytest.mark.parametrize("new", IN_TIME)
+def test_what_was_sold_that_very_day_bought_before_or_gone_for_years_is_no_matter(new: Question) -> None:
+    assert [each.quantity for each in pieces(Answer("SPLIT", 1, 2), [question(1, 100, 0), new])] == [-100, 200]

@@ -47,6 +47,7 @@ class Question(NamedTuple):
     average_before: Decimal | None = None
     average_after: Decimal | None = None
     fills: tuple[tuple[date, Decimal], ...] = ()  # that it had shown by then, units by the day of the trade, signed
+    looked: date | None = None  # the last day on which somebody looked at it before it moved
 
     @property
     def before(self) -> Decimal:

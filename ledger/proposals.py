@@ -76,10 +76,18 @@ def propose(
             *_as_for_another(question, others, links, parents or {}), *_moved_back(question, others),
             *_replaced(question, others), *_of_itself(question), *_merged(question, others),
             *_split_off(question, fallen), *_missed(question, (missed or {}).get(question.number, ())),
-            *_transferred(question),
+            *_transferred(question), *_credited_late(question),
         ]  # fmt: skip
-        found[question.number] = list({_what(each): each for each in reversed(made)}.values())[::-1]
+        found[question.number] = _each_once(made)
     return found
+
+
+def _each_once(made: Iterable[Proposal]) -> list[Proposal]:
+    """Where it stands first: what was answered for another account is likelier than the same from figures alone."""
+    first: dict[object, Proposal] = {}
+    for each in made:
+        first.setdefault(_what(each), each)
+    return list(first.values())
 
 
 def _what(proposal: Proposal) -> tuple[Answer | None, tuple[int, ...]]:
@@ -100,13 +108,23 @@ def _adding_up(
 def _as_for_another(
     question: Question, others: Sequence[Question], links: Sequence[Link], parents: Mapping[Link, Parent]
 ) -> Iterator[Proposal]:
-    for link in links:
+    """The nearest first: the same company may have done the same years before."""
+    for link in sorted(links, key=lambda each: abs(each.effective_on - question.as_of)):
         because = f"answered so for another account, with effect from {link.effective_on}"
-        answer = link.answer._replace(on=min(link.effective_on, question.as_of))  # perhaps it was seen here before
+        answer = link.answer._replace(on=_day_here(link, question))
         if link.kind == DEMERGER and question.instrument == link.successor:
             yield from _adding_up(answer, [question], because, parents.get(link))
         elif link.kind != DEMERGER and question.instrument in (link.instrument, link.successor):
             yield from _adding_up(answer, [question, *partners(answer, question, others)], because)
+
+
+def _day_here(link: Link, question: Question) -> date | None:
+    """The link's day, if what moved here can be of that day; perhaps it was seen here before. Of a demerger it always
+    is: what was owned of its parent is measured on that day, and the shares may come months later."""
+    is_unseen = question.looked is not None and link.effective_on > question.looked
+    if link.kind == DEMERGER or is_unseen or abs(link.effective_on - question.as_of) <= SEEN_WITHIN:
+        return min(link.effective_on, question.as_of)
+    return None
 
 
 def _moved_back(question: Question, others: Sequence[Question]) -> Iterator[Proposal]:
@@ -136,12 +154,46 @@ def _replaced(question: Question, others: Sequence[Question]) -> Iterator[Propos
 def _of_itself(question: Question) -> Iterator[Proposal]:
     """More or fewer of the same, and the average the other way round. On the day on which it was seen, else on the only
     one before it that fits what was traded."""
+    fit = _fit(question)
+    if fit and not _is_guess(question, fit):
+        yield from _by(question, fit)
+
+
+def _credited_late(question: Question) -> Iterator[Proposal]:
+    """The same of a day that was looked at, with nothing but units to speak for it: whatever else it may be is
+    likelier."""
+    fit = _fit(question)
+    if fit and _is_guess(question, fit):
+        yield from _by(question, fit)
+
+
+class _Fit(NamedTuple):
+    day: date
+    ratio: tuple[int, int]
+    agrees: bool | None  # whether the average does; None where one is not known
+
+
+def _fit(question: Question) -> _Fit | None:
     recent = [day for day in question.days() if day >= question.as_of - SEEN_WITHIN]
-    found = {day: fit for day in recent if (fit := _fitting(question, day))}
-    day = question.as_of if question.as_of in found else next(iter(found), None)
-    if day is None or (day != question.as_of and len(found) > 1):
-        return
-    (before, after), agrees = found[day]
+    found = {day: _Fit(day, *fit) for day in recent if (fit := _fitting(question, day))}
+    if question.as_of in found:
+        return found[question.as_of]
+    unseen = [fit for day, fit in found.items() if not _was_seen(question, day)]
+    likely = unseen or list(found.values())
+    return likely[0] if len(likely) == 1 else None
+
+
+def _is_guess(question: Question, fit: _Fit) -> bool:
+    return not fit.agrees and _was_seen(question, fit.day)
+
+
+def _was_seen(question: Question, day: date) -> bool:
+    """Whether somebody looked after an action of that day, and saw nothing of it."""
+    return question.looked is not None and day <= question.looked
+
+
+def _by(question: Question, fit: _Fit) -> Iterator[Proposal]:
+    day, (before, after), agrees = fit
     units, became = question.around(day)
     told = f"{_plain(units)} became {_plain(became)}"
     if day != question.as_of:

@@ -198,6 +198,21 @@ def test_everywhere_answers_the_others_too(broker: Broker, at: At) -> None:
     recomputed.check_all_pages()
 
 
+def test_the_same_bonus_years_later_is_of_its_own_day_everywhere(broker: Broker, at: At) -> None:
+    accounts = moved(broker, at, build.a_holding(quantity=200, average=1500), clients=("A", "B", "C"))
+    explain(1, "accept", "--account", accounts[0].pk, "--everywhere")
+    at("2029-10-09 16:05")
+    broker.says["holdings"] = [build.a_holding(quantity=400, average=750)]
+    build.synced(*accounts)
+    explain(2, "accept", "--account", accounts[2].pk)
+    explain(2, "bonus", "1:1", "--account", accounts[0].pk, "--everywhere")
+    expected = ["2026-10-06", "2029-10-09"]
+    for account in accounts:
+        dated = account.explanations.filter(kind="BONUS").order_by("dated").values_list("dated", flat=True)
+        links = InstrumentLink.objects.filter(broker_account=account).order_by("effective_on")
+        assert [str(day) for day in dated] == [str(link.effective_on) for link in links] == expected
+
+
 def test_what_is_accepted_is_so_since_the_day_that_is_said(broker: Broker, at: At) -> None:
     split(broker, at)
     explain(1, "accept", "--on", "2026-10-01")

@@ -158,3 +158,28 @@ def test_what_was_sold_of_a_demerged_share_came_before_that(broker: Broker, at: 
     assert refused.endswith(", so it came earlier; say the day with --on, such as --on 2026-10-08")
     explain(*words, "--on", "2026-10-08")
     assert (left_open(account), costed(account)) == ({}, held(account))
+
+
+def test_what_a_file_tells_later_is_of_days_that_nobody_looked_at_then(broker: Broker, at: At, tmp_path: Path) -> None:
+    """100, doubled, as many sold: nothing seemed to have moved, and somebody has looked since."""
+    there = [build.a_holding(quantity=100, average=3000)]
+    sold_unseen(broker, at, tmp_path, 100, there, there, build.ISINS["TCS"])
+    assert "looks like bonus 1:1: 100 became 200 by 2026-10-08, and what was traded since is -100" in explain(code=1)
+
+
+def test_as_many_as_there_were_before_days_that_were_looked_at_are_no_bonus(
+    broker: Broker, at: At, tmp_path: Path
+) -> None:
+    account = build.an_account("SCRIPTED")
+    for day, units in ((5, 10), (6, 10), (7, 100), (8, 100), (9, 110)):
+        at(f"2026-10-{day:02} 16:05")
+        broker.says["holdings"] = [build.a_holding(quantity=units, average=None)]
+        build.synced(account)
+    isin = build.ISINS["TCS"]
+    (tmp_path / "fills.csv").write_text("\n".join([OURS, f"2026-10-06,BUY,90,3000,TCS,{isin}"]))
+    imported(tmp_path / "fills.csv", account, "--accept")
+    told = explain(code=1)
+    assert told.index("looks like transfer-in") < told.index("or bonus 1:1: 10 became 20 by 2026-10-06")
+    explain(2, "accept")
+    assert (left_open(account), explained(account)) == ({}, 110)
+    assert account.explanations.filter(kind="TRANSFER_IN").count() == 1

@@ -10,7 +10,8 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from ledger.answers import DEMERGER, Parent, Question
 from ledger.entries import ZERO
@@ -52,9 +53,8 @@ def open_questions(account: BrokerAccount) -> list[OpenQuestion]:
 
 def read_open(account: BrokerAccount) -> list[OpenQuestion]:
     """The same without proposals."""
-    left = _with_averages(account.holding_changes.exclude(question_number=None)).annotate(
-        explained=explained_quantity()
-    )
+    asked = account.holding_changes.exclude(question_number=None)
+    left = _with_last_looks(_with_averages(asked)).annotate(explained=explained_quantity())
     changes = [
         (change, units)
         for change in left.order_by("question_number")
@@ -73,7 +73,7 @@ def _question(change: Any, units: Decimal, fills: tuple[tuple[date, Decimal], ..
     before, after = (change.average_before, change.average_after) if is_alone else (None, None)
     return Question(
         change.question_number, change.as_of, str(change.instrument_id), change.lot, change.isin, change.symbol,
-        change.exchange, change.new_quantity, units, before, after, fills,
+        change.exchange, change.new_quantity, units, before, after, fills, change.looked,
     )  # fmt: skip
 
 
@@ -105,6 +105,17 @@ def _with_averages(changes: QuerySet[HoldingChange]) -> QuerySet[Any]:
         average_before=Subquery(earlier.order_by("-pk").values("average_price")[:1]),
         average_after=F("new_version__average_price"),
     )
+
+
+def _with_last_looks(changes: QuerySet[HoldingChange]) -> QuerySet[Any]:
+    """`looked`: the last day on which somebody looked before it moved. What a statement has raised, and no look, moved
+    when its fills say."""
+    fills = ChangeExplanation.objects.current().filter(change=OuterRef("pk"), kind=FILLS).order_by("dated")
+    told = Coalesce(Subquery(fills.values("dated")[:1]), F("as_of"))
+    earlier = _every_look().filter(broker_account=OuterRef("broker_account"), trading_day__lt=OuterRef("moved_on"))
+    moved_on = Case(When(batch__sync_type__in=SyncBatch.ASKED, then=F("as_of")), default=told)
+    last = Subquery(earlier.order_by("-trading_day").values("trading_day")[:1])
+    return changes.annotate(moved_on=moved_on).annotate(looked=last)
 
 
 def _parents(account: BrokerAccount, links: Iterable[Link]) -> dict[Link, Parent]:
@@ -185,8 +196,12 @@ def last_look(account: BrokerAccount, before: date) -> date | None:
 
 def _looks(account: BrokerAccount) -> QuerySet[SyncBatch, date]:
     """The days on which holdings were asked for."""
-    asked = SyncBatch.objects.filter(broker_account=account, status__in=_LOOKED, sync_type__in=SyncBatch.ASKED)
-    return asked.exclude(sync_type=SyncBatch.Type.ORDER_HISTORY).values_list("trading_day", flat=True)
+    return _every_look().filter(broker_account=account).values_list("trading_day", flat=True)
+
+
+def _every_look() -> QuerySet[SyncBatch]:
+    asked = SyncBatch.objects.filter(status__in=_LOOKED, sync_type__in=SyncBatch.ASKED)
+    return asked.exclude(sync_type=SyncBatch.Type.ORDER_HISTORY)
 
 
 def _sessions_before(day: date) -> list[date]:

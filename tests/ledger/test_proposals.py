@@ -190,3 +190,46 @@ def test_what_another_account_saw_later_is_proposed_as_of_the_day_it_was_seen_he
     link = Link("BONUS", "OLD", "OLD", date(2026, 10, 21), 1, 2)
     (found,) = [each for each in propose([question(1, 30, 60)], [link])[1] if each.answer and each.answer.on]
     assert (found.answer, found.because[:33]) == (Answer("BONUS", 1, 2, on=DAY), "answered so for another account, ")
+
+
+def test_the_same_action_of_years_before_says_nothing_of_the_day_of_this_one() -> None:
+    asked = question(1, 200, 400)
+    years_ago, near = [Link("BONUS", "OLD", "OLD", day, 1, 2) for day in (date(2023, 10, 6), date(2026, 10, 16))]
+    assert [propose([asked], links)[1][0].answer for links in ([years_ago], [years_ago, near])] == [
+        Answer("BONUS", 1, 2), Answer("BONUS", 1, 2, on=date(2026, 10, 16)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("looked", "on"), [(date(2026, 9, 1), date(2026, 9, 2)), (date(2026, 9, 2), None)])
+def test_an_action_of_weeks_ago_is_of_its_day_where_nobody_looked_since(looked: date, on: date | None) -> None:
+    link = Link("BONUS", "OLD", "OLD", date(2026, 9, 2), 1, 2)
+    proposed = propose([question(1, 200, 400)._replace(looked=looked)], [link])[1][0]
+    assert proposed.answer == Answer("BONUS", 1, 2, on=on)
+
+
+def test_shares_of_a_demerger_that_come_months_later_are_of_the_day_on_which_its_parent_was_measured() -> None:
+    link = Link("DEMERGER", "P", "NEW", date(2026, 8, 3), 10, 1, Decimal(5))
+    new = question(1, 0, 4, "ITCHOTELS", "NEW")._replace(looked=date(2026, 10, 16))
+    proposed = propose([new], [link], parents={link: Parent("P", "ITC", "", Decimal(40))})[1][0]
+    assert proposed.answer and proposed.answer.on == date(2026, 8, 3)
+
+
+def test_what_another_account_calls_it_comes_before_what_the_figures_alone_call_it() -> None:
+    link = Link("SPLIT", "OLD", "OLD", DAY, 1, 2)
+    assert looks_like(question(1, 30, 60, was="300", now="150")) == [["bonus 1:1", "split 1:2", "transfer-in"]]
+    assert looks_like(question(1, 30, 60, was="300", now="150"), links=[link])[0][0] == "split 1:2"
+
+
+def test_without_an_average_no_day_that_somebody_looked_at_is_likelier_than_a_transfer() -> None:
+    """10, and 90 bought that were seen: 10 more are as many as the first, which may be chance."""
+    asked = traded(100, 110, (TUESDAY, 90))
+    assert looks_like(asked._replace(looked=date(2026, 10, 12)))[0][0] == "bonus 1:1"
+    assert looks_like(asked._replace(looked=TUESDAY)) == [["transfer-in", "bonus 1:1", "split 1:2"]]
+    agreeing = asked._replace(looked=TUESDAY, average_before=Decimal(300), average_after=Decimal("272.73"))
+    assert first(agreeing).answer == Answer("BONUS", 1, 2, on=TUESDAY)
+
+
+def test_a_day_that_nobody_looked_at_is_likelier_than_one_that_somebody_did() -> None:
+    """10 doubled after 90 more were seen, or 110 after 10 more of which nobody knew."""
+    asked = traded(110, 210, (TUESDAY, 90), (THURSDAY, 10))
+    assert first(asked._replace(looked=date(2026, 10, 14))).answer == Answer("BONUS", 1, 2, on=THURSDAY)

@@ -230,6 +230,7 @@ def test_without_an_average_no_day_that_somebody_looked_at_is_likelier_than_a_tr
 
 
 def test_a_day_that_nobody_looked_at_is_likelier_than_one_that_somebody_did() -> None:
-    """10 doubled after 90 more were seen, or 110 after 10 more of which nobody knew."""
-    asked = traded(110, 210, (TUESDAY, 90), (THURSDAY, 10))
-    assert first(asked._replace(looked=date(2026, 10, 14))).answer == Answer("BONUS", 1, 2, on=THURSDAY)
+    """100 doubled before 50 were sold, or 50 tripled after that."""
+    asked = traded(55, 155, (TUESDAY, -50), (THURSDAY, 5))
+    assert first(asked._replace(looked=date(2026, 10, 14))).answer == Answer("BONUS", 1, 3, on=THURSDAY)
+    assert first(asked).answer == Answer("TRANSFER_IN")

@@ -57,7 +57,8 @@ class Database:
 
     def prepared(self, calls: Sequence[tuple[str, Schema, Sequence[Any], str]]) -> Callable[[], None]:
         """A function that writes these rows in one transaction, everything rendered beforehand."""
-        tables = [(kind, table, self._new(table, rows), more) for kind, table, rows, more in _final_rows(calls)]
+        told = [(kind, table, self._new(table, rows), more) for kind, table, rows, more in _final_rows(calls)]
+        tables = [each for each in told if each[2]]
         self.copy_parents({row[0] for kind, _, rows, _ in tables if kind == "insert" for row in rows})
         if connection.vendor == "postgresql":
             return _postgresql(tables)

@@ -70,7 +70,7 @@ def _remember(made: Decision) -> None:
         doubted.add(HOLDINGS)
     if made.memory.unconfirmed:
         doubted.add(POSITIONS)
-    if doubted & {TRADES, TRAILS}:
+    if doubted & {TRADES, TRAILS} or made.memory.unlisted:
         doubted.add(ORDERS)  # they tell whether fills or states are still missing
     for name, section in made.capture.sections.items():
         if section.state == ACCEPTED:

@@ -16,7 +16,7 @@ from .capture import ABSENT, ACCEPTED, ORDERS, POSITIONS, TRADES, UNCHANGED
 from .decision import Decision, listing_of
 
 NAMED = 8  # instruments that one message names, and orders
-SHARES = (CASH, FNO)  # the segments whose hours the calendar knows
+SHARES = (CASH, FNO)  # in these nothing is traded once the session after the close has ended
 
 
 def compare_with_positions(made: Decision) -> None:
@@ -26,10 +26,10 @@ def compare_with_positions(made: Decision) -> None:
     shown = [*_shown(made)]
     lacking = unlisted.missing(shown, [*_told(made), *_filled_beyond(made)]) if shown else []
     orders = _not_listed(made)
-    made.memory.unlisted = dict.fromkeys(orders, made.capture.trading_day)
+    if lacking or made.memory.unlisted:
+        made.memory.seen.pop(ORDERS, None)
     if lacking or orders:
         made.lacks_orders = True
-        made.memory.seen.pop(ORDERS, None)
         made.capture.blame(
             ORDERS, "orders_missing", f"the order list may be short: {'; '.join(_words(lacking, orders))}",
             "it is asked again this evening; if it stays so, compare with the broker's own app, and import what is "
@@ -88,16 +88,12 @@ def _is_over(made: Decision, segment: str) -> bool:
 
 def _told(made: Decision) -> Iterator[Dealt]:
     """The day's fills, of this capture and of those before it."""
-    for (instrument, segment, product), days in made.book.traded.items():
-        if traded := days.get(made.capture.trading_day):
-            yield Dealt(instrument, _symbol(made, instrument), segment, product, traded)
-
-
-def _symbol(made: Decision, instrument: str) -> str:
-    """How the book names it: what is held, or what is traded alone."""
-    held = (row.holding for (of, _), row in made.book.holdings.items() if of == instrument)
-    named = made.book.named.get(instrument) or next(held, None)
-    return named.symbol if named else ""
+    book, today = made.book, made.capture.trading_day
+    named = {instrument: row.holding for (instrument, _), row in book.holdings.items()} | book.named
+    for (instrument, segment, product), days in book.traded.items():
+        if traded := days.get(today):
+            symbol = named[instrument].symbol if instrument in named else ""
+            yield Dealt(instrument, symbol, segment, product, traded)
 
 
 def _filled_beyond(made: Decision) -> Iterator[Dealt]:
@@ -117,10 +113,15 @@ def _known_units(made: Decision, order: Order) -> Decimal:
 
 
 def _not_listed(made: Decision) -> list[str]:
-    """Orders of which fills came, and that neither came themselves nor are known."""
+    """Orders of which fills came, and that neither came themselves nor are known. While there is trading, those that
+    were missing in the capture before as well; the head remembers them."""
+    before = made.memory.unlisted
     orders = made.capture.orders_of_fills_alone() - made.book.orders.keys()
+    made.memory.unlisted = dict.fromkeys(sorted(orders), made.capture.trading_day)
     fills = {order: made.told_fills.get(order, {}).values() for order in orders}
-    return sorted(order for order, of in fills.items() if all(_is_over(made, fill.segment) for fill in of))
+    return sorted(
+        order for order, of in fills.items() if order in before or all(_is_over(made, fill.segment) for fill in of)
+    )
 
 
 def _words(lacking: Sequence[Missing], orders: Sequence[str]) -> Iterator[str]:

@@ -380,3 +380,19 @@ def test_an_order_that_is_known_by_its_fills_alone_is_missing(account: BrokerAcc
     fills.append(build.a_trade(last, trade_id="TO3"))
     broker.says["orders"] = [last]  # the others are known
     assert ended(build.synced(account)[0]) == WHOLE
+
+
+def test_while_there_is_trading_an_order_may_be_listed_a_moment_after_its_fill(broker: Broker, at: At) -> None:
+    """Where all fills come in one answer; an order that the next list lacks as well is missing."""
+    at("2026-10-05 16:05")
+    account = build.an_account("SCRIPTED")
+    crude: dict[str, Any] = {"symbol": "CRUDEOIL26OCTFUT", "segment": "COMMODITY", "product": "NRML", "isin": None}
+    order = build.an_order("O1", 1, 1, **crude)
+    fills, reply = [build.a_trade(order, trade_id="T1")], Reply("GET /", 200, b"", build.MORNING)
+    broker.says["trades"] = Answer([reply], lambda _: (fills, []))
+    first = build.synced(account)[0]
+    broker.says["trades"] = Answer([], lambda _: ([], []))  # none are lacking: not asked
+    told = [ended(each) for each in (first, *(build.synced(account)[0] for _ in range(2)))]
+    assert told == [WHOLE, short(), short()]
+    broker.says["orders"] = [order]
+    assert ended(build.synced(account)[0]) == WHOLE

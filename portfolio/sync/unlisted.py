@@ -4,11 +4,13 @@ What is listed is taken all the same. But the section is not whole, so the captu
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import time
 from decimal import Decimal
 
 from ledger import unlisted
 from ledger.absence import Traded
-from ledger.entries import BUY, CASH, FNO, ZERO, Order, Position
+from ledger.entries import BUY, CASH, COMMODITY, CURRENCY, FNO, ZERO, Order, Position
+from ledger.normalise import IST
 from ledger.unlisted import Dealt, Missing
 
 from ..schedule import calendar
@@ -17,6 +19,7 @@ from .decision import Decision, listing_of
 
 NAMED = 8  # instruments that one message names, and orders
 SHARES = (CASH, FNO)  # in these nothing is traded once the session after the close has ended
+LATE = {CURRENCY: time(19, 30), COMMODITY: time(23, 55)}  # in India, on the longest of their days
 
 
 def compare_with_positions(made: Decision) -> None:
@@ -81,6 +84,8 @@ def _for_sure(made: Decision, instrument: str, row: Position) -> Traded:
 
 def _is_over(made: Decision, segment: str) -> bool:
     """Whether nothing of this segment is traded any more: the session after the close included."""
+    if segment in LATE:
+        return made.capture.started_at.astimezone(IST).time() >= LATE[segment]
     session = calendar.session(made.capture.trading_day)
     is_over = made.capture.started_at >= session.post_close_ends if session else made.capture.is_closed
     return is_over and segment in SHARES

@@ -331,6 +331,25 @@ def test_while_there_is_trading_only_what_was_shown_before_can_be_missing(broker
     assert told == [[], ["TCS 10 bought"], ["TCS 10 bought"], ["TCS 10 bought, CRUDEOIL26OCTFUT 5 bought"]]
 
 
+@pytest.mark.parametrize(
+    ("segment", "clock_time", "said"),
+    [
+        ("CURRENCY", "19:00", []),
+        ("CURRENCY", "19:31", ["5 bought"]),
+        ("COMMODITY", "23:54", []),
+        ("COMMODITY", "23:57", ["5 bought"]),
+    ],
+)
+def test_what_is_traded_into_the_evening_is_missing_at_first_sight_once_that_is_over(
+    broker: Broker, at: At, segment: str, clock_time: str, said: list[str]
+) -> None:
+    at(f"2026-10-05 {clock_time}")
+    account = build.an_account("SCRIPTED")
+    broker.says["positions"] = [dealt("OCTFUT", 5, segment=segment, product="NRML", isin=None)]
+    (result,) = build.synced(account)
+    assert [problem.message.partition("OCTFUT ")[2] for problem in result.capture.problems] == said
+
+
 def test_a_fill_that_a_person_set_right_is_not_asked_for_again(account: BrokerAccount, broker: Broker) -> None:
     tell(broker, "O1", 10)
     tell(broker, "O2", 5, symbol="INFY")

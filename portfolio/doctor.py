@@ -13,9 +13,11 @@ from ledger.normalise import IST, ist_date
 from . import guards, keys, startup
 from .installation import key_ring
 from .keys import KeyTrouble
-from .models import BrokerAccount, BrokerType, SyncSlot, Transaction
+from .models import BrokerAccount, BrokerType, Schedule, SyncSlot, Transaction
 from .proof import sealer, signing
 from .schedule import calendar
+from .schedule.owe import read_plans
+from .schedule.plan import last_whole_look
 from .sync.breakers import left_alone
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
@@ -74,15 +76,29 @@ def the_calendars_truth(now: datetime) -> Iterator[Finding]:
 
 
 def the_schedule_runs(now: datetime) -> Iterator[Finding]:
-    waiting = SyncSlot.objects.filter(
-        result=None, attempts=0, next_attempt_at__lte=now - UNTRIED, broker_account__broker__failing_since=None
-    )
+    untried = SyncSlot.objects.filter(
+        result=None, attempts=0, next_attempt_at__lte=now - UNTRIED, broker_account__broker__failing_since=None,
+        broker_account__in=BrokerAccount.objects.to_sync(),
+    )  # fmt: skip
+    waiting = untried.exclude(broker_account__head__pause_until__gt=now)  # as their broker asked
     if first := waiting.order_by("next_attempt_at").first():
         due = f"{first.due_at.astimezone(IST):%d %b %H:%M}"
-        says = f"{waiting.count()} looks are due and nobody has tried them, the oldest since {due} in India"
+        says = f"looks that are due and that nobody has tried: {waiting.count()}, the oldest since {due} in India"
         yield Finding("schedule", PROBLEM, says, "Run manage.py serve, or a timer that calls manage.py run_due.")
     else:
         yield Finding("schedule", OK, "nothing that is due is left lying")
+
+
+def the_schedules(now: datetime) -> Iterator[Finding]:
+    """Those by which no day can ever be complete."""
+    day = calendar.next_session(ist_date(now))
+    followed = set(BrokerAccount.objects.to_sync().values_list("schedule", flat=True))
+    for code, plan in read_plans().items():
+        is_followed = code in followed or (code == Schedule.DEFAULT and None in followed)
+        if is_followed and last_whole_look(plan, day) is None:
+            says = f"the schedule {code!r} has no look at everything between the close and midnight in India"
+            remedy = "No day of its accounts can be complete. Give it one in the admin, under Schedules."
+            yield Finding("schedule", PROBLEM, says, remedy)
 
 
 def the_accounts(now: datetime) -> Iterator[Finding]:
@@ -165,6 +181,7 @@ CHECKS: Final[tuple[Callable[[datetime], Iterator[Finding]], ...]] = (
     the_calendars_end,
     the_calendars_truth,
     the_schedule_runs,
+    the_schedules,
     the_accounts,
     the_brokers,
 )

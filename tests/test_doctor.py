@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection
 
 from portfolio import doctor, startup
 from portfolio.doctor import Finding
-from portfolio.models import BrokerAccount, BrokerType, SyncSlot
+from portfolio.models import AccountHead, BrokerAccount, BrokerType, Schedule, ScheduledLook, SyncSlot
 from portfolio.proof import sealer, signing
 from portfolio.schedule.owe import owe
 from tests import build
@@ -53,8 +54,29 @@ def test_looks_that_nobody_tries_are_told() -> None:
     SyncSlot.objects.all().delete()
     owe(india("2026-10-05 16:05"))
     assert of("schedule", "2026-10-05 19:09") == [("ok", "nothing that is due is left lying")]
-    says = "1 looks are due and nobody has tried them, the oldest since 05 Oct 19:00 in India"
+    says = "looks that are due and that nobody has tried: 1, the oldest since 05 Oct 19:00 in India"
     assert of("schedule", "2026-10-05 19:10") == [("problem", says)]
+
+
+def test_looks_that_wait_as_a_broker_asked_and_those_of_the_demo_are_not_left_lying() -> None:
+    account = build.an_account()
+    build.an_account("SAMPLE", "DEMO", build.a_portfolio("Demo", simulated=True))
+    owe(india("2026-10-05 16:05"))
+    owe(india("2026-10-05 16:05"), simulated=True)
+    AccountHead.objects.filter(account=account).update(pause_until=india("2026-10-05 20:00"))
+    well = [("ok", "nothing that is due is left lying")]
+    assert of("schedule", "2026-10-05 19:30") == well
+    assert of("schedule", "2026-10-05 20:01") != well
+
+
+def test_a_schedule_by_which_no_day_can_be_complete_is_told_once_an_account_follows_it() -> None:
+    account = build.an_account()
+    Schedule.objects.create(code="abroad", name="Abroad", zone="America/New_York")
+    ScheduledLook.objects.create(schedule_id="abroad", at=time(16), kind="DAILY_PORTFOLIO")
+    before = of("schedule", "2026-10-05 12:00")
+    BrokerAccount.objects.filter(pk=account.pk).update(schedule="abroad")
+    says = "the schedule 'abroad' has no look at everything between the close and midnight in India"
+    assert of("schedule", "2026-10-05 12:00") == [*before, ("problem", says)]
 
 
 def test_a_guard_that_is_gone_is_told_with_what_to_do() -> None:

@@ -1,6 +1,7 @@
 """Coverage as a person reads it, a month at a time, and as a program does. Reads; decides nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from ledger.coverage import (
@@ -24,7 +25,10 @@ MARKS = {
     COMPLETE: "#", PROVISIONAL: "+", PARTIAL: "p", MISSED: "X", WAITING: "?", BACK_FILLED: "b", HOLIDAY: "-",
     TO_COME: " ", NOT_OWED: ".",
 }  # fmt: skip
-LEGEND = "# complete   + provisional   p partial   X MISSED   ? waiting   b back-filled   - no session   . not owed"
+LEGEND = (
+    "# complete   + provisional   p partial   X MISSED   ? waiting",
+    "b back-filled   - no session   . not owed",
+)
 
 
 def text(rows: Sequence[Row]) -> str:
@@ -39,16 +43,21 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
     days = [day.day for day in rows[0].days]
     width = max(len(str(row.account)) for row in rows)
     yield f"{days[0]:%B %Y}"
-    yield f"{'':{width}}  {' '.join(f'{day:%a}'[:2] for day in days)}"
-    yield f"{'':{width}}  {' '.join(f'{day.day:2}' for day in days)}"
+    for marks in zip(*(f"{day:%a}"[0] + f"{day.day:2}" for day in days), strict=True):
+        yield f"{'':{width}}  {_by_week(days, marks)}".rstrip()
     for row in rows:
-        yield f"{row.account!s:{width}}  {' '.join(f'{MARKS[day.result]:>2}' for day in row.days)}".rstrip()
-    yield LEGEND
+        yield f"{row.account!s:{width}}  {_by_week(days, [MARKS[day.result] for day in row.days])}".rstrip()
+    yield from LEGEND
     yield from _troubles(rows)
     for row in rows:
         for day in row.days:
             if day.result in WANTING:
                 yield from _wanting(row, day)
+
+
+def _by_week(days: Iterable[date], marks: Iterable[str]) -> str:
+    """One character a day, so that a month fits beside a name in 80 columns."""
+    return "".join(" " * (day.weekday() == 0) + mark for day, mark in zip(days, marks, strict=True)).removeprefix(" ")
 
 
 def _troubles(rows: Sequence[Row]) -> Iterator[str]:
@@ -69,9 +78,14 @@ def _wanting(row: Row, day: Day) -> Iterator[str]:
 
 def remedy(row: Row, day: Day) -> str:
     if day.fetch_until:
-        until = f"{day.fetch_until.astimezone(IST):%d %b %H:%M}"
+        until = f"can still be fetched until {day.fetch_until.astimezone(IST):%d %b %H:%M} in India"
         command = f"manage.py {_command(row.account)} --account {row.account.pk}"
-        return f"can still be fetched until {until} in India: {command}"
+        if not row.account.is_active or not row.account.portfolio.active:
+            what = "portfolio is switched on" if row.account.is_active else "account is enabled"
+            return f"{until}, once the {what} again in the admin"
+        return f"{until}: {command}"
+    if not day.missing:
+        return "the broker has that day no more: its statement tells whether more came of it"
     return "the broker has that day no more: orders and fills must be imported from its statement"
 
 

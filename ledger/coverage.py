@@ -31,13 +31,14 @@ class Capture(NamedTuple):
 
 
 def of_looks(looks: Sequence[Look]) -> str:
-    """The result of a day that has looks."""
+    """The result of a day that has looks. Of those that were none, since the market was closed, nothing is wanted."""
+    looks = [look for look in looks if look.result != HOLIDAY]
+    if not looks:
+        return HOLIDAY
     last = max(looks, key=lambda look: look.due_at)
     results = {look.result for look in looks}
     if last.result in (COMPLETE, BACK_FILLED):
         return last.result
-    if results == {HOLIDAY}:
-        return HOLIDAY
     is_seen = bool(results & {COMPLETE, PARTIAL}) or any(look.standing == PARTIAL for look in looks)
     if None in results:
         if is_seen:

@@ -5,7 +5,6 @@ Each such act writes its event in its own transaction. The head is locked first,
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,6 +19,7 @@ from .installation import key_ring
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
 from .schedule.amendments import account_changed, logged_in
 from .secret import Secret, hidden
+from .sync.head import Login
 
 _TROUBLE = (BrokerAccount.State.NEEDS_LOGIN, BrokerAccount.State.FAILING)
 
@@ -75,16 +75,6 @@ def store_credentials(account: BrokerAccount, login_method: str, credentials: Ma
     BrokerAccount.objects.filter(pk=account.pk).exclude(state=BrokerAccount.State.ACTIVE).update(
         state=BrokerAccount.State.ACTIVE, state_since=now, state_reason=""
     )
-
-
-class Login(NamedTuple):
-    """The columns of stored credentials, still sealed."""
-
-    account_id: UUID
-    login_method: str
-    sealed: bytes
-    sealed_token: bytes | None
-    entered_at: datetime
 
 
 def open_credentials(stored: BrokerAccountCredential | Login) -> dict[str, Secret]:

@@ -11,6 +11,8 @@ from .. import clock
 from ..models import AccountHead, BrokerAccount, CalendarDay, Portfolio, Schedule, SessionHours, SyncSlot
 from . import calendar
 from .calendar import Differing, Hours
+from .owe import owe_of, read_plans, reopen
+from .plan import owed_since
 
 _Result = SyncSlot.Result
 _ALL = Q()
@@ -28,33 +30,52 @@ def calendar_changed(days: Collection[date] = ()) -> None:
     """After an operator changed something of these days, or of hours. What is to come is written down anew; a missed
     day that turns out to have been closed was none, and one that turns out to have been a session is owed after all."""
     refresh()
-    now = clock.now()
+    now, today = clock.now(), clock.today()
     sessions = [day for day in days if calendar.session(day)]
-    write_anew(now, min([now, *(calendar.midnight_of(day) for day in sessions)]))
+    write_anew(now, calendar.midnight_of(today) if today in sessions else now)
+    for day in sessions:
+        if day < today:
+            owe_of(day)
     closed = SyncSlot.objects.filter(trading_day__in=set(days) - set(sessions))
-    closed.filter(Q(result=_Result.MISSED) | Q(result=None, attempts=0)).update(
+    closed.filter(Q(result=None) | Q(result__in=(_Result.MISSED, _Result.PARTIAL))).update(
         result=_Result.HOLIDAY, next_attempt_at=None, reason="the market was closed, as the calendar says now"
     )
-    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(result=_Result.MISSED)
+    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(
+        result=None, next_attempt_at=now, reason="the calendar had no session on that day"
+    )
 
 
 def schedule_changed(code: str) -> None:
     """After an operator changed a schedule or its looks."""
+    write_anew(clock.now(), accounts=_followers(code))
+
+
+def _followers(code: str) -> Q:
     followers = Q(account__schedule=code)
-    write_anew(clock.now(), accounts=followers | Q(account__schedule=None) if code == Schedule.DEFAULT else followers)
+    return followers | Q(account__schedule=None) if code == Schedule.DEFAULT else followers
 
 
 def portfolio_changed(portfolio: Portfolio) -> None:
     """After a portfolio was switched on or off."""
     accounts = Q(account__portfolio=portfolio)
-    write_anew(clock.now(), accounts=accounts) if portfolio.active else owe_nothing(accounts)
+    _take_up(accounts) if portfolio.active else owe_nothing(accounts)
 
 
 def account_changed(account: BrokerAccount) -> None:
     """After an account got another schedule or portfolio, or was enabled or disabled."""
     mine = Q(account=account)
     is_synced = BrokerAccount.objects.to_sync(account.portfolio.simulated).filter(pk=account.pk).exists()
-    write_anew(clock.now(), accounts=mine) if is_synced else owe_nothing(mine)
+    _take_up(mine) if is_synced else owe_nothing(mine)
+
+
+@transaction.atomic
+def _take_up(accounts: Q) -> None:
+    """These are owed what is to come, and of today the last look, if that is over already; it can still be made."""
+    now = clock.now()
+    for code, plan in read_plans().items():
+        write_anew(now, owed_since(plan, now), accounts & _followers(code))
+    ids = list(_locked(accounts).values_list("account_id", flat=True))
+    reopen(SyncSlot.objects.filter(broker_account__among=ids), now)
 
 
 def logged_in(account: BrokerAccount) -> None:

@@ -26,7 +26,7 @@ from ..sync.breakers import left_alone
 from ..sync.capture import WHOLE
 from . import calendar
 from .owe import read_plans
-from .plan import Plan, last_whole_look
+from .plan import Plan, is_of_the_evening, last_whole_look
 
 DAY_ONLY = ("orders", "trades")  # brokers have these for the day itself and no longer
 ALL = ("holdings", "positions", "orders", "trades", "funds")
@@ -74,13 +74,13 @@ def _days(first: date, last: date) -> Iterator[date]:
 
 
 def _slots(accounts: Iterable[BrokerAccount], first: date, last: date) -> Mapping[tuple[UUID, date], list[SyncSlot]]:
-    """Looks at the whole account, on the trading day itself."""
+    """Looks at the whole account, on the trading day itself; one during the session says nothing of its end."""
     found = defaultdict(list)
     wanted = SyncSlot.objects.filter(
         broker_account__among=[account.pk for account in accounts], trading_day__range=(first, last), kind__in=WHOLE
     )
     for slot in wanted.select_related("batch").order_by("due_at"):
-        if ist_date(slot.due_at) == slot.trading_day:
+        if is_of_the_evening(slot.due_at, slot.trading_day):
             found[slot.broker_account_id, slot.trading_day].append(slot)
     return found
 

@@ -18,6 +18,7 @@ from ..models import AccountHead, BrokerType, SyncSlot
 from ..sync.breakers import left_alone
 from ..sync.capture import WHOLE
 from ..sync.emit import Fact, tell
+from .plan import is_of_the_evening
 
 ACCOUNTS_AT_ONCE = 1000
 MISSED, PARTIAL = "day.missed", "day.partial"
@@ -65,14 +66,13 @@ def _say_why(untried: QuerySet[SyncSlot]) -> None:
 
 def _facts(ended: Sequence[SyncSlot]) -> dict[object, Fact]:
     """What to tell of each account whose looks at everything have ended now."""
-    seen = set(
-        SyncSlot.objects.filter(
-            broker_account__among={slot.broker_account_id for slot in ended},
-            trading_day__in={slot.trading_day for slot in ended},
-            kind__in=WHOLE,
-            result__in=(SyncSlot.Result.COMPLETE, SyncSlot.Result.PARTIAL),
-        ).values_list("broker_account", "trading_day")
-    )
+    looks = SyncSlot.objects.filter(
+        broker_account__among={slot.broker_account_id for slot in ended},
+        trading_day__in={slot.trading_day for slot in ended},
+        kind__in=WHOLE,
+        result__in=(SyncSlot.Result.COMPLETE, SyncSlot.Result.PARTIAL),
+    ).values_list("broker_account", "trading_day", "due_at")
+    seen = {(account_id, day) for account_id, day, due_at in looks if is_of_the_evening(due_at, day)}
     of_account = defaultdict(list)
     for slot in ended:
         of_account[slot.broker_account_id].append(slot)

@@ -4,9 +4,10 @@ An account's head remembers until when that was done, so that an account that wa
 nobody came, needs nothing special. Whoever comes first does it; the others wait for the heads and find nothing left.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -18,10 +19,15 @@ from ..ids import new_ids
 from ..models import AccountHead, BrokerAccount, Schedule, ScheduledLook, SyncSlot
 from ..sync import bulk
 from ..sync.bulk import schema
+from ..sync.capture import WHOLE
 from ..triggers.registry import needs_person
+from . import calendar
 from .plan import Look, Owed, Plan, midnight_after, owed_between, owed_since
 
+logger = logging.getLogger(__name__)
+
 ACCOUNTS_AT_ONCE = 1000
+CLOCKS_DIFFER: Final = timedelta(minutes=10)  # by no more, where several machines tick
 SLOT = schema(
     "sync_slots",
     1,
@@ -55,6 +61,9 @@ def owe_to(account_ids: Iterable[str], now: datetime) -> int:
 
 def _owe(now: datetime, whom: Q) -> int:
     until, count = midnight_after(now), 0
+    behind, ahead = Q(owed_until__lt=until), Q(owed_until__gt=midnight_after(now + CLOCKS_DIFFER))
+    if AccountHead.objects.filter(whom, behind | ahead).exists():
+        _take_back(AccountHead.objects.filter(whom, ahead), now)
     while _behind(until, whom).exists():
         count += _owe_some(until, whom)
     return count
@@ -62,6 +71,39 @@ def _owe(now: datetime, whom: Q) -> int:
 
 def _behind(until: datetime, whom: Q) -> QuerySet[AccountHead]:
     return AccountHead.objects.filter(whom, owed_until__lt=until)
+
+
+@transaction.atomic(durable=True)
+def _take_back(ahead: QuerySet[AccountHead], now: datetime) -> None:
+    """After the clock was put back: days that were ended before they came are owed when they come."""
+    heads = dict(ahead.select_for_update(of=("self",)).order_by("pk").values_list("pk", "account"))
+    if not heads:
+        return
+    logger.warning("the clock was ahead: what was written down for after %s is owed anew", now)
+    slots = SyncSlot.objects.filter(broker_account__among=list(heads.values()))
+    slots.filter(due_at__gt=now).delete()
+    reopen(slots, now)
+    AccountHead.objects.filter(pk__among=list(heads)).update(owed_until=now, pause_until=None)
+
+
+def reopen(slots: QuerySet[SyncSlot], now: datetime) -> None:
+    """Those that were ended before their time was over are tried again."""
+    early = slots.filter(result__in=(SyncSlot.Result.MISSED, SyncSlot.Result.PARTIAL), retry_until__gt=now)
+    early.filter(due_at__lte=now).update(result=None, next_attempt_at=now)
+
+
+def owe_of(day: date) -> None:
+    """The looks of a day that is over and turns out to have had a session: to accounts that were there and have none
+    of it. Those of other days stay as they were owed, whatever the schedule is by now."""
+    begin, end = calendar.midnight_of(day), calendar.midnight_of(day + timedelta(1))
+    looked = SyncSlot.objects.filter(
+        broker_account=OuterRef("account"), kind__in=WHOLE, due_at__gte=begin, due_at__lt=end
+    )
+    heads = AccountHead.objects.filter(~Exists(looked), account__created_at__lt=begin).order_by("pk")
+    ids = list(heads.values_list("pk", flat=True))
+    for first in range(0, len(ids), ACCOUNTS_AT_ONCE):
+        followers = _followers(AccountHead.objects.filter(pk__among=ids[first : first + ACCOUNTS_AT_ONCE]))
+        _write([follower._replace(owed_until=begin, is_new=False) for follower in followers], end)
 
 
 def read_plans() -> dict[str, Plan]:
@@ -81,18 +123,23 @@ def read_plans() -> dict[str, Plan]:
 
 @transaction.atomic(durable=True)
 def _owe_some(until: datetime, whom: Q) -> int:
-    followers = _followers(until, whom)
+    followers = _followers(_behind(until, whom))
+    count = _write(followers, until)
+    AccountHead.objects.filter(pk__among=[follower.head_id for follower in followers]).update(owed_until=until)
+    return count
+
+
+def _write(followers: Sequence[Follower], until: datetime) -> int:
     owed = list(_owed(followers, until))
     known = _known(owed)
     new = [(account_id, each) for account_id, each in owed if (account_id, each.kind, each.due_at) not in known]
     bulk.insert(SLOT, [_row(slot_id, *each) for slot_id, each in zip(new_ids(len(new)), new, strict=True)])
-    AccountHead.objects.filter(pk__among=[follower.head_id for follower in followers]).update(owed_until=until)
     return len(new)
 
 
-def _followers(until: datetime, whom: Q) -> list[Follower]:
+def _followers(those: QuerySet[AccountHead]) -> list[Follower]:
     """Locks their heads, in id order as everybody does."""
-    heads = _behind(until, whom).select_for_update(of=("self",)).order_by("pk")
+    heads = those.select_for_update(of=("self",)).order_by("pk")
     synced = BrokerAccount.objects.askable().filter(pk=OuterRef("account"))
     rows = heads.values_list(
         "pk", "account", "owed_until", "account__schedule", "account__created_at", Exists(synced), "account__broker",

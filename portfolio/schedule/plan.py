@@ -55,8 +55,13 @@ def owed_between(plan: Plan, after: datetime, until: datetime) -> list[Owed]:
 
 def last_whole_look(plan: Plan, day: date) -> datetime | None:
     """When the day's last look at the whole account is due; before that the day's result is provisional."""
-    owed = _owed_on(plan, ZoneInfo(plan.zone), day)
-    return max((each.due_at for each in owed if each.kind in WHOLE and ist_date(each.due_at) == day), default=None)
+    owed = [each.due_at for each in _owed_on(plan, ZoneInfo(plan.zone), day) if each.kind in WHOLE]
+    return max((due_at for due_at in owed if is_of_the_evening(due_at, day)), default=None)
+
+
+def is_of_the_evening(due_at: datetime, day: date) -> bool:
+    """Whether a look that is due then sees this day after its close, in India. Where the market is closed, any does."""
+    return ist_date(due_at) == day and (calendar.session(day) is None or calendar.is_after_close(due_at, day))
 
 
 def owed_since(plan: Plan, born: datetime) -> datetime:

@@ -23,7 +23,7 @@ from ledger.entries import Order
 from portfolio_project.settings import broker_url
 
 from .. import clock
-from ..accounts import Login, StoredToken, open_credentials
+from ..accounts import StoredToken, open_credentials
 from ..ids import new_uuid
 from ..keys import CannotDecrypt
 from ..secret import revealed
@@ -35,6 +35,7 @@ from .capture import Capture, failed
 from .claim import Claim, release, renew
 from .evidence import Keeper
 from .fetch import AskBook, Lacking, fetch
+from .head import Login
 from .history import lacking_fills, lacking_states
 from .record import Result
 

@@ -9,8 +9,17 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from ..accounts import Login
 from ..models import AccountHead
+
+
+class Login(NamedTuple):
+    """The columns of stored credentials, still sealed."""
+
+    account_id: UUID
+    login_method: str
+    sealed: bytes
+    sealed_token: bytes | None
+    entered_at: datetime
 
 
 class Head(NamedTuple):

@@ -11,9 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from ledger.normalise import IST
+from portfolio import accounts
 from portfolio.models import CalendarDay, Schedule, ScheduledLook, SessionHours, SyncSlot, User
 from portfolio.schedule import amendments, calendar
 from portfolio.schedule.calendar import previous_session, session
+from portfolio.triggers.base import BrokerUnavailable
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
 from tests.sync.scripted import Broker
@@ -162,6 +164,71 @@ def test_a_session_that_the_calendar_learns_of_too_late_is_missed(broker: Broker
     assert results(account) == {
         "10-04 16:00": "missed", "10-04 19:00": "missed", "10-05 16:00": None, "10-05 19:00": None,
     }  # fmt: skip
+
+
+def test_an_old_day_that_is_put_right_leaves_the_days_since_as_they_were(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    at("2026-09-30 20:00")
+    account = build.an_account("SCRIPTED")
+    accounts.disable(account, "away")
+    tick_at(at, "2026-09-30 20:00", "2026-10-05 12:00")
+    accounts.enable(account, "back")
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00")
+    ScheduledLook.objects.filter(schedule="default", at=time(19)).update(at=time(20))
+    at("2026-10-06 07:00")
+    before = results(account)
+    enter(operator, date(2026, 10, 1), "regular")  # it was one, and nothing was owed
+    enter(operator, MONDAY, "regular")
+    tick_at(at, "2026-10-06 07:01")
+    assert before == {"10-05 16:00": "complete", "10-05 19:00": "complete"}
+    assert results(account) == {
+        "10-01 16:00": "missed", "10-01 20:00": "missed", **before, "10-06 16:00": None, "10-06 20:00": None,
+    }  # fmt: skip
+
+
+def test_a_day_that_is_declared_closed_after_it_was_tried_is_a_holiday(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    account, whole = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "WHOLE")
+    broker.others["S1"] = dict.fromkeys(broker.says, BrokerUnavailable("down"))
+    tick_at(at, "2026-10-05 16:00")
+    at("2026-10-05 17:00")
+    enter(operator, MONDAY, "closed")
+    assert tick_at(at, "2026-10-05 19:00", "2026-10-06 00:10") == [0, 0]
+    assert (results(account)["10-05 16:00"], results(whole)["10-05 16:00"]) == ("holiday", "complete")
+    assert kinds(account) == ["account.connected", "account.failing"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "result", "told"),
+    [("2026-10-05 19:10", "complete", []), ("2026-10-06 00:10", "missed", ["day.missed"])],
+)
+def test_a_day_that_was_closed_by_mistake_is_looked_at_as_long_as_it_can_be(
+    broker: Broker, at: At, operator: Client, moment: str, result: str, told: list[str]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00")
+    at("2026-10-05 19:05")
+    enter(operator, MONDAY, "closed")
+    at(moment)
+    address = reverse("admin:portfolio_calendarday_delete", args=[CalendarDay.objects.get().pk])
+    assert operator.post(address, {"post": "yes"}).status_code == 302
+    tick_at(at, moment)
+    assert {results(account)[look] for look in ("10-05 16:00", "10-05 19:00")} == {result}
+    assert kinds(account) == ["account.connected", *told]
+
+
+def test_an_account_that_is_enabled_in_the_evening_is_owed_that_evenings_look(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = dict.fromkeys(broker.says, BrokerUnavailable("down"))
+    tick_at(at, "2026-10-05 16:00")
+    accounts.disable(account, "away")
+    at("2026-10-05 20:00")
+    accounts.enable(account, "back")
+    broker.says = Broker().says
+    assert tick_at(at, "2026-10-05 20:01") == [1]
+    assert results(account) == {"10-05 16:00": "complete", "10-05 19:00": "complete"}
 
 
 def schedule_form(schedule: Schedule, **changes: str) -> dict[str, str]:

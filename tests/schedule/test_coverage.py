@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import pytest
@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 
 from portfolio import accounts, clock
 from portfolio.ids import new_uuid
-from portfolio.models import BrokerAccount, Portfolio
+from portfolio.models import BrokerAccount, Portfolio, ScheduledLook
 from portfolio.schedule.coverage import Day, cover
 from portfolio.triggers.base import BrokerUnavailable, LoginRequired
 from tests import build
-from tests.schedule.evening import At, tick_at
+from tests.schedule.evening import At, batches, kinds, tick_at
 from tests.sync.scripted import Broker
 
 pytestmark = pytest.mark.database
@@ -69,7 +69,14 @@ def test_the_grid_has_a_mark_a_day_and_says_what_is_missing(broker: Broker, at: 
     code, out = run("--month", "2026-10")
     lines = out.splitlines()
     assert code == 1
-    assert lines[3].split() == ["SCRIPTED", "S1", *".---#X", *"--------"]  # a holiday and weekends, and then again
+    assert lines[:5] == [
+        "October 2026",
+        "             TFSS MTWTFSS MTWTFSS MTWTFSS MTWTFS",
+        "                      11 1111111 1222222 222233",
+        "             1234 5678901 2345678 9012345 678901",
+        "SCRIPTED S1  .--- #X   --      --  -   --      -",
+    ]  # two days after a holiday and a weekend; then what is to come
+    assert max(map(len, lines[:7])) < 80
     assert out.count("\n2026-10-06  SCRIPTED S1  missed; missing: holdings, positions, orders, trades, funds\n") == 1
     assert str(account.pk) not in out
 
@@ -85,6 +92,38 @@ def test_what_can_still_be_fetched_is_fetched_by_a_login_where_that_is_what_is_w
         f"{until} manage.py sync_holdings --account {account.pk}",
         f"{until} manage.py connect scripted --account {account.pk}",
     ]
+
+
+def remedy_of(account: BrokerAccount) -> str:
+    return run("--month", "2026-10", "--account", str(account.pk))[1].splitlines()[-1].partition("-> ")[2]
+
+
+def test_what_cannot_be_asked_says_what_is_to_be_done_before(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    tick_at(at, "2026-10-05 16:00")
+    accounts.disable(account, "sold")
+    until = "can still be fetched until 06 Oct 00:00 in India, once the"
+    assert remedy_of(account) == f"{until} account is enabled again in the admin"
+    accounts.enable(account, "not sold")
+    Portfolio.objects.filter(pk=account.portfolio_id).update(active=False)
+    assert remedy_of(account) == f"{until} portfolio is switched on again in the admin"
+
+
+def test_of_a_day_that_came_whole_and_was_not_confirmed_nothing_must_be_imported(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00", "2026-10-06 00:01", "2026-10-06 10:00")
+    assert (monday(account).result, monday(account).missing) == ("partial", ())
+    assert remedy_of(account) == "the broker has that day no more: its statement tells whether more came of it"
+
+
+def test_a_look_during_the_session_is_never_taken_for_its_end(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    ScheduledLook.objects.create(schedule_id="default", at=time(13), kind="DAILY_PORTFOLIO")
+    tick_at(at, "2026-10-05 13:00")
+    assert (batches(account), monday(account).result) == ([("DAILY_PORTFOLIO", "COMPLETED")], "to_come")
+    tick_at(at, "2026-10-06 00:01")
+    assert (monday(account).result, kinds(account)) == ("missed", ["account.connected", "day.missed"])
 
 
 def test_a_day_whose_order_list_is_short_is_in_part_and_says_what_is_missing(broker: Broker, at: At) -> None:
@@ -142,11 +181,7 @@ def test_an_account_that_is_asked_no_more_keeps_the_days_before(broker: Broker, 
     assert (code, days(out)) == (1, [known, owed])
     assert days(run("--json", "--month", "2026-10", "--account", str(disabled.pk))[1]) == [known]
     assert days(run("--json", "--month", "2026-10", "--portfolio", str(inactive.portfolio_id))[1]) == [owed]
-    assert run("--month", "2026-10")[1].splitlines()[3].split() == [
-        "SCRIPTED",
-        "S1",
-        *".---#X...--.....--.-...--.....-",
-    ]
+    assert run("--month", "2026-10")[1].splitlines()[4] == "SCRIPTED S1  .--- #X...-- .....-- .-...-- .....-"
 
 
 @pytest.mark.parametrize("which", ["--account", "--portfolio"])

@@ -213,3 +213,23 @@ def test_an_accounts_trouble_is_told_when_it_begins_and_when_it_ends_however_oft
         broker.says = {"holdings": []}
         assert sum(tick_at(at, f"2026-10-{day} 19:45", f"2026-10-{day} 21:00")) == 1
     assert kinds(account) == ["account.connected", *["account.failing", "account.recovered"] * 2]
+
+
+def test_after_the_clock_was_put_back_days_that_were_ended_before_they_came_are_looked_at(
+    broker: Broker, at: At
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00", "2030-10-05 12:00")
+    ahead = SyncSlot.objects.filter(result="missed").count()
+    assert tick_at(at, "2026-10-05 16:01", "2026-10-05 19:00", "2026-10-06 16:00") == [1, 1, 1]
+    assert (ahead > 2000, results(account)) == (True, {
+        **EVENING, "10-06 16:00": "complete", "10-06 19:00": None,
+    })  # fmt: skip
+
+
+def test_clocks_that_differ_by_seconds_around_midnight_take_nothing_back(broker: Broker, at: At) -> None:
+    build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-06 00:00")
+    slots = set(SyncSlot.objects.values_list("pk", flat=True))
+    tick_at(at, "2026-10-05 23:59")
+    assert (len(slots), set(SyncSlot.objects.values_list("pk", flat=True))) == (5, slots)

@@ -89,6 +89,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def _migrated() -> None:
     databases.migrate(os.environ["DATABASE_URL"], _server)
+    from tests import emptying
+
+    emptying.remember_seeds()
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from portfolio.secret import hidden
 from portfolio.sync.capture import DAILY
 from portfolio.sync.pipeline import sync
 from portfolio.sync.record import Result
+from portfolio.triggers import client
 from portfolio.triggers.limits import OF_THIS_PROCESS
 from portfolio.triggers.zerodha import ZerodhaTrigger
 from simulators.groww import GrowwSimulator, groww_simulator
@@ -28,6 +29,8 @@ from simulators.groww import serving as groww_stage
 from simulators.stage import Stage
 from simulators.zerodha import ZerodhaSimulator, zerodha_simulator
 from simulators.zerodha import serving as zerodha_stage
+
+SHORT_PAUSE = 0.01  # seconds before a simulated broker is asked again
 
 
 def a_portfolio(name: str = "Mine", **values: Any) -> Portfolio:
@@ -61,12 +64,13 @@ def a_groww_account(simulator: GrowwSimulator, ucc: str, portfolio: Portfolio | 
 @contextmanager
 def groww(*investors: Any, stage: Stage | None = None, **options: Any) -> Iterator[GrowwSimulator]:
     """A local Groww that the sync asks, with its clock as Khata's clock; over `stage` where others stand there. Neither
-    side keeps to rate limits: waiting for them is real time."""
+    side keeps to rate limits, and what failed is asked again soon: waiting is real time."""
     started = groww_stage(stage) if stage else groww_simulator(investors or None, limits=False, **options)
     with started as simulator, OF_THIS_PROCESS.lifted(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROWW_API_URL", simulator.url)
         patch.setenv("GROWW_INSTRUMENTS_URL", simulator.instruments_url)
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
+        patch.setattr(client, "FIRST_PAUSE", SHORT_PAUSE)
         yield simulator
 
 
@@ -80,6 +84,7 @@ def zerodha(*investors: Any, stage: Stage | None = None, **options: Any) -> Iter
         if "GROWW_INSTRUMENTS_URL" not in os.environ:
             patch.setenv("GROWW_INSTRUMENTS_URL", "http://127.0.0.1:9/instrument.csv")
         patch.setattr(settings, "KHATA_CLOCK", f"{simulator.control_url}/clock")
+        patch.setattr(client, "FIRST_PAUSE", SHORT_PAUSE)
         yield simulator
 
 

@@ -40,8 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     _folder = databases.a_folder()
     _until_the_end.enter_context(databases.templates())
     if sys.dont_write_bytecode:  # then each worker, and each process that a test starts, would compile all of Django
-        bytecode = Path(os.environ[databases.SHARED]) / "bytecode"
-        os.environ.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=str(bytecode))
+        bytecode = str(Path(os.environ[databases.SHARED]) / "bytecode")
+        os.environ.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=bytecode)
+        sys.dont_write_bytecode, sys.pycache_prefix = False, bytecode  # this one compiles it before they begin
     try:
         (_folder / "database").mkdir()  # keys beside the database are refused, see portfolio/checks.py
         url, _server = databases.make(config.getoption("--database"), _folder / "database")

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from tests import databases
 
-WORKERS = "3"
+WORKERS = "4"  # on two cores: tests wait for leases, simulators and the database
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -66,7 +66,7 @@ def _key(given: str | None) -> Key | None:
 
 def _read(path: Path, parse: Callable[[str], T]) -> T:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise LedgerError(f"{path}: this is no text in UTF-8") from None
     except LedgerError as error:

@@ -22,6 +22,7 @@ from .canonical import Schema
 
 EXPORT, PROOF, VERSION = "khata-export", "khata-proof", "1"
 PLACE = b'["place"'
+IN_PAGE = "in page"
 
 
 def line(*words: object) -> bytes:
@@ -51,7 +52,10 @@ def leaves_line(leaves: Iterable[bytes]) -> bytes:
 
 def words_of(text: bytes) -> list[str]:
     """The words of a line; ValueError when it is none."""
-    words = json.loads(text)
+    try:
+        words = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(words, list) or not words or not all(isinstance(word, str | None) for word in words):
         raise ValueError("not an array of strings")
     return words

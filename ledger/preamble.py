@@ -6,12 +6,14 @@ from hashlib import sha256
 from typing import BinaryIO, NamedTuple
 
 from . import lines, merkle
+from .canonical import BOOK, SYNC_BATCH
 from .checkpoint import Key, Note, read_key, read_notes
 from .errors import BadCheckpoint, BadExport
 from .findings import CHECKPOINTS, Finding, Signed
 from .page import PAGE, Page
 
 BLOCK_BYTES = 1 << 20
+_SCHEMAS = frozenset(map(lines.schema_line, (*BOOK.values(), SYNC_BATCH, PAGE)))
 _PAGE_HEAD = f'["{PAGE.name}","{PAGE.version}","'.encode()
 
 
@@ -93,7 +95,9 @@ class Preamble:
             self.notes += [Signed(note._replace(line=number), "this file") for note in read_notes(rest[0])]
         elif word == "consistent":
             self.joins[int(rest[0])] = lines.path_of(rest[1])
-        elif word != "schema":
+        elif word == "schema":
+            _require_schema(*rest)
+        else:
             raise ValueError(f"{word[:40]!r} is not known here")
 
     def _take_key(self, key: Key, is_given: bool) -> None:
@@ -130,7 +134,16 @@ def _title(text: bytes) -> tuple[str, str, str]:
         kind, version, origin, rest = "", "", "", []
     if kind not in (lines.EXPORT, lines.PROOF) or version != lines.VERSION:
         raise BadExport("line 1: this is no export of a book and no proof of an order, or of a later version")
+    if text + b"\n" != lines.line(kind, version, origin, *rest):
+        says = "its encoding or the ends of its lines were changed on the way; take the file as it was written"
+        raise BadExport(f"line 1: {says}")
     return kind, origin, rest[0] if rest else ""
+
+
+def _require_schema(name: str, version: str, fields: str) -> None:
+    """They only explain, but whoever reads the rows by them must be able to believe them."""
+    if lines.line("schema", name, version, fields) not in _SCHEMAS:
+        raise ValueError(f"these are not the fields of {name[:40]!r}, or they are of a later version")
 
 
 def page_of(text: bytes) -> Page | None:

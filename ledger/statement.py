@@ -5,7 +5,7 @@ stays void. What the file says otherwise of a fill than the book is named and no
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -22,7 +22,7 @@ GroupOf = Callable[[Trade], Hashable]  # an empty one: in no group
 
 
 class Differing(NamedTuple):
-    """A fill of which the file says another quantity or price than the book."""
+    """A fill of which the file says another quantity or price than the book, or than an earlier row of its own."""
 
     known: Trade
     told: Trade
@@ -47,7 +47,7 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill]) -> Plan:
             pairs, named, latest, lambda trade: (trade.trade_date, trade.isin or trade.symbol, trade.transaction_type)
         )
     moves, replaced = _replacing(named, latest)
-    differing = []
+    differing = list(_contradicting(told, named)) if len(named) < len(told) else []
     for name, trade in named.items():
         if trade.order_id in replaced:
             continue
@@ -57,6 +57,15 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill]) -> Plan:
             differing.append(Differing(found.trade, trade))
     written = sum(1 for move in moves if move.before is None)
     return Plan(moves, len(told) - written - len(differing), differing)
+
+
+def _contradicting(told: Iterable[Trade], named: Named) -> Iterator[Differing]:
+    """Rows of the file that have the name of an earlier one, and say another quantity or price."""
+    for trade in told:
+        if trade.trade_id and not trade.is_synthesised:
+            (name,) = fills.source_ids([trade])
+            if _terms(named[name]) != _terms(trade):
+                yield Differing(named[name], trade)
 
 
 def names(told: Iterable[Trade]) -> list[str]:

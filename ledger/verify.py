@@ -63,9 +63,11 @@ def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -
     try:
         within, page_text, row = reader.take(3)
         _, position, path = lines.words_of(place)
-        _, index, page_path = lines.words_of(within)
+        what, index, page_path = lines.words_of(within)
         page = page_of(page_text)
         fields = fields_of(row)
+        if what != lines.IN_PAGE:
+            raise ValueError("its place in its page is wanted")
         if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
             raise ValueError("a page and a row of an order are wanted")
         leaf = merkle.leaf_hash(row)

@@ -362,6 +362,11 @@ BAD: list[tuple[bytes, str]] = [
     ("\n".join(LINES).replace(",", ";").encode(), "line 1: its columns are separated by ';', not by commas"),
     ("\n".join(LINES).replace("10.000000", "1.000,50").encode(), "line 2: 15 columns, not 14; the file has a number"),
     (b"trade_date,side,symbol,quantity,price\n2026-04-06,BUY,TCS,10,3000.5", "line 2: it does not end with the end of"),
+    (b"trade_date,side,quantity,price,symbol\n2026-04-06,BUY,10,3000.5,TC", "so its symbol may be cut off"),
+    (
+        b"trade_date,side,quantity,price,symbol,trade_time\n2026-04-06,BUY,10,3000.5,TCS,10:15",
+        "so its trade_time may be cut off",
+    ),
     (b"PK\x03\x04 and more", "a spreadsheet, not a CSV file"),
     (
         "\n".join(LINES).replace("10.000000", '"1,0.00"').encode(),

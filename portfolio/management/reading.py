@@ -25,7 +25,7 @@ def head_of(account_id: UUID) -> AccountHead:
 def kept_in(path: Path) -> list[Signed]:
     """The checkpoints of a file that somebody kept."""
     try:
-        notes = read_notes(path.read_text(encoding="utf-8"))
+        notes = read_notes(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
         raise CommandError(f"{path} cannot be read as checkpoints: {error}", returncode=2) from None
     if not notes:

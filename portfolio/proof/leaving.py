@@ -178,7 +178,7 @@ def prove(versions: Sequence[OrderVersion], note: Note, kept: Sequence[Note] = (
             at = page.place.position
             index = names.index((ORDER.name, version.pk.hex))
             yield lines.line("place", at, lines.path_text(merkle.inclusion_path(at - 1, size, node)))
-            yield lines.line("in page", index, lines.path_text(_path_in(leaves, index)))
+            yield lines.line(lines.IN_PAGE, index, lines.path_text(_path_in(leaves, index)))
             placed = (getattr(page, name) for name in _Placed._fields[:-1])
             yield _Placed._make([*placed, at]).line()
             yield rows[str(version.pk)] + b"\n"

@@ -246,10 +246,10 @@ def _grown_to(size: int) -> merkle.Growing:
 def _differences(stored: Sequence[Signed], filed: Sequence[Signed]) -> Iterator[Finding]:
     """The table and the file have the same checkpoints; only the file's last one may be ahead, after a crash."""
     in_table, in_file = {str(one.note) for one in stored}, {str(one.note) for one in filed}
-    for one in stored:
-        if str(one.note) not in in_file:
-            says = f"the file of checkpoints lacks the one of {one.note.checkpoint.size} pages that the table has"
-            yield Finding(says, table=CHECKPOINTS)
+    if lost := [one.note.checkpoint.size for one in stored if str(one.note) not in in_file]:
+        which = f"the one of {lost[0]} pages" if len(lost) == 1 else f"{len(lost)}, of {lost[0]} to {lost[-1]} pages,"
+        says = f"the file of checkpoints lacks {which} that the table has: put it back from your copy of the keys"
+        yield Finding(says, table=CHECKPOINTS)
     for one in filed[:-1]:
         if str(one.note) not in in_table:
             size, line = one.note.checkpoint.size, one.note.line

@@ -24,7 +24,10 @@ _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _FIRST_DAY = date(1990, 1, 1)
-_NUMBERS = ("quantity", "price")  # columns in which a part of a value is a value
+_CUT_UNSEEN = (  # columns in which a part of a value is a value
+    "quantity", "price", "symbol", "exchange", "product", "trade_id", "order_id", "trade_time", "order_execution_time",
+)  # fmt: skip
+_WHOLE_TIME = re.compile(r"(.*[T ])?[0-9]{2}:[0-9]{2}:[0-9]{2}.*", re.ASCII)
 
 
 class NotReadable(Exception):
@@ -63,11 +66,12 @@ class Statement(NamedTuple):
 
 def read(path: Path, formats: Sequence[Format]) -> Statement:
     body = _body(path)
-    lines = csv.reader(StringIO(_decoded(path, body), newline=""), strict=True)
+    text = _decoded(path, body)
+    lines = csv.reader(StringIO(text, newline=""), strict=True)
     try:
         number, header = next((number, row) for number, row in enumerate(lines, 1) if any(row))
         format_, columns = _recognised(header, formats)
-        _refuse_a_cut_number(body, header)
+        _refuse_a_cut_value(text, header)
         trades = list(_trades(lines, format_.reader(columns), len(header)))
     except StopIteration:
         raise NotReadable(f"{path}: the file is empty") from None
@@ -109,10 +113,13 @@ def _decoded(path: Path, body: bytes) -> str:
     return text
 
 
-def _refuse_a_cut_number(body: bytes, header: Sequence[str]) -> None:
-    """A file that was cut off within its last number would be read as another number."""
-    if header[-1].strip().lower() in _NUMBERS and not body.endswith((b"\n", b"\r")):
-        line = len(body.splitlines())
+def _refuse_a_cut_value(text: str, header: Sequence[str]) -> None:
+    """A file that was cut off within its last value would be read as another value."""
+    column = "_".join(header[-1].strip().lower().split())
+    if text.endswith(("\n", "\r")) or column not in _CUT_UNSEEN:
+        return
+    if not ("time" in column and _WHOLE_TIME.fullmatch(text.rpartition(",")[2])):
+        line = len(text.splitlines())
         raise NotReadable(
             f"line {line}: it does not end with the end of a line, so its {header[-1].strip()} may be cut off; "
             "download the file again, or end its last line"

@@ -40,6 +40,16 @@ def test_listed_fills_take_the_place_of_the_made_up_one_of_their_order_alone() -
     assert made.differing == []
 
 
+def test_a_row_that_says_otherwise_than_an_earlier_one_of_its_number_is_named() -> None:
+    first, other = a_fill("O1", 10, "T1"), a_fill("O1", 20, "T1")
+
+    made = plan([first, first, other], [])
+
+    assert [move.trade for move in made.moves] == [first]
+    assert [(each.known, each.told) for each in made.differing] == [(first, other)]
+    assert made.known == 1
+
+
 D5, D6, D7, D8 = (date(2026, 10, day) for day in (5, 6, 7, 8))
 BRIDGED: list[tuple[int, date | None, dict[date, int], list[date]]] = [
     (-3, D5, {D6: 4}, [D6]),  # since the look before: whether that leaves less open or more

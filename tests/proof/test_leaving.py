@@ -152,6 +152,8 @@ DAMAGE: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("a line of another kind", lambda lines: [*lines[:30], b"hello\n", *lines[30:]], "damaged|never sealed"),
     ("an empty line", lambda lines: [*lines[:30], b"\n", *lines[30:]], "damaged|never sealed"),
     ("the end taken away", lambda lines: lines[:-1], "cut off"),
+    ("nested deeply", lambda lines: [*lines[:30], b"[" * 100_000 + b"\n", *lines[31:]], "damaged|changed"),
+    ("nested deeply before the pages", lambda lines: [*lines[:1], b"[" * 100_000 + b"\n", *lines[1:]], "damaged"),
     ("something after the end", lambda lines: [*lines, b'["prices"]\n'], "after the end"),
     ("bytes that are no text", lambda lines: [*lines[:30], b"\xff\xfe\x00\n", *lines[31:]], "damaged|changed"),
 ]
@@ -167,14 +169,26 @@ def test_a_damaged_export_is_told_with_the_line(how: str, damage: Any, wanted: s
     assert any(finding.line and re.search(wanted, finding.says) for finding in found), found
 
 
+def test_a_checkpoint_that_an_editor_saved_with_a_mark_and_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:
+    a_signed_book()
+    (tmp_path / "book").write_bytes(exported())
+    (tmp_path / "kept").write_text(str(kept_notes()[-1].note), "utf-8-sig", newline="\r\n")
+
+    ran = run_alone(tmp_path, tmp_path / "book", "--checkpoint", tmp_path / "kept")
+    call_command("verify_ledger", "--checkpoint", str(tmp_path / "kept"), stdout=StringIO())
+
+    assert (ran.returncode, "All as it was sealed." in ran.stdout) == (0, True)
+
+
 def test_any_changed_byte_of_an_export_is_found() -> None:
     a_signed_book()
     content = exported()
 
     unseen = []
-    for at in range(0, len(content), 997):
+    explains = range(content.index(b'["schema"'), content.index(b'["key"'), 53)
+    for at in [*explains, *range(0, len(content), 997)]:
         spoilt = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-        if _passes(spoilt) and not _is_schema_line(content, at):
+        if _passes(spoilt):
             unseen.append(content[max(0, at - 40) : at + 40])
     assert unseen == []
 
@@ -197,11 +211,6 @@ def _passes(content: bytes) -> bool:
     except Exception as error:
         assert type(error).__name__ == "BadExport", error
         return False
-
-
-def _is_schema_line(content: bytes, at: int) -> bool:
-    """They only explain; the fields are hashed under the schema's name and version."""
-    return content[content.rfind(b"\n", 0, at) + 1 :].startswith(b'["schema"')
 
 
 def test_the_proof_of_an_order_shows_its_versions_and_nothing_else_of_the_account(tmp_path: Path) -> None:
@@ -236,10 +245,16 @@ def test_any_changed_byte_of_a_proof_is_found() -> None:
     content = a_proof()
 
     passing = [
-        at for at in range(5, len(content), 13) if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        at
+        for at in {*range(5, len(content), 13), *_words(content, b'["in page"')}
+        if _passes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     ]
 
     assert passing == []
+
+
+def _words(content: bytes, word: bytes) -> range:
+    return range(content.index(word), content.index(word) + len(word))
 
 
 def test_an_order_that_is_not_signed_yet_is_signed_first(tmp_path: Path) -> None:
@@ -286,7 +301,14 @@ def test_a_checkpoint_of_another_installation_is_told_as_that(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "line 1"), (b"PK\x03\x04\xff", "line 1"), (b'["khata-export","2","x",""]\n', "later version")],
+    [
+        (b"", "line 1"),
+        (b"PK\x03\x04\xff", "line 1"),
+        (b'["khata-export","2","x",""]\n', "later version"),
+        (b'["khata-export","1","x",""]\r\n["end","0","0"]\r\n', "the ends of its lines were changed on the way"),
+        ('["khata-export","1","x",""]\n'.encode("utf-16"), "its encoding or the ends"),
+        (b'\xef\xbb\xbf["khata-export","1","x",""]\n', "its encoding or the ends"),
+    ],
 )
 def test_a_file_of_another_kind_is_refused_with_exit_code_2(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)

@@ -133,6 +133,21 @@ def test_a_key_of_which_nothing_is_left_is_a_finding(is_spoilt: bool) -> None:
         call_command("export_ledger", str(where.public.with_name("book")), stdout=StringIO())
 
 
+def test_a_file_of_checkpoints_that_is_gone_is_one_finding_that_says_what_to_do() -> None:
+    a_signed_book()
+    sizes = Checkpoint.objects.order_by("size").values_list("size", flat=True)
+    signing.files().checkpoints.unlink()
+
+    code, out = run_command("--json")
+
+    (finding,) = json.loads(out)["findings"]
+    span = f"{len(sizes)}, of {sizes[0]} to {list(sizes)[-1]} pages,"
+    assert (code, finding["says"]) == (
+        1,
+        f"the file of checkpoints lacks {span} that the table has: put it back from your copy of the keys",
+    )
+
+
 def test_what_is_signed_while_the_book_is_verified_is_no_finding() -> None:
     a_signed_book()
     build.synced(build.an_account())

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from ledger.entries import Trade
 
 from ...models import BrokerAccount
-from ...report import as_json
+from ...report import as_json, counted
 from ...statements.formats import FORMATS
 from ...statements.reading import NotReadable, Statement, read
 from ...sync.amend import Deed
@@ -82,14 +82,14 @@ class Command(BaseCommand):
 
     def _tell(self, account: BrokerAccount, told: Statement, outcome: Outcome, is_written: bool) -> None:
         out = self.stdout
-        out.write(f"{told.format.title} for {account}: {outcome.rows:,} fills, {outcome.first} to {outcome.last}")
+        out.write(f"{told.format.title} for {account}: {counted(outcome.rows, 'fill')}, {outcome.first} to {outcome.last}")
         out.write(
             f"  {'new, written' if is_written else 'new'}: {outcome.new:,}; in the book already: {outcome.known:,}"
         )
         if outcome.too_fresh:
             out.write(f"  left to the sync, since they are of today or later: {outcome.too_fresh:,}")
         if outcome.differing:
-            out.write(f"  told otherwise than in the book, which stands: {len(outcome.differing):,}")
+            out.write(f"  told otherwise than in the book or an earlier line, which stands: {len(outcome.differing):,}")
             for known, other in outcome.differing[:SHOWN]:
                 out.write(f"    {known.trade_date} {known.symbol}: {_terms(known)}, in the file {_terms(other)}")
         for what, found in (

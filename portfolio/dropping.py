@@ -27,10 +27,18 @@ from .sync.recover import close_interrupted
 
 
 class Found(NamedTuple):
-    """The ids of replies: those whose body may go, and those of which an act said so that was not carried out."""
+    """The ids of replies: those whose body may go, and those of which an act said so that was not carried out.
+
+    `forged`: how many are recorded by no act. It may be there to have a body destroyed that is to be kept: these stay.
+    """
 
     fresh: list[str]
     unfinished: list[str]
+    forged: int = 0
+
+    @property
+    def goes(self) -> list[str]:
+        return self.fresh + self.unfinished
 
 
 def end_of_retention() -> date:
@@ -68,18 +76,13 @@ def find(account: BrokerAccount, before: date) -> Found:
     needed = replies.referred_to(SyncBatch.objects.filter(broker_account=account, trading_day__gte=before))
     digests = lasting(old).order_by("pk").values_list("pk", "body_digest")
     fresh = [str(pk) for pk, digest in digests if bytes(digest) not in needed]
-    found = Found(fresh, _unfinished(account))
-    if any(found) and (obstacle := _obstacle(account)):
+    recorded = DroppedBody.objects.filter(reply__broker_account=account, reply__body__isnull=False)
+    sealed = recorded.filter(batch__in=acts.sealing(recorded)).order_by("reply").values_list("reply", flat=True)
+    unfinished = [str(reply) for reply in sealed]
+    found = Found(fresh, unfinished, recorded.count() - len(unfinished))
+    if found.goes and (obstacle := _obstacle(account)):
         raise Kept(obstacle)
     return found
-
-
-def _unfinished(account: BrokerAccount) -> list[str]:
-    """Kept where one of the records is of no act: it may be there to have a body destroyed that is to be kept."""
-    recorded = DroppedBody.objects.filter(reply__broker_account=account, reply__body__isnull=False)
-    if forged := recorded.exclude(batch__in=acts.sealing(recorded)).count():
-        raise Kept(f"bodies that are recorded as dropped, by no act: {forged}; run manage.py verify_ledger")
-    return [str(reply) for reply in recorded.order_by("reply").values_list("reply", flat=True)]
 
 
 def _obstacle(account: BrokerAccount) -> str:
@@ -100,9 +103,9 @@ def drop(account: BrokerAccount, before: date, deed: Deed, overridden: Sequence[
         found = find(account, before)  # under the lock: nobody begins a sync, or holds the account, meanwhile
         if found.fresh:
             _record(amendment, found.fresh, before, overridden)
-        if any(found):
+        if found.goes:
             _forget(amendment)
-        bulk.delete(RAW_BODY, found.fresh + found.unfinished)
+        bulk.delete(RAW_BODY, found.goes)
     return found
 
 

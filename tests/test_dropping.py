@@ -323,6 +323,18 @@ def test_a_record_that_no_act_wrote_lets_no_body_go(account: BrokerAccount, batc
     assert_nothing_goes(account)
 
 
+def test_all_but_what_a_forged_record_speaks_of_goes(account: BrokerAccount) -> None:
+    (reply, *others) = RawReply.objects.filter(broker_account=account).order_by("pk")
+    forged(reply, reply.batch)
+
+    found = drop(account, END, ASHA)
+
+    assert others
+    assert found == Found([str(other.pk) for other in others], [], 1)
+    assert ids(RawBody.objects) == [str(reply.pk)]
+    assert said() == ["1 rows are there that it never sealed", FORGED]
+
+
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_page_that_the_head_knows_nothing_of_makes_no_act_of_it(account: BrokerAccount, number: int) -> None:
     """Each of its hashes fits."""
@@ -340,8 +352,8 @@ def assert_nothing_goes(account: BrokerAccount) -> None:
     for more in ((), ("--dry-run",)):
         code, _, error = run(*words, *more)
         assert (code, error) == (
-            1, "SCRIPTED S1: bodies that are recorded as dropped, by no act: 1; run manage.py verify_ledger; nothing "
-            "of it was dropped\n",
+            1, "SCRIPTED S1: bodies that are recorded as dropped, by no act: 1; they stay: run manage.py "
+            "verify_ledger\n",
         )  # fmt: skip
     assert (ids(RawBody.objects), ids(DroppedBody.objects)) == before
     assert FORGED in said()

@@ -111,7 +111,8 @@ def fill_revisions(found: QuerySet[Transaction]) -> Iterator[tuple[str, KnownFil
 
 
 def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
-    """Those of these orders that filled more or less than the book has listed fills for; made-up ones do not do.
+    """Those of these orders that filled more or less than the book has listed fills of their side for; made-up ones do
+    not do, and a person may have set the side of one right.
 
     Fills of days before an order was made, or before `day` where it does not say when it was, are those of an
     earlier order that had its id.
@@ -120,10 +121,11 @@ def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[O
     rows = Transaction.objects.current().filter(groww_order_id__among=list(since), broker_account=UUID(account_id))
     units: dict[str, Decimal] = {}
     made_up = set()
-    for order_id, dated, is_made_up, quantity in rows.values_list(
-        "groww_order_id", "trade_date", "is_synthesised"
+    side = {order.order_id: order.transaction_type for order in orders}
+    for order_id, dated, is_made_up, dealt, quantity in rows.values_list(
+        "groww_order_id", "trade_date", "is_synthesised", "transaction_type"
     ).annotate(Sum("quantity")):  # fmt: skip
-        if dated >= since[order_id]:
+        if dated >= since[order_id] and dealt == side[order_id]:
             units[order_id] = units.get(order_id, ZERO) + quantity
             made_up.update([order_id] if is_made_up else [])
     return [o for o in orders if o.order_id in made_up or units.get(o.order_id, ZERO) != o.filled_quantity]

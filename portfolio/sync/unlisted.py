@@ -112,9 +112,9 @@ def _filled_beyond(made: Decision) -> Iterator[Dealt]:
 
 
 def _known_units(made: Decision, order: Order) -> Decimal:
-    fills = made.book.trades_of.get(order.order_id, {}).values()
-    today = made.capture.trading_day
-    return sum((fill.trade.quantity for fill in fills if fill.counts and fill.trade.trade_date == today), ZERO)
+    fills = [fill.trade for fill in made.book.trades_of.get(order.order_id, {}).values() if fill.counts]
+    same = (made.capture.trading_day, order.transaction_type)
+    return sum((fill.quantity for fill in fills if (fill.trade_date, fill.transaction_type) == same), ZERO)
 
 
 def _not_listed(made: Decision) -> list[str]:

@@ -362,6 +362,19 @@ def test_a_fill_that_a_person_set_right_is_not_asked_for_again(account: BrokerAc
     assert ended(build.synced(account)[0]) == WHOLE
 
 
+def test_a_fill_whose_side_a_person_set_right_is_not_asked_for_again(account: BrokerAccount, broker: Broker) -> None:
+    tell(broker, "O1", 10)
+    broker.says["positions"] = [dealt("TCS", 10)]
+    assert ended(build.synced(account)[0]) == WHOLE
+    fill = account.transactions.get()
+    revise(account, fill.source_id, {"transaction_type": "SELL"}, Author("Asha", "the contract note"))
+    for price in (3001, 3002):
+        broker.says["positions"] = [dealt("TCS", 10, last_price=price)]
+        assert ended(build.synced(account)[0]) == WHOLE
+    latest = account.transactions.latest("revision")
+    assert (latest.transaction_type, latest.revision) == ("SELL", 2)
+
+
 def test_an_account_is_not_opened_by_a_day_of_which_orders_are_missing(account: BrokerAccount, broker: Broker) -> None:
     """What was bought that day would be owned since the day before."""
     broker.says.update(positions=[dealt("TCS", 10)], holdings=[build.a_holding("TCS", 90)])

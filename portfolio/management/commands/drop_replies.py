@@ -19,7 +19,7 @@ from ..arguments import a_day, accounts_named, add_accounts, login_name, refusin
 class Command(BaseCommand):
     help = (
         "Drop the bodies of replies that nothing of this day or later came of; the replies and the book stay. Exit "
-        "code 0: done; 1: some accounts were left as they are; 2: refused, nothing was changed."
+        "code 0: done; 1: some accounts, or some bodies, were left as they are; 2: refused, nothing was changed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -44,10 +44,11 @@ class Command(BaseCommand):
             try:
                 done[account] = self._drop(account, options, overridden)
             except (Kept, CannotDecrypt, KeyTrouble) as error:
-                left[account] = str(error)
+                left[account] = f"{error}; nothing of it was dropped"
+        left |= {account: _told_of_forged(found.forged) for account, found in done.items() if found.forged}
         self.stdout.write(_json(done, left, options) if options["json"] else _text(done, options["dry_run"]))
         for account, why in left.items():
-            self.stderr.write(f"{account}: {why}; nothing of it was dropped")
+            self.stderr.write(f"{account}: {why}")
         if left:
             sys.exit(1)
 
@@ -61,9 +62,13 @@ class Command(BaseCommand):
 
 
 def _text(done: dict[BrokerAccount, Found], is_dry: bool) -> str:
-    lines = [f"{account}: {_told(found)}\n" for account, found in done.items() if any(found)]
+    lines = [f"{account}: {_told(found)}\n" for account, found in done.items() if found.goes]
     end = "nothing was dropped" if is_dry else "dropped, and recorded" if lines else "nothing to drop"
     return "".join(lines) + f"{counted(len(lines), 'account')}; {end}\n"
+
+
+def _told_of_forged(count: int) -> str:
+    return f"bodies that are recorded as dropped, by no act: {count}; they stay: run manage.py verify_ledger"
 
 
 def _told(found: Found) -> str:

@@ -82,7 +82,9 @@ class Command(BaseCommand):
 
     def _tell(self, account: BrokerAccount, told: Statement, outcome: Outcome, is_written: bool) -> None:
         out = self.stdout
-        out.write(f"{told.format.title} for {account}: {counted(outcome.rows, 'fill')}, {outcome.first} to {outcome.last}")
+        out.write(
+            f"{told.format.title} for {account}: {counted(outcome.rows, 'fill')}, {outcome.first} to {outcome.last}"
+        )
         out.write(
             f"  {'new, written' if is_written else 'new'}: {outcome.new:,}; in the book already: {outcome.known:,}"
         )

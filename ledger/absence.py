@@ -26,7 +26,10 @@ class Traded(NamedTuple):
     sold: Decimal = ZERO
 
     def plus(self, is_bought: bool, units: Decimal) -> "Traded":
-        return self._replace(bought=self.bought + units) if is_bought else self._replace(sold=self.sold + units)
+        return Traded(self.bought + units, self.sold) if is_bought else Traded(self.bought, self.sold + units)
+
+
+NOTHING_TRADED: Final = Traded()
 
 
 class OpenPosition(NamedTuple):

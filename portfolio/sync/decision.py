@@ -3,12 +3,13 @@
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import structs
 
 from ledger.diff import PositionKey
-from ledger.entries import Listing, Order, Position, Trade
+from ledger.entries import CASH, Listing, Order, Position, Trade
 from ledger.fills import source_ids
 from ledger.snapshot import Quote
 
@@ -18,6 +19,9 @@ from .rows import Pen
 from .state import Book
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+_listing = lru_cache(maxsize=65_536)(Listing)  # the same names stand in thousands of accounts
 
 
 class NotStanding(Exception):
@@ -144,14 +148,14 @@ def _trails(states: Iterable[Order]) -> dict[str, list[Order]]:
 
 def listing_of(row: Any) -> Listing:
     """How an entry names its instrument."""
-    return Listing(getattr(row, "isin", None), row.symbol, row.exchange, getattr(row, "segment", "CASH"))
+    return _listing(getattr(row, "isin", None), row.symbol, row.exchange, getattr(row, "segment", CASH))
 
 
 def _listings_of(book: Book) -> dict[Listing, str]:
     """What is held and open, by the names in the book: a section that is as it was is not read again."""
     found: dict[Listing, str] = {}
     for (instrument, _), held in book.holdings.items():
-        found[Listing(held.holding.isin, held.holding.symbol, held.holding.exchange)] = instrument
+        found[_listing(held.holding.isin, held.holding.symbol, held.holding.exchange, CASH)] = instrument
     for (instrument, segment, _), row in book.positions.items():
-        found[Listing(row.position.isin, row.position.symbol, row.position.exchange, segment)] = instrument
+        found[_listing(row.position.isin, row.position.symbol, row.position.exchange, segment)] = instrument
     return found

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import NamedTuple
 
 from ledger import diff
 from ledger.diff import HoldingKey, HoldingMove, PositionKey
@@ -23,18 +22,10 @@ from .decision import Decision, NotStanding
 from .state import HeldRow, PositionRow
 
 
-class Held(NamedTuple):
-    """A holding as it stands now; no row yet while it is new."""
-
-    row_id: str | None
-    holding: Holding
-    unconfirmed_since: date | None
-
-
-def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> dict[HoldingKey, Held]:
+def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> dict[HoldingKey, HeldRow]:
     """Takes the holdings that are believed, and returns what is held now. `positions` are today's."""
     capture, section = made.capture, made.section(HOLDINGS)
-    held = {key: Held(row.row_id, row.holding, row.unconfirmed_since) for key, row in made.book.holdings.items()}
+    held = {**made.book.holdings}
     if section.state != ACCEPTED:
         return held
     found = _diff(made, positions)
@@ -57,7 +48,7 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
     return held
 
 
-def _take_expected(made: Decision, held: dict[HoldingKey, Held], moves: Sequence[HoldingMove]) -> None:
+def _take_expected(made: Decision, held: dict[HoldingKey, HeldRow], moves: Sequence[HoldingMove]) -> None:
     """The day's first holdings close what is expected of them: of shares that were traded before, each row that is not
     in doubt. Where not one has moved, the broker's books are yesterday's still, and all is expected as before."""
     book, day = made.book, made.capture.holdings_day
@@ -128,6 +119,8 @@ def _keep_unread(made: Decision, seen: dict[HoldingKey, Holding]) -> None:
 def _unread(made: Decision) -> list[HoldingKey]:
     """Holdings whose row may be among those that could not be read."""
     unread = made.unread(HOLDINGS)
+    if not unread:
+        return []
     return [key for key, row in made.book.holdings.items() if row.holding.symbol in unread or "" in unread]
 
 
@@ -136,37 +129,31 @@ def _as_held(row: HeldRow) -> diff.Held:
     return diff.Held(row.holding, row.unconfirmed_since, row.holding.owned * price)
 
 
-def _take(made: Decision, held: dict[HoldingKey, Held], move: HoldingMove) -> Moved:
+def _take(made: Decision, held: dict[HoldingKey, HeldRow], move: HoldingMove) -> Moved:
     version_id = made.pen.holding_version(made.capture.holdings_day, made.capture.started_at, move)
     made.count("holdings_updated")
     made.outbox.holdings.append((move.after or move.before or rows.GONE).symbol)
     if move.after is None:
-        _close(made, held.pop(move.key))
+        made.pen.delete(rows.REAL_HOLDING, held.pop(move.key).row_id)
     else:
-        row_id = _write(made, move, move.after, version_id)
-        held[move.key] = Held(row_id, move.after, move.unconfirmed_since)
+        held[move.key] = _write(made, move, move.after, version_id)
     return Moved(move, version_id)
 
 
-def _close(made: Decision, held: Held) -> None:
-    if held.row_id:
-        made.pen.delete(rows.REAL_HOLDING, held.row_id)
-
-
-def _write(made: Decision, move: HoldingMove, after: Holding, version_id: str) -> str:
-    """The row of the present state; returns its id."""
+def _write(made: Decision, move: HoldingMove, after: Holding, version_id: str) -> HeldRow:
+    """The row of the present state."""
     pen, instrument, row = made.pen, move.key[0], made.book.holdings.get(move.key)
     price, price_day = price_now(made, instrument, row or _as_traded(made, instrument))
     if price is not None:
         made.quotes.setdefault(instrument, Quote(price, price_day != made.capture.trading_day))
     figures = rows.holding_figures(after, move.unconfirmed_since)
     state = (*figures, version_id, price, rows.priced(after.owned, price), price_day, pen.now)
+    row_id = row.row_id if row else pen.new_id()
     if row:
-        pen.update(rows.REAL_HOLDING_STATE, row.row_id, *state)
-        return row.row_id
-    row_id = pen.new_id()
-    pen.insert(rows.REAL_HOLDING, row_id, *state, made.capture.account_id, *move.key, pen.now)
-    return row_id
+        pen.update(rows.REAL_HOLDING_STATE, row_id, *state)
+    else:
+        pen.insert(rows.REAL_HOLDING, row_id, *state, made.capture.account_id, *move.key, pen.now)
+    return HeldRow(row_id, after, move.unconfirmed_since, price, price_day)
 
 
 def _as_traded(made: Decision, instrument: str) -> PositionRow | None:

@@ -11,16 +11,19 @@ from ledger.snapshot import Quote
 from . import rows
 from .capture import HOLDINGS, POSITIONS, PRICES
 from .decision import Decision
-from .holdings import Held
+from .state import HeldRow
 
 
 def take_quotes(made: Decision) -> None:
     """Fresh prices by instrument: from the price section, else from the rows themselves."""
     if not made.capture.takes_state:
         return
-    by_symbol = {(listing.symbol, listing.segment): instrument for listing, instrument in made.instruments.items()}
-    by_name = {(each.symbol, each.exchange, each.segment): instrument for each, instrument in made.instruments.items()}
-    for row in made.section(PRICES).entries:
+    entries = made.section(PRICES).entries
+    symbols = {row.symbol for row in entries}
+    priced = [(listing, instrument) for listing, instrument in made.instruments.items() if listing.symbol in symbols]
+    by_symbol = {(listing.symbol, listing.segment): instrument for listing, instrument in priced}
+    by_name = {(listing.symbol, listing.exchange, listing.segment): instrument for listing, instrument in priced}
+    for row in entries:
         # Another exchange than the one in the book does: the broker shows now this one, now that.
         instrument = by_name.get((row.symbol, row.exchange, row.segment)) or by_symbol.get((row.symbol, row.segment))
         if instrument:
@@ -30,7 +33,9 @@ def take_quotes(made: Decision) -> None:
             made.quotes.setdefault(made.instrument_of(row), Quote(row.last_price))
 
 
-def update_prices(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> None:
+def update_prices(
+    made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mapping[PositionKey, Position]
+) -> None:
     day, pen = made.capture.trading_day, made.pen
     done = {values[0] for table in (rows.REAL_HOLDING_STATE, rows.REAL_POSITION_STATE) for values in pen.updates[table]}
     for key, row in made.book.holdings.items():

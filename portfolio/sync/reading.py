@@ -1,7 +1,7 @@
 """Reads the rows of many accounts as one text: driver and ORM would look at every value on its own.
 
-The ORM says what is read, the database joins it, and each column is turned into values as a whole. Our text holds
-no control characters (`ledger.normalise.text`), so they can stand between.
+The ORM says what is read, the database joins each column, and it is turned into values as a whole. Our text holds
+no control characters (`ledger.normalise.text`), so one can stand between.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,8 @@ from django.db.models import QuerySet
 from ledger.canonical import Schema
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE
 
-_VALUE, _ROW = "\x01", "\x02"
+_BETWEEN = "\x01"
+_JOINS = {"postgresql": ("string_agg", "concat({})"), "sqlite": ("group_concat", "ifnull({}, '')")}
 _SCALES = {"quantity": QUANTITY_SCALE, "price": PRICE_SCALE, "money": MONEY_SCALE}
 
 
@@ -31,10 +32,10 @@ def columns(sql: str, parameters: Sequence[Any], kinds: Sequence[str]) -> list[S
     """The same of any query, by column; `kinds` may also be key: an id as UUID."""
     with connection.cursor() as cursor:
         cursor.execute(_joined(sql, len(kinds)), parameters)
-        (text,) = cursor.fetchone() or ("",)
-    if not text:
+        texts = cursor.fetchone() or [None]
+    if texts[0] is None:
         return [()] * len(kinds)
-    found = zip(*(row.split(_VALUE) for row in text.split(_ROW)), strict=True)
+    found = [text.split(_BETWEEN) for text in texts]
     convert = _CONVERTERS[connection.vendor]
     return [
         list(map(convert[kind], each)) if kind in convert else each for kind, each in zip(kinds, found, strict=True)
@@ -47,13 +48,10 @@ def table_rows(found: QuerySet[Any], table: Schema) -> list[tuple[Any, ...]]:
 
 
 def _joined(sql: str, width: int) -> str:
+    """One text a column: all of them join the same rows in the same order."""
     names = [f"c{number}" for number in range(width)]
-    if connection.vendor == "postgresql":
-        row = f"concat({', chr(1), '.join(names)})"
-        whole = f"string_agg({row}, chr(2))"
-    else:
-        row = " || char(1) || ".join(f"ifnull({name}, '')" for name in names)
-        whole = f"group_concat({row}, char(2))"
+    join, text = _JOINS[connection.vendor]
+    whole = ", ".join(f"{join}({text.format(name)}, '{_BETWEEN}')" for name in names)
     return f"WITH found({', '.join(names)}) AS ({sql}) SELECT {whole} FROM found"
 
 

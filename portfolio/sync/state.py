@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ledger.absence import Traded
+from ledger.absence import NOTHING_TRADED, Traded
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
 from ledger.entries import ZERO, Holding, Position
@@ -75,7 +75,8 @@ class DayFills(NamedTuple):
     net_amount: Decimal = ZERO
     count: int = 0  # type: ignore[assignment]
 
-    def plus(self, bought: Decimal, sold: Decimal, net_amount: Decimal, count: int) -> "DayFills":
+    def plus(self, more: "DayFills") -> "DayFills":
+        bought, sold, net_amount, count = more
         return DayFills(self.bought + bought, self.sold + sold, self.net_amount + net_amount, self.count + count)
 
 
@@ -119,15 +120,17 @@ class Book:
         count: int,
     ) -> None:  # fmt: skip
         """Counts fills among those of their day; only delivery moves units and money that holdings will show."""
-        before = self.fills[key].get(day, DayFills())
+        days = self.fills[key]
+        before = days.get(day)
         if not is_delivery:
             units = amount = ZERO
-        bought, sold, net = (units, ZERO, amount) if is_bought else (ZERO, units, -amount)
-        self.fills[key][day] = before.plus(bought, sold, net, count)
+        fills = DayFills(units, ZERO, amount, count) if is_bought else DayFills(ZERO, units, -amount, count)
+        days[day] = before.plus(fills) if before else fills
 
     def add_traded(self, key: PositionKey, day: date, is_bought: bool, units: Decimal) -> None:
         """Counts fills as what positions show: each product for itself."""
-        self.traded[key][day] = self.traded[key].get(day, Traded()).plus(is_bought, units)
+        days = self.traded[key]
+        days[day] = days.get(day, NOTHING_TRADED).plus(is_bought, units)
 
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:

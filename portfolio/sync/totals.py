@@ -13,7 +13,6 @@ from ledger.snapshot import Quote, Totals
 from ..schedule import calendar
 from .capture import ABSENT, ACCEPTED, FUNDS, HOLDINGS, ORDERS, POSITIONS, UNCHANGED
 from .decision import Decision
-from .holdings import Held
 from .state import HeldRow, PositionRow
 
 
@@ -25,7 +24,9 @@ def take_funds(made: Decision) -> None:
             made.memory.funds = known
 
 
-def write_snapshot(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> None:
+def write_snapshot(
+    made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mapping[PositionKey, Position]
+) -> None:
     """A revision when the totals differ from the one that stands; only of holdings and positions that are believed."""
     capture, day = made.capture, made.capture.trading_day
     if not capture.writes_snapshot or not _is_whole(made):
@@ -54,7 +55,7 @@ def _is_whole(made: Decision) -> bool:
     return all(state in (ACCEPTED, UNCHANGED, ABSENT) for state in states)
 
 
-def _totals(made: Decision, held: Mapping[HoldingKey, Held], positions: Mapping[PositionKey, Position]) -> Totals:
+def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mapping[PositionKey, Position]) -> Totals:
     book, day = made.book, made.capture.trading_day
     quantities: dict[str, Decimal] = {}
     for (instrument, _), each in held.items():

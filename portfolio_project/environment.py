@@ -132,7 +132,7 @@ def database(url: str) -> dict[str, Any]:
 
 
 def _sqlite(parts: SplitResult) -> dict[str, Any]:
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(parts.path[1:]), "OPTIONS": SQLITE_OPTIONS}
+    return {"ENGINE": "portfolio.sqlite3", "NAME": unquote(parts.path[1:]), "OPTIONS": SQLITE_OPTIONS}
 
 
 def _postgresql(parts: SplitResult, port: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from ledger.canonical import Rendered, render
 
 from ..ids import new_ids
-from ..models import AccountHead, BrokerAccount, Schedule, ScheduledLook, SyncSlot
+from ..models import AccountHead, BrokerAccount, BrokerType, Schedule, ScheduledLook, SyncSlot
 from ..sync import bulk
 from ..sync.bulk import schema
 from ..sync.capture import WHOLE
@@ -84,6 +84,7 @@ def _take_back(ahead: QuerySet[AccountHead], now: datetime) -> None:
     slots.filter(due_at__gt=now).delete()
     reopen(slots, now)
     AccountHead.objects.filter(pk__among=list(heads)).update(owed_until=now, pause_until=None)
+    BrokerType.objects.filter(failing_since__gt=now).update(failing_since=now, probe_at=now)
 
 
 def reopen(slots: QuerySet[SyncSlot], now: datetime) -> None:

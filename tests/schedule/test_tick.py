@@ -227,6 +227,15 @@ def test_after_the_clock_was_put_back_days_that_were_ended_before_they_came_are_
     })  # fmt: skip
 
 
+def test_after_the_clock_was_put_back_a_broker_that_failed_is_tried_again(broker: Broker, at: At) -> None:
+    accounts = [build.an_account("SCRIPTED", f"S{number}") for number in range(5)]
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    tick_at(at, "2030-10-04 16:01")
+    broker.says = Broker().says
+    tick_at(at, "2026-10-05 16:01", "2026-10-05 19:00")
+    assert [results(account) for account in accounts] == [EVENING] * 5
+
+
 def test_clocks_that_differ_by_seconds_around_midnight_take_nothing_back(broker: Broker, at: At) -> None:
     build.an_account("SCRIPTED")
     tick_at(at, "2026-10-06 00:00")

@@ -321,7 +321,10 @@ def new_evidence_key(ring: KeyRing, account_id: str) -> bytes:
 
 @lru_cache(maxsize=16_384)
 def evidence_key(ring: KeyRing, wrapped: bytes, account_id: str) -> EvidenceKey:
-    """The evidence key of an account. Remembered while the process lives: an account is synced several times a day."""
+    """The evidence key of an account. Remembered while the process lives: an account is synced several times a day.
+    CannotDecrypt also where there is none any more: that is how a person is erased."""
+    if not wrapped:
+        raise CannotDecrypt("The account was erased: nobody reads its replies, and nothing more is written of it.")
     return EvidenceKey(unseal(ring, wrapped, evidence_context(account_id)), account_id)
 
 

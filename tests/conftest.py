@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests import databases, spread
 
@@ -36,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything imports Django: a folder, a database and keys of our own."""
     global _folder, _server
+    hypothesis_settings.register_profile("khata", deadline=None)  # a busy machine is no fault
+    hypothesis_settings.load_profile("khata")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     _folder = databases.a_folder()
     _until_the_end.enter_context(databases.templates())

@@ -66,7 +66,7 @@ def test_a_decimal_is_kept_at_its_scale_rounded_half_to_even() -> None:
     assert [(value, str(read(position(value)))) for value, _ in expected] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(-LARGEST, LARGEST), st.sampled_from(["quantity", "credit_price", "realised_pnl"]))
 def test_every_value_in_range_comes_back_as_it_was(units: int, name: str) -> None:
     scale = RealPosition._meta.get_field(name).scale  # type: ignore[union-attr]

@@ -24,7 +24,7 @@ from tests.test_commands import run
 pytestmark = pytest.mark.database
 
 At = Callable[[str], None]
-FEW = settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

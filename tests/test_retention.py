@@ -105,6 +105,15 @@ def test_an_account_that_was_read_before_its_erasure_is_written_about_no_more(ac
     assert Act.objects.count() == before
 
 
+def test_replies_of_a_person_who_was_erased_are_left_out_or_told_for_what_they_are(account: BrokerAccount) -> None:
+    retention.shred(account, "Asha", "she asked for it")
+
+    named = run("reparse", "--since", "2026-10-05", "--account", str(account.pk))
+
+    assert run("reparse", "--since", "2026-10-05") == (0, "0 batches, 0 differences\n", "")
+    assert (named[0], "  The account was erased: nobody reads its replies" in named[1]) == (1, True)
+
+
 def test_an_account_that_was_held_or_erased_since_it_was_read_is_not_erased(account: BrokerAccount) -> None:
     early, late = BrokerAccount.objects.select_related("key").get(pk=account.pk), account
     retention.hold(late, "Asha", "an inquiry")

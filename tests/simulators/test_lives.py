@@ -24,7 +24,7 @@ def assert_that_movements_explain_every_day(investor: Investor) -> None:
         assert {isin: units for isin, units in expected.items() if units} == investor.truth.days[day].owned
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), at_once=st.booleans())
 def test_owned_changes_only_by_fills_company_actions_and_transfers(seed: int, at_once: bool) -> None:
     for investor in demo_investors(Market(seed)):
@@ -40,7 +40,7 @@ def test_owned_changes_only_by_fills_company_actions_and_transfers(seed: int, at
 PARTS = ("free", "demat_locked", "broker_locked", "pledged", "repledged", "unsettled")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6))
 def test_delivery_movements_are_exactly_the_delivery_fills(seed: int) -> None:
     for investor in demo_investors(Market(seed)):

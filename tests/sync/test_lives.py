@@ -23,7 +23,7 @@ from tests.test_import_statement import OURS, imported
 pytestmark = pytest.mark.database
 
 At = Callable[[str], None]
-SOME = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def left(account: BrokerAccount) -> dict[str, int]:

@@ -12,6 +12,8 @@ from ...replies import of_batch
 from ...report import as_json, counted
 from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, refusing
 
+_READABLE = {"broker_account__key__destroyed_at": None}  # of an account that was erased nobody reads anything
+
 
 class Command(BaseCommand):
     help = (
@@ -48,8 +50,8 @@ class Command(BaseCommand):
 
     def _batches(self, options: dict[str, Any]) -> list[SyncBatch]:
         if options["since"]:
-            accounts = accounts_named(options["account"])
-            return of_batch(trading_day__gte=options["since"], broker_account__in=accounts)
+            named = {"broker_account__in": accounts_named(options["account"])} if options["account"] else _READABLE
+            return of_batch(trading_day__gte=options["since"], **named)
         found = of_batch(pk=options["batch"])
         if not found:
             raise CommandError(f"no batch that was answered has the id {options['batch']}", returncode=2)

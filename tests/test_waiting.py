@@ -51,15 +51,18 @@ def test_it_begins_when_the_first_one_has_ended(path: Path, opened: list[Databas
         begin(second)
         told.append("second")
 
+    tried: list[str] = []
+    second.connection.set_trace_callback(tried.append)
     waiting = threading.Thread(target=wait)
     waiting.start()
-    time.sleep(0.05)
+    time.sleep(0.2)
 
     told.append("first")
     first.commit()
     waiting.join(10)
 
     assert told == ["first", "second"]
+    assert tried.count("BEGIN IMMEDIATE") > 10  # SQLite's own wait begins once, and sleeps
 
 
 def test_it_gives_up_when_its_time_is_over(path: Path, opened: list[DatabaseWrapper]) -> None:
@@ -68,6 +71,7 @@ def test_it_gives_up_when_its_time_is_over(path: Path, opened: list[DatabaseWrap
 
     with pytest.raises(OperationalError, match="database is locked"):
         begin(second)
+    assert second.connection.execute("PRAGMA busy_timeout").fetchone() == (50,)
 
 
 def test_what_is_no_transaction_waits_as_long(path: Path, opened: list[DatabaseWrapper]) -> None:

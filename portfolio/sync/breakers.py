@@ -64,7 +64,8 @@ def left_alone(broker: BrokerType) -> str:
 def take_probe(code: str, now: datetime) -> bool:
     """Of several who want to try a failing broker with one account, one may."""
     mine = BrokerType.objects.filter(pk=code, failing_since__isnull=False, probe_at__lte=now)
-    return bool(mine.update(probe_at=now + PAUSE))
+    with transaction.atomic():  # what is no transaction waits longer for SQLite's writer
+        return bool(mine.update(probe_at=now + PAUSE))
 
 
 def note(results: Sequence["Result"]) -> None:

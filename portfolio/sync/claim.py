@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from ledger import canonical
@@ -140,12 +140,21 @@ def _opened(c: Capture) -> tuple[object, ...]:
 
 def renew(owner: UUID) -> None:
     """Lengthens the leases that are still ours. One that was lost stays lost: its token is outdated."""
-    AccountHead.objects.filter(lease_owner=owner).update(lease_until=Now() + LEASE)
+    with transaction.atomic():
+        _mine(owner).update(lease_until=Now() + LEASE)
 
 
 def release(owner: UUID) -> None:
     """Gives back the leases that are still ours, so that nobody waits for a run that was stopped."""
-    AccountHead.objects.filter(lease_owner=owner).update(lease_owner=None, lease_until=None)
+    with transaction.atomic():
+        _mine(owner).update(lease_owner=None, lease_until=None)
+
+
+def _mine(owner: UUID) -> QuerySet[AccountHead]:
+    """The heads whose lease is this owner's, locked in id order, as everybody locks them."""
+    heads = AccountHead.objects.filter(lease_owner=owner)
+    list(heads.select_for_update().order_by("pk").values_list("pk"))
+    return heads
 
 
 def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[str] = ()) -> list[BrokerAccount]:

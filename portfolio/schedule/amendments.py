@@ -11,7 +11,7 @@ from .. import clock
 from ..models import AccountHead, BrokerAccount, CalendarDay, Portfolio, Schedule, SessionHours, SyncSlot
 from . import calendar
 from .calendar import Differing, Hours
-from .owe import owe_of, read_plans, reopen
+from .owe import NO_SESSION, owe_of, read_plans, reopen
 from .plan import owed_since
 
 _Result = SyncSlot.Result
@@ -32,16 +32,22 @@ def calendar_changed(days: Collection[date] = ()) -> None:
     refresh()
     now, today = clock.now(), clock.today()
     sessions = [day for day in days if calendar.session(day)]
+    list(_locked(_ALL).values_list("pk"))
+    _close(set(days) - set(sessions))
+    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(
+        result=None, next_attempt_at=Greatest(_value(now), "due_at"), reason=NO_SESSION
+    )
     write_anew(now, calendar.midnight_of(today) if today in sessions else now)
     for day in sessions:
         if day < today:
             owe_of(day)
-    closed = SyncSlot.objects.filter(trading_day__in=set(days) - set(sessions))
+
+
+def _close(days: Collection[date]) -> None:
+    """Looks that are to come stay as well: the day may turn out to have had a session after all."""
+    closed = SyncSlot.objects.filter(trading_day__in=days)
     closed.filter(Q(result=None) | Q(result__in=(_Result.MISSED, _Result.PARTIAL))).update(
         result=_Result.HOLIDAY, next_attempt_at=None, reason="the market was closed, as the calendar says now"
-    )
-    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(
-        result=None, next_attempt_at=now, reason="the calendar had no session on that day"
     )
 
 
@@ -72,9 +78,9 @@ def account_changed(account: BrokerAccount) -> None:
 def _take_up(accounts: Q) -> None:
     """These are owed what is to come, and of today the last look, if that is over already; it can still be made."""
     now = clock.now()
+    ids = list(_locked(accounts).values_list("account_id", flat=True))  # before some of them, schedule by schedule
     for code, plan in read_plans().items():
         write_anew(now, owed_since(plan, now), accounts & _followers(code))
-    ids = list(_locked(accounts).values_list("account_id", flat=True))
     reopen(SyncSlot.objects.filter(broker_account__among=ids), now)
 
 
@@ -92,9 +98,11 @@ def write_anew(now: datetime, since: datetime | None = None, accounts: Q = _ALL)
     ids = list(_locked(accounts).filter(owed_until__gt=since or now).values_list("account_id", flat=True))
     SyncSlot.objects.filter(broker_account__among=ids, result=None, attempts=0, due_at__gt=now).delete()
     born = BrokerAccount.objects.filter(pk=OuterRef("account")).values("created_at")
-    AccountHead.objects.filter(account__among=ids).update(
-        owed_until=Greatest(Value(since or now, output_field=DateTimeField()), Subquery(born))
-    )
+    AccountHead.objects.filter(account__among=ids).update(owed_until=Greatest(_value(since or now), Subquery(born)))
+
+
+def _value(moment: datetime) -> Value:
+    return Value(moment, output_field=DateTimeField())
 
 
 @transaction.atomic

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Least
 
 from ledger.canonical import Rendered, render
 
@@ -27,6 +28,7 @@ from .plan import Look, Owed, Plan, midnight_after, owed_between, owed_since
 logger = logging.getLogger(__name__)
 
 ACCOUNTS_AT_ONCE = 1000
+NO_SESSION = "the calendar had no session on that day"
 CLOCKS_DIFFER: Final = timedelta(minutes=10)  # by no more, where several machines tick
 SLOT = schema(
     "sync_slots",
@@ -37,14 +39,14 @@ SLOT = schema(
 
 
 class Follower(NamedTuple):
-    """An account whose looks are not written down yet. `is_new`: not one of them is; `is_synced` is False for one that
+    """An account whose looks are not written down yet. `born`: when it was connected; `is_synced` is False for one that
     no sync may touch, `is_attended` is True where its owner has to log in every day."""
 
     head_id: UUID
     account_id: UUID
     owed_until: datetime
     schedule: str
-    is_new: bool
+    born: datetime
     is_synced: bool
     is_attended: bool
 
@@ -62,8 +64,9 @@ def owe_to(account_ids: Iterable[str], now: datetime) -> int:
 def _owe(now: datetime, whom: Q) -> int:
     until, count = midnight_after(now), 0
     behind, ahead = Q(owed_until__lt=until), Q(owed_until__gt=midnight_after(now + CLOCKS_DIFFER))
-    if AccountHead.objects.filter(whom, behind | ahead).exists():
-        _take_back(AccountHead.objects.filter(whom, ahead), now)
+    if not AccountHead.objects.filter(whom, behind | ahead).exists():
+        return 0
+    _take_back(AccountHead.objects.filter(whom, ahead), now)
     while _behind(until, whom).exists():
         count += _owe_some(until, whom)
     return count
@@ -75,7 +78,8 @@ def _behind(until: datetime, whom: Q) -> QuerySet[AccountHead]:
 
 @transaction.atomic(durable=True)
 def _take_back(ahead: QuerySet[AccountHead], now: datetime) -> None:
-    """After the clock was put back: days that were ended before they came are owed when they come."""
+    """After the clock was put back by a day or more: days that were ended before they came are owed when they come. A
+    clock that was hours ahead on the same day is not noticed: what was ended or put off by it stays so."""
     heads = dict(ahead.select_for_update(of=("self",)).order_by("pk").values_list("pk", "account"))
     if not heads:
         return
@@ -84,27 +88,30 @@ def _take_back(ahead: QuerySet[AccountHead], now: datetime) -> None:
     slots.filter(due_at__gt=now).delete()
     reopen(slots, now)
     AccountHead.objects.filter(pk__among=list(heads)).update(owed_until=now, pause_until=None)
-    BrokerType.objects.filter(failing_since__gt=now).update(failing_since=now, probe_at=now)
+    since = Least("failing_since", Value(now, output_field=DateTimeField()))
+    BrokerType.objects.exclude(failing_since=None).update(failing_since=since, probe_at=now)
 
 
 def reopen(slots: QuerySet[SyncSlot], now: datetime) -> None:
-    """Those that were ended before their time was over are tried again."""
-    early = slots.filter(result__in=(SyncSlot.Result.MISSED, SyncSlot.Result.PARTIAL), retry_until__gt=now)
+    """Those that were ended while the broker still has their day are tried again."""
+    early = slots.filter(result__in=(SyncSlot.Result.MISSED, SyncSlot.Result.PARTIAL), ends_at__gt=now)
     early.filter(due_at__lte=now).update(result=None, next_attempt_at=now)
 
 
 def owe_of(day: date) -> None:
     """The looks of a day that is over and turns out to have had a session: to accounts that were there and have none
-    of it. Those of other days stay as they were owed, whatever the schedule is by now."""
+    of it. Those of other days stay as they were owed, whatever the schedule is by now. Which schedule an account had
+    on that day, and whether it was enabled, is not known: what it has now counts."""
     begin, end = calendar.midnight_of(day), calendar.midnight_of(day + timedelta(1))
     looked = SyncSlot.objects.filter(
-        broker_account=OuterRef("account"), kind__in=WHOLE, due_at__gte=begin, due_at__lt=end
+        broker_account=OuterRef("account"), kind__in=WHOLE, trading_day=day, due_at__gte=begin, due_at__lt=end
     )
-    heads = AccountHead.objects.filter(~Exists(looked), account__created_at__lt=begin).order_by("pk")
+    heads = AccountHead.objects.filter(~Exists(looked), account__created_at__lt=end).order_by("pk")
     ids = list(heads.values_list("pk", flat=True))
     for first in range(0, len(ids), ACCOUNTS_AT_ONCE):
         followers = _followers(AccountHead.objects.filter(pk__among=ids[first : first + ACCOUNTS_AT_ONCE]))
-        _write([follower._replace(owed_until=begin, is_new=False) for follower in followers], end)
+        since = [follower._replace(owed_until=max(begin, follower.born)) for follower in followers]
+        _write(since, end, NO_SESSION)
 
 
 def read_plans() -> dict[str, Plan]:
@@ -130,11 +137,11 @@ def _owe_some(until: datetime, whom: Q) -> int:
     return count
 
 
-def _write(followers: Sequence[Follower], until: datetime) -> int:
+def _write(followers: Sequence[Follower], until: datetime, reason: str = "") -> int:
     owed = list(_owed(followers, until))
     known = _known(owed)
-    new = [(account_id, each) for account_id, each in owed if (account_id, each.kind, each.due_at) not in known]
-    bulk.insert(SLOT, [_row(slot_id, *each) for slot_id, each in zip(new_ids(len(new)), new, strict=True)])
+    new = [(account_id, each) for account_id, each in owed if (account_id, *each[:3]) not in known]
+    bulk.insert(SLOT, [_row(slot_id, *each, reason) for slot_id, each in zip(new_ids(len(new)), new, strict=True)])
     return len(new)
 
 
@@ -149,7 +156,7 @@ def _followers(those: QuerySet[AccountHead]) -> list[Follower]:
     found = list(rows[:ACCOUNTS_AT_ONCE])
     attended = {login for login in {row[-2:] for row in found} if needs_person(*login)}
     return [
-        Follower(pk, account, since, code or Schedule.DEFAULT, since == born, is_synced, (broker, method) in attended)
+        Follower(pk, account, since, code or Schedule.DEFAULT, born, is_synced, (broker, method) in attended)
         for pk, account, since, code, born, is_synced, broker, method in found
     ]
 
@@ -159,7 +166,7 @@ def _owed(followers: Sequence[Follower], until: datetime) -> Iterator[tuple[UUID
     made: dict[tuple[str, datetime], list[Owed]] = {}  # most accounts were last seen to together
     for follower in followers:
         plan, since = plans[follower.schedule], follower.owed_until
-        if follower.is_new:
+        if since == follower.born:
             since = owed_since(plan, since)
         key = (follower.schedule, since)
         if key not in made:
@@ -169,18 +176,18 @@ def _owed(followers: Sequence[Follower], until: datetime) -> Iterator[tuple[UUID
             yield from ((follower.account_id, each) for each in owed)
 
 
-def _known(owed: Iterable[tuple[UUID, Owed]]) -> set[tuple[UUID, str, datetime]]:
+def _known(owed: Iterable[tuple[UUID, Owed]]) -> set[tuple[UUID, date, str, datetime]]:
     """Those that are there already, after the schedule was changed."""
     owed = list(owed)
     there = SyncSlot.objects.filter(
         broker_account__among={account_id for account_id, _ in owed},
         trading_day__in={each.trading_day for _, each in owed},
     )
-    return set(there.values_list("broker_account_id", "kind", "due_at"))
+    return set(there.values_list("broker_account_id", "trading_day", "kind", "due_at"))
 
 
-def _row(slot_id: str, account_id: UUID, owed: Owed) -> Rendered:
+def _row(slot_id: str, account_id: UUID, owed: Owed, reason: str) -> Rendered:
     return render(SLOT, (
         slot_id, str(account_id), owed.trading_day, owed.kind, owed.due_at, owed.retry_until, owed.ends_at, 0, 0,
-        owed.due_at, False, SyncSlot.Result.MISSED.value, "",
+        owed.due_at, False, SyncSlot.Result.MISSED.value, reason,
     ))  # fmt: skip

@@ -7,14 +7,17 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ledger.normalise import IST
-from portfolio import accounts
-from portfolio.models import CalendarDay, Schedule, ScheduledLook, SessionHours, SyncSlot, User
+from portfolio import accounts, clock
+from portfolio.models import BrokerAccount, CalendarDay, Schedule, ScheduledLook, SessionHours, SyncSlot, User
 from portfolio.schedule import amendments, calendar
 from portfolio.schedule.calendar import previous_session, session
+from portfolio.schedule.coverage import cover
 from portfolio.triggers.base import BrokerUnavailable
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
@@ -130,7 +133,9 @@ def test_a_holiday_declared_at_noon_takes_the_evening_away(broker: Broker, at: A
     tick_at(at, "2026-10-05 12:00")
     enter(operator, MONDAY, "closed")
     assert tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-06 00:10") == [0, 0, 0]
-    assert results(account) == {"10-06 16:00": None, "10-06 19:00": None}
+    assert results(account) == {
+        "10-05 16:00": "holiday", "10-05 19:00": "holiday", "10-06 16:00": None, "10-06 19:00": None,
+    }  # fmt: skip
     assert kinds(account) == ["account.connected"]
 
 
@@ -187,6 +192,65 @@ def test_an_old_day_that_is_put_right_leaves_the_days_since_as_they_were(
     }  # fmt: skip
 
 
+def of_day(account: BrokerAccount, day: date) -> list[tuple[str, str | None, str]]:
+    """When each of its looks was due in India, what became of it, and why."""
+    slots = SyncSlot.objects.filter(broker_account=account, trading_day=day).order_by("due_at")
+    return [(f"{slot.due_at.astimezone(IST):%H:%M}", slot.result, slot.reason) for slot in slots]
+
+
+@pytest.mark.parametrize(
+    ("connected", "schedule", "looks"),
+    [
+        ("2026-10-01 20:00", "commodities", ["16:00", "19:00", "23:57"]),  # which looked on that evening, for Thursday
+        ("2026-10-02 11:00", "default", ["16:00", "19:00"]),
+        ("2026-10-02 17:00", "default", ["19:00"]),
+        ("2026-10-02 20:00", "default", ["19:00"]),
+        ("2026-10-03 00:01", "default", []),
+    ],
+)
+def test_a_day_that_is_put_right_is_owed_to_whoever_was_there_and_has_none_of_it(
+    broker: Broker, at: At, operator: Client, connected: str, schedule: str, looks: list[str]
+) -> None:
+    at(connected)
+    account = build.an_account("SCRIPTED")
+    BrokerAccount.objects.update(schedule=schedule)
+    tick_at(at, connected, "2026-10-02 23:58", "2026-10-03 12:00")
+    enter(operator, date(2026, 10, 2), "regular")
+    tick_at(at, "2026-10-03 12:01")
+    reason = "the calendar had no session on that day"
+    assert of_day(account, date(2026, 10, 2)) == [(look, "missed", reason) for look in looks]
+
+
+def test_a_look_that_a_closure_by_mistake_took_away_is_owed_when_it_is_taken_back(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 17:00")
+    enter(operator, MONDAY, "closed")
+    tick_at(at, "2026-10-05 19:00", "2026-10-06 10:00")
+    CalendarDay.objects.all().delete()
+    amendments.calendar_changed({MONDAY})
+    tick_at(at, "2026-10-06 10:01")
+    assert of_day(account, MONDAY) == [
+        ("16:00", "complete", ""), ("19:00", "missed", "the calendar had no session on that day"),
+    ]  # fmt: skip
+    (row,) = cover([account], MONDAY, MONDAY, clock.now())
+    assert row.days[0].result == "partial"
+
+
+def test_a_day_that_was_closed_by_mistake_and_is_a_late_session_has_the_looks_of_that(
+    broker: Broker, at: At, operator: Client
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, "2026-10-05 12:00")
+    enter(operator, MONDAY, "closed")
+    tick_at(at, "2026-10-05 12:30")
+    CalendarDay.objects.update(kind="muhurat", opens=time(18), closes=time(19))
+    amendments.calendar_changed({MONDAY})
+    tick_at(at, "2026-10-05 12:31")
+    assert of_day(account, MONDAY) == [("19:25", None, ""), ("22:25", None, "")]
+
+
 def test_a_day_that_is_declared_closed_after_it_was_tried_is_a_holiday(
     broker: Broker, at: At, operator: Client
 ) -> None:
@@ -229,6 +293,27 @@ def test_an_account_that_is_enabled_in_the_evening_is_owed_that_evenings_look(br
     broker.says = Broker().says
     assert tick_at(at, "2026-10-05 20:01") == [1]
     assert results(account) == {"10-05 16:00": "complete", "10-05 19:00": "complete"}
+
+
+def test_an_account_that_is_enabled_after_the_last_attempt_is_owed_that_evenings_look(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = dict.fromkeys(broker.says, BrokerUnavailable("down"))
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00")
+    accounts.disable(account, "away")
+    at("2026-10-05 23:40")
+    accounts.enable(account, "back")
+    broker.says = Broker().says
+    assert tick_at(at, "2026-10-05 23:41") == [1]
+    assert results(account) == {"10-05 16:00": "complete", "10-05 19:00": "complete"}
+
+
+def test_accounts_that_are_taken_up_together_are_locked_together(broker: Broker) -> None:
+    """Not those of one schedule first: everybody locks heads in the order of their ids."""
+    account = build.an_account("SCRIPTED")
+    with CaptureQueriesContext(connection) as asked:
+        amendments.portfolio_changed(account.portfolio)
+    heads = [query["sql"] for query in asked.captured_queries if 'FROM "account_heads"' in query["sql"]]
+    assert "schedule" not in heads[0]
 
 
 def schedule_form(schedule: Schedule, **changes: str) -> dict[str, str]:

@@ -5,11 +5,14 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portfolio import clock
 from portfolio.ids import new_uuid
 from portfolio.models import AccountHead, BrokerAccount, BrokerAccountCredential, SyncSlot
 from portfolio.schedule.due import Due
+from portfolio.schedule.owe import owe
 from portfolio.schedule.tick import tick
 from portfolio.triggers.base import BrokerUnavailable, LoginMethod, UnexpectedReply
 from portfolio.triggers.registry import REGISTRY
@@ -234,6 +237,25 @@ def test_after_the_clock_was_put_back_a_broker_that_failed_is_tried_again(broker
     broker.says = Broker().says
     tick_at(at, "2026-10-05 16:01", "2026-10-05 19:00")
     assert [results(account) for account in accounts] == [EVENING] * 5
+
+
+def test_after_the_clock_was_put_back_a_broker_that_failed_before_it_was_ahead_is_tried_again(
+    broker: Broker, at: At
+) -> None:
+    accounts = [build.an_account("SCRIPTED", f"S{number}") for number in range(5)]
+    broker.says = {"holdings": BrokerUnavailable("down")}
+    tick_at(at, "2026-10-05 16:00", "2030-10-04 16:01")
+    broker.says = Broker().says
+    tick_at(at, "2026-10-05 17:00", "2026-10-05 19:00")
+    assert [results(account) for account in accounts] == [EVENING] * 5
+
+
+def test_that_all_is_written_down_takes_one_query(broker: Broker, at: At) -> None:
+    build.an_account("SCRIPTED")
+    tick()
+    with CaptureQueriesContext(connection) as asked:
+        owe(clock.now())
+    assert len(asked) == 1
 
 
 def test_clocks_that_differ_by_seconds_around_midnight_take_nothing_back(broker: Broker, at: At) -> None:

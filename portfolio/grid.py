@@ -55,9 +55,10 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
                 yield from _wanting(row, day)
 
 
-def _by_week(days: Iterable[date], marks: Iterable[str]) -> str:
+def _by_week(days: Sequence[date], marks: Iterable[str]) -> str:
     """One character a day, so that a month fits beside a name in 80 columns."""
-    return "".join(" " * (day.weekday() == 0) + mark for day, mark in zip(days, marks, strict=True)).removeprefix(" ")
+    each = zip(days, marks, strict=True)
+    return "".join(" " * (day.weekday() == 0 and day != days[0]) + mark for day, mark in each)
 
 
 def _troubles(rows: Sequence[Row]) -> Iterator[str]:

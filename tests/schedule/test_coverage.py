@@ -2,16 +2,17 @@
 
 import io
 import json
+from calendar import monthrange
 from datetime import date, time
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from portfolio import accounts, clock
+from portfolio import accounts, clock, grid
 from portfolio.ids import new_uuid
 from portfolio.models import BrokerAccount, Portfolio, ScheduledLook
-from portfolio.schedule.coverage import Day, cover
+from portfolio.schedule.coverage import Day, Row, cover
 from portfolio.triggers.base import BrokerUnavailable, LoginRequired
 from tests import build
 from tests.schedule.evening import At, batches, kinds, tick_at
@@ -72,13 +73,29 @@ def test_the_grid_has_a_mark_a_day_and_says_what_is_missing(broker: Broker, at: 
     assert lines[:5] == [
         "October 2026",
         "             TFSS MTWTFSS MTWTFSS MTWTFSS MTWTFS",
-        "                      11 1111111 1222222 222233",
+        "                       11 1111111 1222222 222233",
         "             1234 5678901 2345678 9012345 678901",
         "SCRIPTED S1  .--- #X   --      --  -   --      -",
     ]  # two days after a holiday and a weekend; then what is to come
     assert max(map(len, lines[:7])) < 80
     assert out.count("\n2026-10-06  SCRIPTED S1  missed; missing: holdings, positions, orders, trades, funds\n") == 1
     assert str(account.pk) not in out
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_each_mark_stands_under_its_day_whatever_the_month_begins_with(month: int) -> None:
+    account = build.an_account("SCRIPTED")
+    numbers = range(1, monthrange(2026, month)[1] + 1)
+    results = ["complete" if number % 3 else "to_come" for number in numbers]
+    results[0] = "to_come"
+    told = [Day(date(2026, month, number), result) for number, result in zip(numbers, results, strict=True)]
+    _, *lines = grid.text([Row(account, told)]).splitlines()[:5]
+    initials, tens, ones, marks = (f"{line:80}"[len(str(account)) :] for line in lines)
+    places = [place for place, digit in enumerate(ones) if digit != " "]
+    assert [int(tens[place] + ones[place]) for place in places] == [*numbers]
+    assert [initials[place] for place in places] == [f"{day.day:%a}"[0] for day in told]
+    assert [marks[place] for place in places] == [grid.MARKS[result] for result in results]
+    assert marks.count("#") == results.count("complete")
 
 
 def test_what_can_still_be_fetched_is_fetched_by_a_login_where_that_is_what_is_wanting(broker: Broker, at: At) -> None:

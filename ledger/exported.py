@@ -111,12 +111,12 @@ class Book:
             self._grow(hash_)
             return
         try:
-            _, position, path = lines.words_of(place)
+            _, position, path = lines.strings_of(place)
             at, nodes = int(position or 0), lines.path_of(path)
         except ValueError:
             self.checked.findings.append(Finding("the place of this page is damaged", page=number, line=line))
             return
-        if not at:
+        if not position and not path:  # it is in no tree yet
             return
         if self.preamble.account:
             last, leaf = self.preamble.last, merkle.leaf_hash(hash_)

@@ -40,22 +40,32 @@ def path_text(path: Iterable[bytes]) -> str:
 
 def path_of(text: str) -> list[bytes]:
     """ValueError for what is no path."""
-    nodes = b64decode(text, validate=True)
-    if len(nodes) % 32:
-        raise ValueError("a path is made of nodes of 32 bytes")
-    return [nodes[i : i + 32] for i in range(0, len(nodes), 32)]
+    joined = b64decode(text, validate=True)
+    nodes = [joined[i : i + 32] for i in range(0, len(joined), 32)]
+    if len(joined) % 32 or path_text(nodes) != text:
+        raise ValueError("a path is made of nodes of 32 bytes, in the one form that their base64 has")
+    return nodes
 
 
 def leaves_line(leaves: Iterable[bytes]) -> bytes:
     return f'["leaves","{b"".join(leaves).hex()}"]\n'.encode()
 
 
-def words_of(text: bytes) -> list[str]:
-    """The words of a line; ValueError when it is none."""
+def words_of(text: bytes) -> list[str | None]:
+    """The words of a line, as a row has them: null where it has no value. ValueError when it is no line."""
     try:
         words = json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(words, list) or not words or not all(isinstance(word, str | None) for word in words):
         raise ValueError("not an array of strings")
+    "".join(filter(None, words)).encode()  # half a character is a ValueError too
     return words
+
+
+def strings_of(text: bytes) -> list[str]:
+    """The words of a line that is no row: none of them is null."""
+    words = words_of(text)
+    if None in words:
+        raise ValueError("null is no word of this line")
+    return [str(word) for word in words]

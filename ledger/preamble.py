@@ -83,18 +83,21 @@ class Preamble:
         self.findings: list[Finding] = []
         while (text := reader.next()) is not None and not text.startswith((lines.PLACE, b'["end"')):
             try:
-                self._line(*map(str, lines.words_of(text)), number=reader.number, is_given=kept.key is not None)
+                self._line(*lines.strings_of(text), number=reader.number, is_given=kept.key is not None)
             except (ValueError, TypeError, BadCheckpoint) as error:
                 self.findings.append(Finding(f"this line is damaged: {error}", line=reader.number))
         reader.put_back([text] if text is not None else [])
 
     def _line(self, word: str, *rest: str, number: int, is_given: bool) -> None:
         if word == "key":
-            self._take_key(read_key(rest[0]), is_given)
+            (key,) = rest
+            self._take_key(read_key(key), is_given)
         elif word == "checkpoint":
-            self.notes += [Signed(note._replace(line=number), "this file") for note in read_notes(rest[0])]
+            (notes,) = rest
+            self.notes += [Signed(note._replace(line=number), "this file") for note in read_notes(notes)]
         elif word == "consistent":
-            self.joins[int(rest[0])] = lines.path_of(rest[1])
+            size, path = rest
+            self.joins[int(size)] = lines.path_of(path)
         elif word == "schema":
             _require_schema(*rest)
         else:
@@ -129,7 +132,7 @@ class Preamble:
 
 def _title(text: bytes) -> tuple[str, str, str]:
     try:
-        kind, version, origin, *rest = map(str, lines.words_of(text))
+        kind, version, origin, *rest = lines.strings_of(text)
     except ValueError:
         kind, version, origin, rest = "", "", "", []
     if kind not in (lines.EXPORT, lines.PROOF) or version != lines.VERSION:
@@ -161,7 +164,7 @@ def page_of(text: bytes) -> Page | None:
 
 def fields_of(text: bytes) -> list[str | None] | None:
     try:
-        return list(lines.words_of(text)[2:])
+        return lines.words_of(text)[2:]
     except ValueError:
         return None
 

@@ -62,8 +62,8 @@ def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -
     line = reader.number
     try:
         within, page_text, row = reader.take(3)
-        _, position, path = lines.words_of(place)
-        what, index, page_path = lines.words_of(within)
+        _, position, path = lines.strings_of(place)
+        what, index, page_path = lines.strings_of(within)
         page = page_of(page_text)
         fields = fields_of(row)
         if what != lines.IN_PAGE:

@@ -152,9 +152,8 @@ def release(owner: UUID) -> None:
 
 def _mine(owner: UUID) -> QuerySet[AccountHead]:
     """The heads whose lease is this owner's, locked in id order, as everybody locks them."""
-    heads = AccountHead.objects.filter(lease_owner=owner)
-    list(heads.select_for_update().order_by("pk").values_list("pk"))
-    return heads
+    leased = AccountHead.objects.select_for_update().filter(lease_owner=owner)
+    return AccountHead.objects.filter(pk__among=list(leased.order_by("pk").values_list("pk", flat=True)))
 
 
 def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[str] = ()) -> list[BrokerAccount]:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, connections, transaction
@@ -17,12 +19,13 @@ from portfolio.ids import new_id, new_uuid
 from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
 from portfolio.sync import evidence
 from portfolio.sync.capture import DAILY, Capture, Memory
-from portfolio.sync.claim import claim, free_heads, lease, leased, open_batches
+from portfolio.sync.claim import claim, free_heads, lease, leased, open_batches, release, renew
 from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
 from portfolio.sync.record import record
 from portfolio.triggers.base import Answer, Reply
 from tests import build
+from tests.rows import only_on
 from tests.sync import recomputed
 from tests.sync.scripted import Broker
 
@@ -145,6 +148,45 @@ def test_a_dead_run_is_closed_once_however_many_come_after(broker: Broker) -> No
     assert [event.kind for event in account.events.order_by("number")] == [
         "account.connected", "sync.failed", "account.failing", "sync.completed", "account.recovered", "sync.completed",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("give_back", [renew, release])
+def test_leases_wait_for_whoever_keeps_replies_and_never_he_for_them(
+    broker: Broker, give_back: Callable[[UUID], None]
+) -> None:
+    """Both lock many heads: in the same order, whichever row lies first in the table."""
+    only_on("postgresql")
+    owner = new_uuid()
+    claim([str(build.an_account("SCRIPTED", client).pk) for client in ("AB1", "AB2")], DAILY, owner, clock.now())
+    low, high = AccountHead.objects.filter(lease_owner=owner).order_by("pk")
+    AccountHead.objects.filter(pk=low.pk).update(token=low.token)  # now it lies behind the other one
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            AccountHead.objects.select_for_update().get(pk=low.pk)
+            waiting = pool.submit(closing_connections, partial(give_back, owner))
+            wait_for_a_lock()
+            AccountHead.objects.select_for_update().get(pk=high.pk)
+        waiting.result(10)
+
+
+def closing_connections(work: Callable[[], None]) -> None:
+    try:
+        work()
+    finally:
+        connections.close_all()
+
+
+def wait_for_a_lock() -> None:
+    """Until some connection to this database waits for another one's lock."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        for _ in range(1000):
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(waits)
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise TimeoutError("nobody waits")
 
 
 def test_a_holder_that_slept_too_long_writes_nothing(broker: Broker) -> None:

@@ -24,6 +24,7 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 WARN_BEFORE: Final = timedelta(days=60)
 LOOK_BACK: Final = timedelta(days=400)
 UNTRIED: Final = timedelta(minutes=10)
+SESSIONS_AHEAD: Final = 10  # a schedule may leave out some of the days
 MOST_ACCOUNTS: Final = 20  # that are named one by one
 AMEND = "Enter the exchange's holiday list in the admin, under Calendar days, each day with its source."
 
@@ -91,11 +92,12 @@ def the_schedule_runs(now: datetime) -> Iterator[Finding]:
 
 def the_schedules(now: datetime) -> Iterator[Finding]:
     """Those by which no day can ever be complete."""
-    day = calendar.next_session(ist_date(now))
+    day = ist_date(now)
+    sessions = [day := calendar.next_session(day) for _ in range(SESSIONS_AHEAD)]
     followed = set(BrokerAccount.objects.to_sync().values_list("schedule", flat=True))
     for code, plan in read_plans().items():
         is_followed = code in followed or (code == Schedule.DEFAULT and None in followed)
-        if is_followed and last_whole_look(plan, day) is None:
+        if is_followed and all(last_whole_look(plan, each) is None for each in sessions):
             says = f"the schedule {code!r} has no look at everything between the close and midnight in India"
             remedy = "No day of its accounts can be complete. Give it one in the admin, under Schedules."
             yield Finding("schedule", PROBLEM, says, remedy)

@@ -79,6 +79,19 @@ def test_a_schedule_by_which_no_day_can_be_complete_is_told_once_an_account_foll
     assert of("schedule", "2026-10-05 12:00") == [*before, ("problem", says)]
 
 
+@pytest.mark.parametrize(
+    ("weekdays", "moment"), [("12345", "2026-11-06 20:00"), ("135", "2026-10-05 20:00"), ("5", "2026-10-05 20:00")]
+)
+def test_a_schedule_that_leaves_out_the_next_session_completes_others(weekdays: str, moment: str) -> None:
+    """On Sunday, 8 November 2026, there is a muhurat session."""
+    account = build.an_account()
+    Schedule.objects.create(code="some", name="Some days")
+    ScheduledLook.objects.create(schedule_id="some", at=time(19), kind="DAILY_PORTFOLIO", weekdays=weekdays)
+    before = of("schedule", moment)
+    BrokerAccount.objects.filter(pk=account.pk).update(schedule="some")
+    assert of("schedule", moment) == before
+
+
 def test_a_guard_that_is_gone_is_told_with_what_to_do() -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -362,7 +362,7 @@ def test_a_fill_that_a_person_set_right_is_not_asked_for_again(account: BrokerAc
     assert ended(build.synced(account)[0]) == WHOLE
 
 
-def test_a_fill_whose_side_a_person_set_right_is_not_asked_for_again(account: BrokerAccount, broker: Broker) -> None:
+def test_a_fill_whose_side_a_person_set_right_makes_no_order_missing(account: BrokerAccount, broker: Broker) -> None:
     tell(broker, "O1", 10)
     broker.says["positions"] = [dealt("TCS", 10)]
     assert ended(build.synced(account)[0]) == WHOLE

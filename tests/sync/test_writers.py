@@ -166,7 +166,7 @@ def test_leases_wait_for_whoever_keeps_replies_and_never_he_for_them(
             waiting = pool.submit(closing_connections, partial(give_back, owner))
             wait_for_a_lock()
             AccountHead.objects.select_for_update().get(pk=high.pk)
-        waiting.result(10)
+        assert waiting.exception(10) is None
 
 
 def closing_connections(work: Callable[[], None]) -> None:

@@ -152,8 +152,8 @@ def release(owner: UUID) -> None:
 
 def _mine(owner: UUID) -> QuerySet[AccountHead]:
     """The heads whose lease is this owner's, locked in id order, as everybody locks them."""
-    leased = AccountHead.objects.select_for_update().filter(lease_owner=owner)
-    return AccountHead.objects.filter(pk__among=list(leased.order_by("pk").values_list("pk", flat=True)))
+    held = AccountHead.objects.select_for_update().filter(lease_owner=owner)
+    return AccountHead.objects.filter(pk__among=list(held.order_by("pk").values_list("pk", flat=True)))
 
 
 def accounts_to_sync(account_ids: Iterable[str] = (), portfolio_ids: Iterable[str] = ()) -> list[BrokerAccount]:

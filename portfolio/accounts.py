@@ -45,7 +45,8 @@ def connect(
             defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
         )
         if is_new:
-            AccountHead.objects.create(account=account, owed_until=account.created_at)
+            since = account.created_at if portfolio.active else None
+            AccountHead.objects.create(account=account, owed_until=since)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         enable(account, "connected again")

@@ -11,6 +11,7 @@ from django.db.models import Count
 from ledger.normalise import IST, ist_date
 
 from . import guards, keys, startup
+from .grid import without_login
 from .installation import key_ring
 from .keys import KeyTrouble
 from .models import BrokerAccount, BrokerType, Schedule, SyncSlot, Transaction
@@ -109,10 +110,10 @@ def the_accounts(now: datetime) -> Iterator[Finding]:
     troubled = BrokerAccount.objects.to_sync().filter(state__in=states).order_by("state_since", "pk")
     for account in troubled[:MOST_ACCOUNTS]:
         since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
-        says = f"{account} {account.get_state_display().lower()} since {since}: {account.state_reason}"
-        connect = f"manage.py connect {account.broker_id.lower()} --account {account.pk}"
+        why = without_login(account, account.state_reason)
+        says = f"{account} {account.get_state_display().lower()} since {since}: {why}"
         if account.state == BrokerAccount.State.NEEDS_LOGIN:
-            yield Finding("accounts", WARNING, says, f"Log in: {connect}")
+            yield Finding("accounts", WARNING, says, f"Log in: {account.login_command}")
         else:
             yield Finding("accounts", WARNING, says, "It is tried again by itself; its batches in the admin say more.")
     if (count := troubled.count()) > MOST_ACCOUNTS:

@@ -1,5 +1,6 @@
 """Coverage as a person reads it, a month at a time, and as a program does. Reads; decides nothing."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -63,28 +64,34 @@ def _by_week(days: Sequence[date], marks: Iterable[str]) -> str:
 
 def _troubles(rows: Sequence[Row]) -> Iterator[str]:
     """Accounts that wait for their owner, or fail: that is now, whatever the month."""
-    for account in (row.account for row in rows):
+    for account, days in rows:
         if account.state in (account.State.NEEDS_LOGIN, account.State.FAILING):
             since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
-            yield f"\n{account}  {account.get_state_display().lower()} since {since}\n    {account.state_reason}"
+            is_said_below = any(day.fetch_until for day in days)
+            why = without_login(account, account.state_reason) if is_said_below else account.state_reason
+            yield f"\n{account}  {account.get_state_display().lower()} since {since}\n    {why}"
 
 
 def _wanting(row: Row, day: Day) -> Iterator[str]:
     missing = f"; missing: {', '.join(day.missing)}" if day.missing else ""
     yield f"\n{day.day}  {row.account}  {day.result}{missing}"
     if day.reason:
-        yield f"    {day.reason}"
+        yield f"    {without_login(row.account, day.reason)}"
     yield f"    -> {remedy(row, day)}"
+
+
+def without_login(account: BrokerAccount, reason: str) -> str:
+    """The reason less its words of how to log in, which are said once."""
+    return re.sub(rf"[;.]?[^;.:]*: {re.escape(account.login_command)}", "", reason).strip()
 
 
 def remedy(row: Row, day: Day) -> str:
     if day.fetch_until:
         until = f"can still be fetched until {day.fetch_until.astimezone(IST):%d %b %H:%M} in India"
-        command = f"manage.py {_command(row.account)} --account {row.account.pk}"
         if not row.account.is_active or not row.account.portfolio.active:
             what = "portfolio is switched on" if row.account.is_active else "account is enabled"
             return f"{until}, once the {what} again in the admin"
-        return f"{until}: {command}"
+        return f"{until}: {_command(row.account)}"
     if not day.missing:
         return "the broker has that day no more: its statement tells whether more came of it"
     return "the broker has that day no more: orders and fills must be imported from its statement"
@@ -92,8 +99,9 @@ def remedy(row: Row, day: Day) -> str:
 
 def _command(account: BrokerAccount) -> str:
     """A login syncs at once; without one a sync is in vain."""
-    needs_login = account.state == BrokerAccount.State.NEEDS_LOGIN
-    return f"connect {account.broker_id.lower()}" if needs_login else "sync_holdings"
+    if account.state == BrokerAccount.State.NEEDS_LOGIN:
+        return account.login_command
+    return f"manage.py sync_holdings --account {account.pk}"
 
 
 def values(rows: Sequence[Row]) -> dict[str, Any]:

@@ -114,11 +114,14 @@ def test_json_has_every_finding_and_the_exit_code_says_whether_to_look(set_clock
 
 def test_accounts_that_wait_for_their_owner_or_fail_and_brokers_that_do_are_told() -> None:
     account = build.an_account()
-    BrokerAccount.objects.update(state="needs_login", state_since=india("2026-10-05 06:00"), state_reason="it ended")
+    how = f"manage.py connect sample --account {account.pk}"
+    BrokerAccount.objects.update(
+        state="needs_login", state_since=india("2026-10-05 06:00"), state_reason=f"it ended; log in again: {how}"
+    )
     BrokerType.objects.filter(pk="SAMPLE").update(failing_since=india("2026-10-05 16:00"), failing_reason="503")
     assert of("accounts") == [("warning", "SAMPLE S1 needs your login since 05 Oct 06:00: it ended")]
     (finding,) = doctor.the_accounts(india("2026-10-05 16:05"))
-    assert finding.remedy == f"Log in: manage.py connect sample --account {account.pk}"
+    assert finding.remedy == f"Log in: {how}"
     why = "fails for one account after the other since 16:00 and is tried with one, minute after minute: 503"
     assert of("brokers") == [("warning", f"Sample broker {why}")]
 

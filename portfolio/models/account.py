@@ -86,13 +86,19 @@ class BrokerAccount(Keyed):
     def __str__(self) -> str:
         return f"{self.broker_id} {self.label or self.account_id}"
 
+    @property
+    def login_command(self) -> str:
+        """What its owner types to log in."""
+        return f"manage.py connect {self.broker_id.lower()} --account {self.pk}"
+
 
 class AccountHead(Keyed):
     """The one row of an account that every writer of its book takes. The row without an account is the
     installation's own chain (shared prices), and its id names the installation; its lease is the sealer's.
 
     `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
-    are due up to `owed_until` have their slots. Pages up to `placed_number` have their place in the tree. Before
+    are due up to `owed_until` have their slots; where it is null, nothing is owed. `asked_since`: when the account was
+    enabled last, or its portfolio switched on. Pages up to `placed_number` have their place in the tree. Before
     `pause_until` the broker wants not to be asked for this account. `reminded_on`: the last reminder to log in.
     """
 
@@ -110,6 +116,7 @@ class AccountHead(Keyed):
     sells_lower_holdings = models.BooleanField(null=True)
     section_digests = models.TextField(default="{}")
     owed_until = models.DateTimeField(null=True, db_index=True)
+    asked_since = models.DateTimeField(null=True)
     pause_until = models.DateTimeField(null=True)
     reminded_on = models.DateField(null=True)
 

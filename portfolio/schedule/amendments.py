@@ -11,11 +11,12 @@ from .. import clock
 from ..models import AccountHead, BrokerAccount, CalendarDay, Portfolio, Schedule, SessionHours, SyncSlot
 from . import calendar
 from .calendar import Differing, Hours
-from .owe import NO_SESSION, owe_of, read_plans, reopen
-from .plan import owed_since
+from .owe import NO_SESSION, owe_of, owe_so_far, read_plans, reopen
+from .plan import midnight_after, owed_since
 
 _Result = SyncSlot.Result
 _ALL = Q()
+CLOSED = "the market was closed, as the calendar says now"
 
 
 def refresh() -> None:
@@ -34,9 +35,7 @@ def calendar_changed(days: Collection[date] = ()) -> None:
     sessions = [day for day in days if calendar.session(day)]
     list(_locked(_ALL).values_list("pk"))
     _close(set(days) - set(sessions))
-    SyncSlot.objects.filter(trading_day__in=sessions, result=_Result.HOLIDAY).update(
-        result=None, next_attempt_at=Greatest(_value(now), "due_at"), reason=NO_SESSION
-    )
+    _open(sessions, now)
     write_anew(now, calendar.midnight_of(today) if today in sessions else now)
     for day in sessions:
         if day < today:
@@ -44,11 +43,20 @@ def calendar_changed(days: Collection[date] = ()) -> None:
 
 
 def _close(days: Collection[date]) -> None:
-    """Looks that are to come stay as well: the day may turn out to have had a session after all."""
+    """Looks that are to come stay as well: the day may turn out to have had a session after all. Those that have ended
+    keep their reason, by which `_open` knows that it was told."""
     closed = SyncSlot.objects.filter(trading_day__in=days)
-    closed.filter(Q(result=None) | Q(result__in=(_Result.MISSED, _Result.PARTIAL))).update(
-        result=_Result.HOLIDAY, next_attempt_at=None, reason="the market was closed, as the calendar says now"
+    closed.filter(result=None).update(result=_Result.HOLIDAY, next_attempt_at=None, reason=CLOSED)
+    closed.filter(result__in=(_Result.MISSED, _Result.PARTIAL)).update(result=_Result.HOLIDAY)
+
+
+def _open(days: Collection[date], now: datetime) -> None:
+    """What had ended before the day was closed is what it was, and is not told again; the rest is owed after all."""
+    closed = SyncSlot.objects.filter(trading_day__in=days, result=_Result.HOLIDAY)
+    closed.filter(Q(reason=CLOSED) | Q(ends_at__gt=now)).update(
+        result=None, next_attempt_at=Greatest(_value(now), "due_at"), reason=NO_SESSION
     )
+    closed.update(result=F("standing"))
 
 
 def schedule_changed(code: str) -> None:
@@ -76,9 +84,12 @@ def account_changed(account: BrokerAccount) -> None:
 
 @transaction.atomic
 def _take_up(accounts: Q) -> None:
-    """These are owed what is to come, and of today the last look, if that is over already; it can still be made."""
+    """These are owed what is to come, and of today the last look, if that is over already; it can still be made. Of
+    days on which nobody was to ask for them, nothing."""
     now = clock.now()
     ids = list(_locked(accounts).values_list("account_id", flat=True))  # before some of them, schedule by schedule
+    idle = AccountHead.objects.filter(account__among=ids, owed_until=None)
+    idle.update(asked_since=now, owed_until=midnight_after(now))
     for code, plan in read_plans().items():
         write_anew(now, owed_since(plan, now), accounts & _followers(code))
     reopen(SyncSlot.objects.filter(broker_account__among=ids), now)
@@ -107,11 +118,15 @@ def _value(moment: datetime) -> Value:
 
 @transaction.atomic
 def owe_nothing(accounts: Q) -> None:
-    """Nobody waits for these any more: what was not tried goes, the rest ends as it stands."""
+    """From now on: what could still be tried goes, if it was not, or ends as it stands. A day that was over before is
+    missed, also where nobody wrote down until now that it was owed."""
+    now = clock.now()
     ids = list(_locked(accounts).values_list("account_id", flat=True))
-    slots = SyncSlot.objects.filter(result=None, broker_account__among=ids)
-    slots.filter(attempts=0).delete()
-    slots.update(result=F("standing"), next_attempt_at=None)
+    owe_so_far(ids, now)
+    slots = SyncSlot.objects.filter(broker_account__among=ids, ends_at__gt=now)
+    slots.filter(Q(result=None, attempts=0) | Q(result=_Result.HOLIDAY)).delete()
+    slots.filter(result=None).update(result=F("standing"), next_attempt_at=None)
+    AccountHead.objects.filter(account__among=ids).update(owed_until=None)
 
 
 def _locked(accounts: Q) -> QuerySet[AccountHead]:

@@ -91,4 +91,4 @@ def _remind(accounts: Sequence[BrokerAccount], now: datetime) -> dict[object, Fa
 
 
 def _advice(account: BrokerAccount) -> str:
-    return f"log in again: manage.py connect {account.broker_id.lower()} --account {account.pk}"
+    return f"log in again: {account.login_command}"

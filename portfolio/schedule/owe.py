@@ -2,6 +2,7 @@
 
 An account's head remembers until when that was done, so that an account that was connected today, or a week in which
 nobody came, needs nothing special. Whoever comes first does it; the others wait for the heads and find nothing left.
+One that nobody is to ask for, since it is disabled or its portfolio is switched off, is owed nothing: no date there.
 """
 
 import logging
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Least
 
 from ledger.canonical import Rendered, render
 
@@ -39,8 +40,9 @@ SLOT = schema(
 
 
 class Follower(NamedTuple):
-    """An account whose looks are not written down yet. `born`: when it was connected; `is_synced` is False for one that
-    no sync may touch, `is_attended` is True where its owner has to log in every day."""
+    """An account whose looks are not written down yet. `born`: when it was connected, or enabled the last time;
+    `is_synced` is False for one that no sync may touch, `is_attended` is True where its owner has to log in every
+    day."""
 
     head_id: UUID
     account_id: UUID
@@ -101,7 +103,8 @@ def reopen(slots: QuerySet[SyncSlot], now: datetime) -> None:
 def owe_of(day: date) -> None:
     """The looks of a day that is over and turns out to have had a session: to accounts that were there and have none
     of it. Those of other days stay as they were owed, whatever the schedule is by now. Which schedule an account had
-    on that day, and whether it was enabled, is not known: what it has now counts."""
+    on that day is not known: what it has now counts. Nor is it known whether it was enabled before it was disabled the
+    last time: then it is owed nothing."""
     begin, end = calendar.midnight_of(day), calendar.midnight_of(day + timedelta(1))
     looked = SyncSlot.objects.filter(
         broker_account=OuterRef("account"), kind__in=WHOLE, trading_day=day, due_at__gte=begin, due_at__lt=end
@@ -112,6 +115,14 @@ def owe_of(day: date) -> None:
         followers = _followers(AccountHead.objects.filter(pk__among=ids[first : first + ACCOUNTS_AT_ONCE]))
         since = [follower._replace(owed_until=max(begin, follower.born)) for follower in followers]
         _write(since, end, NO_SESSION)
+
+
+def owe_so_far(account_ids: Sequence[UUID], now: datetime) -> None:
+    """What these are owed up to now, before nobody asks for them any more. Within a transaction."""
+    behind = Q(account__among=list(account_ids))
+    while followers := _followers(_behind(now, behind)):
+        _write([follower._replace(is_synced=True) for follower in followers], now)
+        AccountHead.objects.filter(pk__among=[follower.head_id for follower in followers]).update(owed_until=now)
 
 
 def read_plans() -> dict[str, Plan]:
@@ -150,8 +161,8 @@ def _followers(those: QuerySet[AccountHead]) -> list[Follower]:
     heads = those.select_for_update(of=("self",)).order_by("pk")
     synced = BrokerAccount.objects.askable().filter(pk=OuterRef("account"))
     rows = heads.values_list(
-        "pk", "account", "owed_until", "account__schedule", "account__created_at", Exists(synced), "account__broker",
-        "account__credential__login_method",
+        "pk", "account", "owed_until", "account__schedule", Coalesce("asked_since", "account__created_at"),
+        Exists(synced), "account__broker", "account__credential__login_method",
     )  # fmt: skip
     found = list(rows[:ACCOUNTS_AT_ONCE])
     attended = {login for login in {row[-2:] for row in found} if needs_person(*login)}

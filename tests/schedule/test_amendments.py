@@ -1,5 +1,6 @@
 """An operator's rows of the calendar: what they put right, and what that does to looks written down already."""
 
+import json
 from collections.abc import Iterator
 from datetime import date, time
 
@@ -14,7 +15,16 @@ from django.urls import reverse
 
 from ledger.normalise import IST
 from portfolio import accounts, clock
-from portfolio.models import BrokerAccount, CalendarDay, Schedule, ScheduledLook, SessionHours, SyncSlot, User
+from portfolio.models import (
+    BrokerAccount,
+    CalendarDay,
+    Portfolio,
+    Schedule,
+    ScheduledLook,
+    SessionHours,
+    SyncSlot,
+    User,
+)
 from portfolio.schedule import amendments, calendar
 from portfolio.schedule.calendar import previous_session, session
 from portfolio.schedule.coverage import cover
@@ -183,13 +193,11 @@ def test_an_old_day_that_is_put_right_leaves_the_days_since_as_they_were(
     ScheduledLook.objects.filter(schedule="default", at=time(19)).update(at=time(20))
     at("2026-10-06 07:00")
     before = results(account)
-    enter(operator, date(2026, 10, 1), "regular")  # it was one, and nothing was owed
+    enter(operator, date(2026, 10, 1), "regular")  # it was one, and the account was disabled
     enter(operator, MONDAY, "regular")
     tick_at(at, "2026-10-06 07:01")
     assert before == {"10-05 16:00": "complete", "10-05 19:00": "complete"}
-    assert results(account) == {
-        "10-01 16:00": "missed", "10-01 20:00": "missed", **before, "10-06 16:00": None, "10-06 20:00": None,
-    }  # fmt: skip
+    assert results(account) == {**before, "10-06 16:00": None, "10-06 20:00": None}
 
 
 def of_day(account: BrokerAccount, day: date) -> list[tuple[str, str | None, str]]:
@@ -281,6 +289,69 @@ def test_a_day_that_was_closed_by_mistake_is_looked_at_as_long_as_it_can_be(
     tick_at(at, moment)
     assert {results(account)[look] for look in ("10-05 16:00", "10-05 19:00")} == {result}
     assert kinds(account) == ["account.connected", *told]
+
+
+@pytest.mark.parametrize(("tried", "told"), [("2026-10-05 12:00", "day.missed"), ("2026-10-05 16:00", "day.partial")])
+def test_a_day_is_told_once_however_often_the_calendar_closes_and_opens_it(
+    broker: Broker, at: At, operator: Client, tried: str, told: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tick_at(at, tried, "2026-10-06 00:10", "2026-10-06 09:30")
+    before = of_day(account, MONDAY)
+    for hour in ("10", "11"):
+        at(f"2026-10-06 {hour}:00")
+        enter(operator, MONDAY, "closed")
+        tick_at(at, f"2026-10-06 {hour}:20")
+        CalendarDay.objects.all().delete()
+        amendments.calendar_changed({MONDAY})
+        tick_at(at, f"2026-10-06 {hour}:40")
+    assert (of_day(account, MONDAY), kinds(account)) == (before, ["account.connected", told])
+
+
+@pytest.mark.parametrize("back", ["2026-10-07 12:00", ""])
+@pytest.mark.parametrize(("first", "begun"), [("2026-10-05 12:00", []), ("2026-10-05 16:00", ["account.failing"])])
+def test_a_closed_day_is_not_owed_to_who_was_disabled_on_it_when_it_is_put_right(
+    broker: Broker, at: At, operator: Client, first: str, begun: list[str], back: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = dict.fromkeys(broker.says, BrokerUnavailable("down"))
+    tick_at(at, first)
+    enter(operator, MONDAY, "closed")
+    at("2026-10-05 18:00")
+    accounts.disable(account, "away")
+    if back:
+        at(back)
+        accounts.enable(account, "back")
+    at("2026-10-08 10:00")
+    CalendarDay.objects.all().delete()
+    amendments.calendar_changed({MONDAY})
+    tick_at(at, "2026-10-08 10:01")
+    (row,) = cover([account], MONDAY, date(2026, 10, 6), clock.now())
+    assert [day.result for day in row.days] == ["not_owed", "not_owed"]
+    enabled = ["account.enabled", "day.missed"] if back else []  # the evening of that day, when nothing ticked
+    assert kinds(account) == ["account.connected", *begun, "account.disabled", *enabled]
+
+
+@pytest.mark.parametrize("switch", ["account", "portfolio"])
+def test_days_on_which_an_account_was_not_to_be_asked_are_not_owed_also_where_nothing_ticked(
+    broker: Broker, at: At, switch: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    portfolio = account.portfolio
+    tick_at(at, "2026-10-05 12:00")
+    for moment, active in (("2026-10-07 10:00", False), ("2026-10-09 10:00", True)):
+        at(moment)
+        if switch == "account":
+            (accounts.enable if active else accounts.disable)(account, "a test")
+        else:
+            Portfolio.objects.filter(pk=portfolio.pk).update(active=active)
+            portfolio.refresh_from_db()
+            amendments.portfolio_changed(portfolio)
+    tick_at(at, "2026-10-10 00:10")
+    (row,) = cover([account], MONDAY, date(2026, 10, 9), clock.now())
+    assert [day.result for day in row.days] == ["missed", "missed", "not_owed", "not_owed", "missed"]
+    told = json.loads(account.events.get(kind="day.missed").payload)
+    assert told["days"] == ["2026-10-05", "2026-10-06", "2026-10-09"]
 
 
 def test_an_account_that_is_enabled_in_the_evening_is_owed_that_evenings_look(broker: Broker, at: At) -> None:

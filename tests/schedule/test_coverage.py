@@ -111,6 +111,23 @@ def test_what_can_still_be_fetched_is_fetched_by_a_login_where_that_is_what_is_w
     ]
 
 
+def test_how_to_log_in_is_said_once_an_account(broker: Broker, at: At) -> None:
+    account, told = build.an_account("SCRIPTED"), []
+    how = f"manage.py connect scripted --account {account.pk}"
+    broker.says = {"holdings": LoginRequired(f"The day's login has not been made. Log in there: {how}")}
+    for moments in (["2026-10-05 16:00"], ["2026-10-05 19:00", "2026-10-06 00:10"]):
+        tick_at(at, *moments)
+        told.append([line.strip() for line in run("--month", "2026-10")[1].splitlines()[7:] if line])
+    since, why = "SCRIPTED S1  needs your login since 05 Oct 16:00", "The day's login has not been made"
+    missing = "missing: holdings, positions, orders, trades, funds"
+    assert told == [
+        [since, why, f"2026-10-05  SCRIPTED S1  waiting; {missing}", f"holdings: {why}",
+         f"-> can still be fetched until 06 Oct 00:00 in India: {how}"],
+        [since, f"{why}. Log in there: {how}", f"2026-10-05  SCRIPTED S1  missed; {missing}", f"holdings: {why}",
+         "-> the broker has that day no more: orders and fills must be imported from its statement"],
+    ]  # fmt: skip
+
+
 def remedy_of(account: BrokerAccount) -> str:
     return run("--month", "2026-10", "--account", str(account.pk))[1].splitlines()[-1].partition("-> ")[2]
 

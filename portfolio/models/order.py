@@ -98,7 +98,11 @@ class OrderQuantityChange(BookRow):
 class TransactionQuerySet(models.QuerySet["Transaction"]):
     def current(self) -> "TransactionQuerySet":
         """The highest revision of each source id, voids left out: what every sum reads."""
-        later = Transaction.objects.filter(
+        return self.highest(Transaction.objects.all())
+
+    def highest(self, among: "TransactionQuerySet") -> "TransactionQuerySet":
+        """The same where there are no revisions but these."""
+        later = among.filter(
             source_id=OuterRef("source_id"),
             broker_account=OuterRef("broker_account"),
             revision__gt=OuterRef("revision"),

@@ -160,6 +160,7 @@ class Capture:
     sections: dict[str, Section] = field(default_factory=dict, repr=False)
     is_broken: bool = False  # nothing of it is taken: a fault of ours, or a run that died
     lacking: Sequence[Order] = ()  # the orders whose fills the book lacks
+    set_right: Sequence[Order] = ()  # those whose fills it has, otherwise than they were listed: by a person
     stored: list[Entry] | None = None  # the replies that this batch has stored; None: the book must say
     _hidden: tuple[Secret, ...] = field(default=(), repr=False)  # secrets, in case that an error text has them
     _latest: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)  # mark and digest, by request

@@ -36,7 +36,7 @@ from .claim import Claim, release, renew
 from .evidence import Keeper
 from .fetch import AskBook, Lacking, fetch
 from .head import Login
-from .history import lacking_fills, lacking_states
+from .history import lacking_fills, lacking_states, listed_in_full
 from .record import Result
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Crew:
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY, shared=OF_THIS_PROCESS)
         self._keeper = Keeper(self.in_database, clock.now)
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
-        self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
+        self._lacking = Lacking(*map(self._ask_book, (lacking_fills, listed_in_full, lacking_states)))
         self._room = room()
         self._places = asyncio.Semaphore(self._room)
 

@@ -56,9 +56,11 @@ AskBook = Callable[[Capture, Sequence[Order]], Awaitable[Sequence[Order]]]
 
 
 class Lacking(NamedTuple):
-    """Which of these orders the book has not whole: their fills, or the states that they passed."""
+    """Which of these orders the book has not whole: their fills, or the states that they passed. Of those that lack
+    fills, `listed` are those whose fills were listed in full, and a person set one right since."""
 
     fills: AskBook
+    listed: AskBook
     states: AskBook
 
 
@@ -121,7 +123,9 @@ class _Run:
         """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
         orders = self._orders(TRADES, "their fills")
         if orders is not None:
-            self.capture.lacking = await self.lacking.fills(self.capture, orders) if orders else ()
+            lacking = await self.lacking.fills(self.capture, orders) if orders else ()
+            set_right = self.capture.set_right = await self.lacking.listed(self.capture, lacking) if lacking else ()
+            self.capture.lacking = [order for order in lacking if order not in set_right]
             await self.ask(TRADES, self.capture.lacking)
 
     async def ask_trails(self) -> None:

@@ -72,7 +72,8 @@ def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     """The fills of the orders in question, and those of the names in question, whatever their order."""
     told = [trade for capture in busy for trade in capture.entries(TRADES)]
     names = {name for capture in busy for name in source_ids(capture.entries(TRADES))}
-    order_ids = {row.order_id for row in (*told, *(order for capture in busy for order in capture.lacking))} - {""}
+    orders = (order for capture in busy for order in (*capture.lacking, *capture.set_right))
+    order_ids = {row.order_id for row in (*told, *orders)} - {""}
     if order_ids:
         _read(Transaction.objects.filter(groww_order_id__among=order_ids), books)
     names.update(name for book in books.values() for name in book.trades)  # a later revision may be another order's
@@ -117,8 +118,19 @@ def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[O
     Fills of days before an order was made, or before `day` where it does not say when it was, are those of an
     earlier order that had its id.
     """
+    return _lacking(Transaction.objects.current(), account_id, orders, day)
+
+
+def listed_in_full(account_id: str, lacking: Sequence[Order], day: date) -> list[Order]:
+    """Those that lack no fill as their broker listed them: a person set one right since, and the list says no more."""
+    listed = Transaction.objects.exclude(source=BY_HAND)
+    still = {order.order_id for order in _lacking(listed.highest(listed), account_id, lacking, day)}
+    return [order for order in lacking if order.order_id not in still]
+
+
+def _lacking(fills: QuerySet[Transaction], account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
     since = {order.order_id: ist_date(order.created_at) if order.created_at else day for order in orders}
-    rows = Transaction.objects.current().filter(groww_order_id__among=list(since), broker_account=UUID(account_id))
+    rows = fills.filter(groww_order_id__among=list(since), broker_account=UUID(account_id))
     units: dict[str, Decimal] = {}
     made_up = set()
     side = {order.order_id: order.transaction_type for order in orders}

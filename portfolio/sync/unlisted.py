@@ -103,7 +103,7 @@ def _told(made: Decision) -> Iterator[Dealt]:
 
 def _filled_beyond(made: Decision) -> Iterator[Dealt]:
     """What listed orders filled beyond the fills that are known of them: it is told of the fills that they lack."""
-    for order in made.capture.lacking:
+    for order in (*made.capture.lacking, *made.capture.set_right):
         units = order.filled_quantity - _known_units(made, order)
         if units > ZERO:
             traded = Traded().plus(order.transaction_type == BUY, units)

@@ -147,6 +147,31 @@ def test_fills_between_the_looks_of_a_running_order_are_no_trouble(filling: Loca
     assert sorted(Transaction.objects.values_list("quantity", flat=True)) == [2, 3, 5]
 
 
+def fills_asked(local: Local) -> int:
+    """How often the broker was asked for fills so far."""
+    return sum("/trades" in served.path for served in local.simulator.requests)
+
+
+def test_fills_that_a_person_set_right_are_asked_for_no_more(local: Local) -> None:
+    local.synced("16:05")
+    asha, mine = Author("Asha", "the contract note"), local.account.transactions
+    revise(local.account, mine.get(symbol="INFY").source_id, {"transaction_type": "SELL"}, asha)
+    revise(local.account, mine.get(symbol="TCS").source_id, {"quantity": Decimal(3)}, asha)
+    void(local.account, mine.get(symbol="ITC", transaction_type="SELL").source_id, asha)
+    asked = fills_asked(local)
+    assert [ended(local.synced(at)) for at in ("16:10", "19:00")] == [WHOLE] * 2
+    assert (fills_asked(local), Transaction.objects.count()) == (asked, 4 + 3)
+
+
+def test_the_further_fills_of_an_order_of_which_one_was_set_right_are_asked_for(filling: Local) -> None:
+    filling.synced("11:00", sync_type=REALTIME)
+    fill = filling.account.transactions.get()
+    revise(filling.account, fill.source_id, {"transaction_type": "SELL"}, Author("Asha", "the contract note"))
+    assert ended(filling.synced("16:05")) == WHOLE
+    dealt = filling.account.transactions.current().order_by("executed_at").values_list("transaction_type", "quantity")
+    assert list(dealt) == [("SELL", 2), ("BUY", 3), ("BUY", 5)]
+
+
 # As values: what a broker may say
 
 

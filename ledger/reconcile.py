@@ -94,8 +94,20 @@ def explain(delta: Decimal, waiting: Waiting, today: date, habit: bool | None = 
     if shown:
         pieces.append(Piece(today, -shown))
     unexplained = delta - expected + shown
-    told = bool(shown) if waiting.sold_today and not unexplained else None
-    return Explained(pieces, unexplained, told)
+    return Explained(pieces, unexplained, reading(shown, waiting.sold_today, not unexplained))
+
+
+def reading(shown: Decimal, sold_today: Decimal, is_whole: bool) -> bool | None:
+    """Whether a change says that holdings show sells of their own day; None where nothing was sold, or all is not
+    explained by fills alone."""
+    return bool(shown) if sold_today and is_whole else None
+
+
+def habit_of(readings: Iterable[bool | None]) -> bool | None:
+    """What all changes of one capture say. Where they disagree some holdings were lowered: what was bought and sold
+    again on that day moves none, in either reading."""
+    told = {each for each in readings if each is not None}
+    return True in told if told else None
 
 
 def _sold_and_shown(wanted: Decimal, waiting: Waiting, habit: bool | None) -> Decimal:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.db.models import Max
 
-from . import book, clock
+from . import book, clock, remembered
 from .models import (
     AccountHead,
     BrokerAccount,
@@ -161,7 +161,7 @@ def _mend(was: Any, must: Any) -> None:
 
 
 def _compare_head(account: BrokerAccount, head: AccountHead) -> list[Difference]:
-    """Where the head stands, against pages, events, questions and opening; it is set right in memory."""
+    """Where the head stands, against pages, events, questions, opening and captures; it is set right in memory."""
     found = []
     for column, expected in _head_columns(head).items():
         stands = getattr(head, column)
@@ -182,5 +182,7 @@ def _head_columns(head: AccountHead) -> dict[str, Any]:
         "page_hash": bytes(last.hash) if last else bytes(32),
         "event_number": events,
         "question_number": max(questions, head.question_number),  # a number may have been given and not used
+        "holdings_day": remembered.holdings_day(head),
+        "sells_lower_holdings": remembered.sells_lower_holdings(head),
     }
     return columns | ({"opened_on": opening.dated} if opening else {})

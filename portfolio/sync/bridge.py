@@ -45,12 +45,14 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
         if is_older and key not in keys and key not in doubted and book.waiting(key, day).is_due():
             keys[key] = ZERO
     changes = {key: Change(delta, book.waiting(key, day), book.overdue.get(key, ())) for key, delta in keys.items()}
+    readings = []
     for key, explained in reconcile.explain_all(changes, day, book.head.sells_lower_holdings).items():
         explained = _opening_corrected(made, key, explained)
-        if explained.sells_lower_holdings is not None:
-            made.sells_lower_holdings = explained.sells_lower_holdings
+        readings.append(explained.sells_lower_holdings)
         if keys[key] or explained.pieces or explained.unexplained:
             _write(made, key, moved.get(key), explained)
+    habit = reconcile.habit_of(readings)
+    made.sells_lower_holdings = made.sells_lower_holdings if habit is None else habit
 
 
 def _write(made: Decision, key: HoldingKey, moved: Moved | None, explained: Explained) -> None:

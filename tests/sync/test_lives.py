@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from portfolio.models import BrokerAccount
 from portfolio.proof import verification
+from portfolio.rebuild import rebuild
 from portfolio.sync.answer import Said, answer
 from portfolio.sync.questions import read_open
 from tests import build, emptying
@@ -52,6 +53,7 @@ def lived(life: Life, broker: Broker, at: At) -> BrokerAccount:
             broker.says |= says
             build.synced(account)
             assert add_up(account), day
+    assert [found for _, found in rebuild([account], repair=False)] == [[]]
     at(f"{life.seen[-1] + timedelta(days=1)} 08:00")
     return account
 

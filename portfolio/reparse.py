@@ -20,7 +20,7 @@ from ledger.errors import BadValue
 from . import rebuild, replies, snapshots
 from .keys import CannotDecrypt
 from .models import BrokerAccount, SyncBatch
-from .replies import ReplyGone, Told
+from .replies import KeyGone, ReplyGone, Told
 from .rereading import EACH_ROW, TAKES, Difference, Reader
 from .sync import dicts, instruments, late_fills
 from .sync.amend import REPARSE, Deed, amending
@@ -35,13 +35,15 @@ _WHERE_IT_FAILED_TOO = ("orders", "trades", "funds")  # what stood of the others
 
 @dataclass(slots=True)
 class Rereading:
-    """One batch. `trouble`: why it could not be read again; then nothing was written. `unread`: sections that failed
-    then and fail today, and rows that are set aside; all else of the batch is taken."""
+    """One batch. `trouble`: why it could not be read again; then nothing was written. `is_locked`: nor can any other
+    of its account. `unread`: sections that failed then and fail today, and rows that are set aside; all else of the
+    batch is taken."""
 
     batch: SyncBatch
     parsers: tuple[str, str] = ("", "")  # then and today
     differences: list[Difference] = field(default_factory=list)
     trouble: str = ""
+    is_locked: bool = False
     unread: list[str] = field(default_factory=list)
 
 
@@ -55,7 +57,7 @@ def reparse(batches: Iterable[SyncBatch], is_dry: bool, who: str) -> Iterator[Re
         try:
             _reread(done, is_dry, who)
         except (ReplyGone, CannotDecrypt, BadValue) as error:
-            done.trouble = str(error)
+            done.trouble, done.is_locked = str(error), isinstance(error, KeyGone)
         yield done
 
 

@@ -27,6 +27,10 @@ class ReplyGone(Exception):
     """A reply whose body was dropped, or cannot be decrypted any more; the message says which."""
 
 
+class KeyGone(ReplyGone):
+    """The same of all replies of the account: its evidence key cannot be had."""
+
+
 class Asked(NamedTuple):
     """What the batch says of one reply; the body is in `raw_replies` under the digest."""
 
@@ -90,10 +94,11 @@ def replies_of(row: BookRow) -> list[RawReply]:
 
 
 def bodies(account: BrokerAccount, said: Told) -> Mapping[str, list[Reply]]:
-    """The replies of each section, with their bodies. ReplyGone where one cannot be had any more."""
+    """The replies of each section, with their bodies. ReplyGone where one cannot be had any more, KeyGone where none
+    can."""
     key, trouble = evidence_key_of(key_ring(), bytes(account.key.wrapped), str(account.pk))
     if trouble:
-        raise ReplyGone(trouble)
+        raise KeyGone(trouble)
     wanted = {asked.digest for section in said.asked for asked in said.of(section)}
     sealed = evidence.sealed_bodies((str(account.pk), bytes.fromhex(digest)) for digest in wanted)
     plain = {digest.hex(): key.decrypt(body, digest) for (_, digest), body in sealed.items()}

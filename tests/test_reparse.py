@@ -1,5 +1,6 @@
 """Kept replies, read by a better parser: the difference is shown, and written beside what was read at first."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -391,6 +392,18 @@ def test_a_batch_whose_replies_are_gone_is_told(simulator: GrowwSimulator) -> No
     (done,) = read_again(account)
     assert done.trouble
     assert RawBody.objects.exists()
+
+
+def test_a_key_that_cannot_be_had_is_told_once_an_account(simulator: GrowwSimulator) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    captured(simulator, "2026-10-06 16:05", account)
+    account.key.wrapped = b""
+    account.key.save()
+    trouble = "The account was erased: nobody reads its replies, and nothing more is written of it."
+    told = f"{account}\n  {trouble} Nothing of its batches was written\n2 batches, 0 differences\n"
+    assert run("reparse", "--since", "2026-10-05") == (1, told, "")
+    values = json.loads(run("reparse", "--since", "2026-10-05", "--json")[1])["batches"]
+    assert [each["trouble"] for each in values] == [trouble] * 2
 
 
 def test_syncs_and_readings_of_one_account_take_turns(

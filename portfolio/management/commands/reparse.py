@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...models import SyncBatch
+from ...models import BrokerAccount, SyncBatch
 from ...reparse import Rereading, reparse
 from ...replies import of_batch
 from ...report import as_json, counted
@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         done: list[Rereading] = []
+        self._locked: set[BrokerAccount | None] = set()
         with refusing():
             for one in reparse(self._batches(options), options["dry_run"], options["by"] or login_name()):
                 done.append(one)
@@ -58,6 +59,9 @@ class Command(BaseCommand):
         return found
 
     def _tell(self, one: Rereading) -> None:
+        if one.is_locked:
+            self._tell_locked(one)
+            return
         if one.trouble or one.unread or one.differences:
             parsers = f" by {one.parsers[1]}, then by {one.parsers[0]}" if one.parsers[1] else ""
             self.stdout.write(f"{one.batch.broker_account}  {one.batch}  {one.batch.pk}{parsers}\n")
@@ -68,6 +72,13 @@ class Command(BaseCommand):
         for each in one.differences:
             stands, read = each.stands or "nothing", each.read or "nothing"
             self.stdout.write(f"  {each.section} {each.subject}: {each.column} {stands}, read as {read}\n")
+
+    def _tell_locked(self, one: Rereading) -> None:
+        """Once an account: what is wrong with its key is so for every batch."""
+        account = one.batch.broker_account
+        if account not in self._locked:
+            self._locked.add(account)
+            self.stdout.write(f"{account}\n  {one.trouble} Nothing of its batches was written\n")
 
 
 def _values(one: Rereading) -> dict[str, Any]:

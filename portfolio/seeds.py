@@ -3,7 +3,7 @@
 from datetime import time
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 
 from . import guards
 from .models import AccountHead, BrokerType, Schedule, ScheduledLook
@@ -41,7 +41,13 @@ def after_migrate(using: str, **_: Any) -> None:
         BrokerType.objects.using(using).get_or_create(code=code, defaults={"name": name})
     if not AccountHead.objects.using(using).filter(account=None).exists():
         AccountHead.objects.using(using).create()
+    with transaction.atomic(using=using):
+        if not Schedule.objects.using(using).filter(code=Schedule.DEFAULT).exists():
+            _begin_schedules(using)  # and not again: what an operator takes away later stays away
+
+
+def _begin_schedules(using: str) -> None:
     for code, (name, looks) in SCHEDULES.items():
         schedule, is_new = Schedule.objects.using(using).get_or_create(code=code, defaults={"name": name})
-        if is_new:  # what an operator takes away later stays away
+        if is_new:
             ScheduledLook.objects.using(using).bulk_create(ScheduledLook(schedule=schedule, **look) for look in looks)

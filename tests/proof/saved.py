@@ -2,7 +2,6 @@
 
 import sqlite3
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from django.apps import apps
@@ -31,12 +30,15 @@ class Saved:
             self.copy.backup(connection.connection)
             return
         with connection.cursor() as cursor:
-            cursor.execute(self._again)  # one way to the server, and one commit
+            cursor.execute("SELECT saved.put_back()")
 
-    @cached_property
-    def _again(self) -> str:
-        return "; ".join(
-            f"DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM saved.{table}"
+    @property
+    def put_back_in_sql(self) -> str:
+        """What the server does of itself. Most attacks change one table, and to write all again is slow."""
+        return " ".join(
+            f"IF EXISTS (SELECT {columns} FROM {table} EXCEPT ALL SELECT {columns} FROM saved.{table})"
+            f" OR EXISTS (SELECT {columns} FROM saved.{table} EXCEPT ALL SELECT {columns} FROM {table})"
+            f" THEN DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM saved.{table}; END IF;"
             for table, columns in self._columns.items()
         )
 
@@ -59,4 +61,6 @@ def save() -> Saved:
         cursor.execute("DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved")
         for table in saved.tables:
             cursor.execute(f"CREATE TABLE saved.{table} AS SELECT * FROM {table}")
+        body = f"BEGIN {saved.put_back_in_sql} END"
+        cursor.execute(f"CREATE FUNCTION saved.put_back() RETURNS void LANGUAGE plpgsql AS $${body}$$")
     return saved

@@ -4,17 +4,30 @@ Thousands of placeholders would have to be written, sent and planned, and SQLite
 """
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BinaryField, Field, ForeignObject
+from django.db.models import BinaryField, Field, ForeignObject, UUIDField
 from django.db.models.lookups import In
+
+_uuid = lru_cache(maxsize=65_536)(UUIDField().to_python)  # a run asks for the same accounts again and again
 
 
 @ForeignObject.register_lookup
 @Field.register_lookup
 class Among(In):
     lookup_name = "among"
+
+    def get_prep_lookup(self) -> Any:
+        if isinstance(self._field, UUIDField):
+            return [_uuid(value) if isinstance(value, str) else value for value in self.rhs]
+        return super().get_prep_lookup()
+
+    @property
+    def _field(self) -> Any:
+        field = self.lhs.output_field
+        return getattr(field, "target_field", field)
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """An array as one text: the driver would look at every element on its own. A single value is given twice,
@@ -35,7 +48,7 @@ class Among(In):
         return f"{left} IN (SELECT value FROM json_each(%s))", [*parameters, json.dumps(self._values(connection))]
 
     def _values(self, connection: BaseDatabaseWrapper) -> list[Any]:
-        field = self.lhs.output_field
+        field = self._field
         if isinstance(field, BinaryField):
             return [bytes(value) for value in self.rhs]
         return [field.get_db_prep_value(value, connection, prepared=True) for value in self.rhs]

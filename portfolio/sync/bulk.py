@@ -16,6 +16,7 @@ from ledger.canonical import Rendered, Schema, schema
 __all__ = ["delete", "deleting", "insert", "inserting", "schema", "send", "update", "updating", "with_leaf"]
 
 Write = Callable[[], None]
+SqliteRow = tuple[Any, ...]
 
 # On SQLite every statement sets up the guard's program anew; many rows in one pay for it once.
 SQLITE_ROWS_AT_ONCE = 30
@@ -61,11 +62,7 @@ def inserting(table: Schema, rows: Sequence[Rendered]) -> Write:
         return _nothing
     if connection.vendor == "postgresql":
         return partial(_copy, copy_statement(table), copy_text(table, rows))
-    values = sqlite_rows(table, rows)
-    whole = len(values) - len(values) % SQLITE_ROWS_AT_ONCE
-    parts = range(0, whole, SQLITE_ROWS_AT_ONCE)
-    many = [tuple(chain.from_iterable(values[i : i + SQLITE_ROWS_AT_ONCE])) for i in parts]
-    return partial(_insert_sqlite, table, many, values[whole:])
+    return partial(_insert_sqlite, table, *_parted(sqlite_rows(table, rows)))
 
 
 def updating(table: Schema, rows: Sequence[Rendered], condition: str = "") -> Write:
@@ -74,8 +71,7 @@ def updating(table: Schema, rows: Sequence[Rendered], condition: str = "") -> Wr
         return _nothing
     if connection.vendor == "postgresql":
         return partial(_change, update_statement(table, condition), postgres_arrays(table, rows))
-    values = [(*row[1:], row[0]) for row in sqlite_rows(table, rows)]
-    return partial(_change, update_statement(table, condition), values)
+    return partial(_update_sqlite, table, condition, *_parted(sqlite_rows(table, rows)))
 
 
 def deleting(table: Schema, ids: Sequence[str]) -> Write:
@@ -114,6 +110,19 @@ def update_statement(table: Schema, condition: str) -> str:
     return (
         f"UPDATE {table.name} SET {sets} FROM unnest({places}) AS new({names}) "
         f'WHERE {table.name}."{key}" = new."{key}"{more}'
+    )
+
+
+@cache
+def _update_many_statement(table: Schema, condition: str) -> str:
+    """SQLite's, of the rows that a statement takes at once."""
+    key, *columns = table.columns
+    row = f"({', '.join('?' * len(table.columns))})"
+    sets = ", ".join(f'"{column}" = new.column{place}' for place, column in enumerate(columns, start=2))
+    more = f" AND {condition}" if condition else ""
+    return (
+        f"UPDATE {table.name} SET {sets} FROM (VALUES {', '.join([row] * SQLITE_ROWS_AT_ONCE)}) AS new "
+        f'WHERE {table.name}."{key}" = new.column1{more}'
     )
 
 
@@ -220,9 +229,21 @@ def _change(statement: str, parameters: Sequence[Any]) -> None:
         _executemany(statement, parameters)
 
 
-def _insert_sqlite(table: Schema, many: Sequence[tuple[Any, ...]], single: Sequence[tuple[Any, ...]]) -> None:
+def _parted(rows: Sequence[SqliteRow]) -> tuple[list[SqliteRow], Sequence[SqliteRow]]:
+    """As many rows at once as a statement takes, joined; and those that are left."""
+    whole = len(rows) - len(rows) % SQLITE_ROWS_AT_ONCE
+    parts = range(0, whole, SQLITE_ROWS_AT_ONCE)
+    return [tuple(chain.from_iterable(rows[i : i + SQLITE_ROWS_AT_ONCE])) for i in parts], rows[whole:]
+
+
+def _insert_sqlite(table: Schema, many: Sequence[SqliteRow], single: Sequence[SqliteRow]) -> None:
     _executemany(insert_statement(table, SQLITE_ROWS_AT_ONCE), many)
     _executemany(insert_statement(table, 1), single)
+
+
+def _update_sqlite(table: Schema, condition: str, many: Sequence[SqliteRow], single: Sequence[SqliteRow]) -> None:
+    _executemany(_update_many_statement(table, condition), many)
+    _change(update_statement(table, condition), [(*row[1:], row[0]) for row in single])
 
 
 def _executemany(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -25,7 +25,7 @@ from ..schedule import calendar
 from . import bulk
 from .breakers import leave_alone
 from .capture import HOLDINGS_LOOK, WHOLE, Capture, Memory
-from .head import Head, read_heads
+from .head import Head, lock, read_heads
 
 LEASE = timedelta(seconds=90)
 Claim = Callable[[UUID, datetime], list[Capture]]  # takes more accounts for this owner, at this time
@@ -71,15 +71,12 @@ def leased(head: Head) -> Head:
 def lease(seen: Sequence[Head], owner: UUID, skip_locked: bool = False) -> list[Head]:
     """These heads, as they stand under the lock, without those that somebody has taken meanwhile; they are this owner's
     now. With `skip_locked` a head that somebody is just writing or taking is left to him."""
-    free = AccountHead.objects.select_for_update(skip_locked=skip_locked).filter(
-        AccountHead.lease_is_free(), pk__among=[head.id for head in seen]
-    )
-    columns = ("token", "page_number", "event_number")
-    stands = {pk: tuple(numbers) for pk, *numbers in free.order_by("pk").values_list("pk", *columns)}
+    free = AccountHead.objects.filter(AccountHead.lease_is_free(), pk__among=[head.id for head in seen])
+    stands = lock(free, skip_locked)
     heads = AccountHead.objects.filter(pk__among=list(stands))
     heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
-    still = [head for head in seen if stands.get(head.id) == (head.token, head.page_number, head.event_number)]
-    moved = stands.keys() - {head.id for head in still}
+    still = [head for head in seen if stands.get(str(head.id)) == (head.token, head.page_number, head.event_number)]
+    moved = stands.keys() - {str(head.id) for head in still}
     return [leased(head) for head in still] + (read_heads(heads.filter(pk__among=list(moved))) if moved else [])
 
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,6 +24,7 @@ from ..models import AccountHead, RawBody, RawReply, SyncBatch
 from ..triggers.base import Reply
 from . import bulk
 from .capture import Capture
+from .head import lock
 
 RAW_BODY = bulk.schema("raw_bodies", 1, "reply_id:uuid ciphertext:digest")
 
@@ -64,8 +64,8 @@ def _of_present_holders(replies: Sequence[Kept]) -> list[Kept]:
     """Those whose account nobody else has taken meanwhile: whoever did is sealing the batch as it stands. The heads
     stay locked, so that nobody does until these are committed."""
     heads = AccountHead.objects.filter(pk__among={capture.head_id for capture, _, _ in replies})
-    tokens = dict(heads.select_for_update().order_by("pk").values_list("pk", "token"))
-    return [each for each in replies if tokens.get(UUID(each[0].head_id)) == each[0].token]
+    stand = lock(heads)
+    return [each for each in replies if each[0].head_id in stand and stand[each[0].head_id].token == each[0].token]
 
 
 def _fresh(replies: Sequence[Kept]) -> list[Kept]:

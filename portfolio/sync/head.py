@@ -9,7 +9,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from ledger.canonical import schema
+
 from ..models import AccountHead
+from .reading import table_rows
 
 
 class Login(NamedTuple):
@@ -51,6 +54,15 @@ class Head(NamedTuple):
         return f"{self.broker} {self.label or self.client_id}"
 
 
+class Stands(NamedTuple):
+    """What moves on with everything that is written of an account."""
+
+    token: int
+    page_number: int
+    event_number: int
+
+
+_STANDS = schema("account_heads", 1, "id:uuid token:integer page_number:integer event_number:integer")
 _OF_ACCOUNT = "account_id broker_id label state token_expires_at key__wrapped"
 _OF_LOGIN = tuple(f"account__credential__{name}" for name in Login._fields[1:])
 _COLUMNS = (*Head._fields[:12], *(f"account__{name}" for name in _OF_ACCOUNT.split()), *_OF_LOGIN)
@@ -66,3 +78,9 @@ def _login(
     account_id: UUID, method: str, sealed: bytes | None, sealed_token: bytes | None, entered_at: datetime
 ) -> Login | None:
     return None if sealed is None else Login(account_id, method, sealed, sealed_token, entered_at)
+
+
+def lock(heads: QuerySet[AccountHead], skip_locked: bool = False) -> dict[str, Stands]:
+    """Locks these heads in id order, as everybody locks them. How they stand under the lock, by id."""
+    locked = heads.select_for_update(skip_locked=skip_locked).order_by("pk")
+    return {pk: Stands(*numbers) for pk, *numbers in table_rows(locked, _STANDS)}

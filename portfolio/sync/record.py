@@ -6,7 +6,7 @@ handed back, to be decided again from its kept statement. So is one that somebod
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -27,6 +27,7 @@ from .bulk import Write, schema
 from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, Capture, failed
 from .decide import Decision
 from .emit import EVENT
+from .head import Stands, lock
 from .rows import Pen
 
 PAGE_ROW = schema(
@@ -189,7 +190,8 @@ def record(results: Sequence[Result]) -> Recorded:
 def _record_group(results: Sequence[Result]) -> Recorded:
     writes = _writes(results)  # nearly always all are written
     with transaction.atomic(durable=True):
-        recorded = _sorted_out(results, _lock(results))
+        heads = AccountHead.objects.filter(pk__among=[result.capture.head_id for result in results])
+        recorded = _sorted_out(results, lock(heads))
         if len(recorded.written) < len(results):
             writes = _writes(recorded.written)
         if recorded.written:
@@ -197,22 +199,14 @@ def _record_group(results: Sequence[Result]) -> Recorded:
     return recorded
 
 
-def _lock(results: Sequence[Result]) -> dict[str, tuple[int, tuple[int, int]]]:
-    """Takes the heads in id order; token of each, and its last page and event, as they stand under the lock."""
-    heads = AccountHead.objects.filter(pk__among=[result.capture.head_id for result in results])
-    locked = heads.select_for_update().order_by("pk").values_list("pk", "token", "page_number", "event_number")
-    return {str(pk): (token, (page_number, event_number)) for pk, token, page_number, event_number in locked}
-
-
-def _sorted_out(results: Iterable[Result], heads: dict[str, tuple[int, tuple[int, int]]]) -> Recorded:
+def _sorted_out(results: Iterable[Result], heads: Mapping[str, Stands]) -> Recorded:
     """What was decided on another page or event than stands there now is to be decided again."""
     recorded = Recorded([], [], [], [])
     for result in results:
-        token, stands = heads[result.capture.head_id]
-        decided_on = result.made.book.head
-        if token != result.capture.token:
+        stands, decided_on = heads[result.capture.head_id], result.made.book.head
+        if stands.token != result.capture.token:
             recorded.outdated.append(result)
-        elif stands != (decided_on.page_number, decided_on.event_number):
+        elif (stands.page_number, stands.event_number) != (decided_on.page_number, decided_on.event_number):
             recorded.moved.append(result)
         else:
             recorded.written.append(result)

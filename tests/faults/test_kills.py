@@ -32,7 +32,7 @@ POINTS = {
     "shared prices are written": Point(f"{SYNC}.prices.write", "return"),
     "an account is decided": Point(f"{SYNC}.record.seal", "return", times=3),
     "before the record": Point(f"{RECORD}.record"),
-    "the heads are locked": Point(f"{RECORD}._lock", "return"),
+    "the heads are locked": Point(f"{RECORD}._sorted_out"),
     "a table of the record is written": Point(f"{SYNC}.bulk.send", times=8, within=f"{RECORD}._write"),
     "a table of the record is changed": Point(f"{SYNC}.bulk._change", times=4, within=f"{RECORD}._write"),
     "slots are settled, not committed": Point(f"{SYNC}.slots.settle", "return"),

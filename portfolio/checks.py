@@ -3,6 +3,7 @@
 Reads settings and, for the guards, the catalogue of the database. Changes nothing.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .keys import key_directory
 from .retention import BOOK_YEARS
 
 TIME_ZONES = ("Asia/Kolkata", "UTC")
+OLDEST_SQLITE = (3, 33)
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON", "trusted_schema=OFF")
 
 
@@ -68,6 +70,22 @@ def sqlite_keeps_what_it_was_given(**_: Any) -> list[CheckMessage]:
             id="khata.E003",
         )
         for wanted in missing
+    ]
+
+
+@register()
+def sqlite_is_recent_enough(**_: Any) -> list[CheckMessage]:
+    """Rows are set many at a time by UPDATE ... FROM, which SQLite has since 3.33 (August 2020)."""
+    default = settings.DATABASES["default"]
+    if not default["ENGINE"].endswith("sqlite3") or sqlite3.sqlite_version_info >= OLDEST_SQLITE:
+        return []
+    oldest = ".".join(map(str, OLDEST_SQLITE))
+    return [
+        Error(
+            f"SQLite is {sqlite3.sqlite_version}; {oldest} or later is needed.",
+            hint="Take a Python with a later SQLite (Debian 12 has 3.40), or PostgreSQL.",
+            id="khata.E008",
+        )
     ]
 
 

@@ -1,5 +1,6 @@
 """What is configured wrongly is said at start-up, by number, with what to do."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,15 @@ def test_sqlite_opened_with_djangos_defaults_misses_everything(monkeypatch: pyte
     with_database(monkeypatch, OPTIONS={})
 
     assert told() == ["khata.E003"] * 5
+
+
+@pytest.mark.parametrize(("version", "numbers"), [((3, 32, 3), ["khata.E008"]), ((3, 33, 0), []), ((3, 40, 1), [])])
+def test_a_sqlite_that_cannot_set_many_rows_at_a_time_is_refused(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], numbers: list[str]
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+
+    assert told() == numbers
 
 
 def test_a_set_clock_is_an_error_only_where_others_rely_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from . import bulk, record
 from .bulk import schema
 from .capture import Memory
 from .emit import EVENT
-from .rows import Pen
+from .rows import Pen, finish
 
 IMPORT, ANSWER, REPARSE = "IMPORT", "ANSWER", "REPARSE"
 CORRECTION, RETENTION = "CORRECTION", "RETENTION"
@@ -102,7 +102,7 @@ class Amendment:
     def flush(self) -> None:
         """Sends what the pen has so far, so that a long import need not be in memory as a whole."""
         self.open_batch()
-        self.pen.finish()
+        finish([self.pen])
         record.write_pens([self.pen])
         for rows in (self.pen.rows, self.pen.inserts, self.pen.updates, self.pen.deletes):
             rows.clear()
@@ -154,7 +154,7 @@ def _close(amendment: Amendment) -> None:
     header = render(canonical.SYNC_BATCH, amendment.header("COMPLETED", amendment.now, metadata))
     events = _events(amendment)
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
-    pen.finish()
+    finish([pen])
     sealed = page.seal(str(head.pk), head.page_number + 1, pen.entries, page.header_digest(header), previous)
     amendment.open_batch()
     record.write_pens([pen])

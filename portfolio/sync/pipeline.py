@@ -26,6 +26,7 @@ from .decide import decide_each, wanted_listings
 from .normalise import normalise
 from .record import Report, Result, record, seal
 from .recover import claim_anew
+from .rows import finish
 from .state import read
 
 
@@ -77,4 +78,5 @@ def _decided(captures: Sequence[Capture]) -> list[Result]:
     known = instruments.resolve(wanted_listings(*captures), captures[0].trading_day)
     made, unsure = decide_each(captures, books, known, now)
     prices.write(made, now)
+    finish([one.pen for one in made])
     return [seal(one, now) for one in made] + (_decided(unsure) if unsure else [])

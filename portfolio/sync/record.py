@@ -28,7 +28,7 @@ from .capture import ACCEPTED, HOLDINGS, ORDERS, POSITIONS, SUSPECT, UNCHANGED, 
 from .decide import Decision
 from .emit import EVENT
 from .head import Stands, lock
-from .rows import Pen
+from .rows import Pen, finish
 
 PAGE_ROW = schema(
     "ledger_pages",
@@ -104,7 +104,7 @@ def seal(made: Decision, now: datetime) -> Result:
         _encode(_metadata(capture)).decode(),
     ))  # fmt: skip
     previous = bytes(head.page_hash) if head.page_number else FIRST_PREVIOUS
-    made.pen.finish()
+    finish([made.pen])  # nothing is left to do where that was done for the whole group
     entries = [*made.book.leaves, *made.pen.entries]
     sealed = page.seal(capture.head_id, head.page_number + 1, entries, page.header_digest(header), previous)
     return Result(made, status, header, sealed, _next_head(made, sealed), events, state)

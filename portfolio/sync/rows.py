@@ -5,8 +5,10 @@ rendered once, and leaves its leaf for the page. Projections are collected besid
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from ledger import canonical
@@ -79,15 +81,6 @@ class Pen:
         row_id = self.new_id()
         self.written[table].append((row_id, self.account_id, *values, self.now, self.batch_id))
         return row_id
-
-    def finish(self) -> None:
-        """Renders what was written since the last time, a column of a table at a time, and takes the leaves."""
-        for table, values in self.written.items():
-            rows = canonical.render_rows(table, values)
-            leaves = canonical.leaves(table, rows)
-            self.rows[table] += [(*row, leaf.hex()) for row, leaf in zip(rows, leaves, strict=True)]
-            self.entries += [Entry(table.name, row[0], leaf) for row, leaf in zip(values, leaves, strict=True)]
-        self.written.clear()
 
     def insert(self, table: Schema, *values: Any) -> None:
         self.inserts[table].append(canonical.render(table, values))
@@ -163,6 +156,19 @@ class Pen:
             canonical.POSITION_VERSION, day, instrument, named.isin or "", named.symbol, named.exchange, segment,
             product, move.after is None, *(move.after or CLOSED)[5:17], fetched_at,
         )  # fmt: skip
+
+
+def finish(pens: Sequence[Pen]) -> None:
+    """Renders what these wrote since the last time, a column of a table at a time, and takes the leaves."""
+    for table in {table: None for pen in pens for table in pen.written}:
+        writers = [(pen, pen.written.pop(table, ())) for pen in pens]
+        values = [each for _, written in writers for each in written]
+        rows = canonical.render_rows(table, values)
+        made = zip(values, rows, canonical.leaves(table, rows), strict=True)
+        for pen, written in writers:
+            for (row_id, *_), row, leaf in islice(made, len(written)):
+                pen.rows[table].append((*row, leaf.hex()))
+                pen.entries.append(Entry(table.name, row_id, leaf))
 
 
 def _parts(row: Holding) -> tuple[Decimal, ...]:

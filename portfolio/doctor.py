@@ -110,7 +110,7 @@ def the_accounts(now: datetime) -> Iterator[Finding]:
     troubled = BrokerAccount.objects.to_sync().filter(state__in=states).order_by("state_since", "pk")
     for account in troubled[:MOST_ACCOUNTS]:
         since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
-        why = without_login(account, account.state_reason)
+        why = without_login(account.state_reason)
         says = f"{account} {account.get_state_display().lower()} since {since}: {why}"
         if account.state == BrokerAccount.State.NEEDS_LOGIN:
             yield Finding("accounts", WARNING, says, f"Log in: {account.login_command}")

@@ -30,6 +30,7 @@ LEGEND = (
     "# complete   + provisional   p partial   X MISSED   ? waiting",
     "b back-filled   - no session   . not owed",
 )
+_HOW = re.compile(r"(: run|[;.]?[^;.:]*:) manage\.py connect( [\w-]*)?( --[a-z]*( [\w-]*)?)?")
 
 
 def text(rows: Sequence[Row]) -> str:
@@ -68,7 +69,7 @@ def _troubles(rows: Sequence[Row]) -> Iterator[str]:
         if account.state in (account.State.NEEDS_LOGIN, account.State.FAILING):
             since = f"{account.state_since.astimezone(IST):%d %b %H:%M}"
             is_said_below = any(day.fetch_until for day in days)
-            why = without_login(account, account.state_reason) if is_said_below else account.state_reason
+            why = without_login(account.state_reason) if is_said_below else account.state_reason
             yield f"\n{account}  {account.get_state_display().lower()} since {since}\n    {why}"
 
 
@@ -76,13 +77,13 @@ def _wanting(row: Row, day: Day) -> Iterator[str]:
     missing = f"; missing: {', '.join(day.missing)}" if day.missing else ""
     yield f"\n{day.day}  {row.account}  {day.result}{missing}"
     if day.reason:
-        yield f"    {without_login(row.account, day.reason)}"
+        yield f"    {without_login(day.reason)}"
     yield f"    -> {remedy(row, day)}"
 
 
-def without_login(account: BrokerAccount, reason: str) -> str:
-    """The reason less its words of how to log in, which are said once."""
-    return re.sub(rf"[;.]?[^;.:]*: {re.escape(account.login_command)}", "", reason).strip()
+def without_login(reason: str) -> str:
+    """The reason less its words of how to log in, which are said once. They end with the command; it may be cut off."""
+    return _HOW.sub("", reason).strip()
 
 
 def remedy(row: Row, day: Day) -> str:

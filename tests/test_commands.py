@@ -331,7 +331,7 @@ def test_a_pasted_token_that_is_refused_is_said_to_be(groww: GrowwSimulator, typ
     typed(token)
     code, _, error = run("connect", "groww", "--method", "token")
     assert (code, nothing_stored()) == (2, True)
-    assert error.startswith("Groww refused GET /user/detail: Token expired or invalid. Paste a new access token with")
+    assert error.startswith("Groww refused GET /user/detail: Token expired or invalid. New tokens are made at groww.in")
 
 
 def test_credentials_of_another_client_than_the_one_named_are_refused(groww: GrowwSimulator, typed: Type) -> None:

@@ -40,8 +40,8 @@ LOGIN_METHODS = (
 ADVICE = {
     "totp": f"Check the TOTP token and the subscription at {KEYS_PAGE}, and this machine's clock",
     "approval": f"Approve today's key at {KEYS_PAGE}, check the subscription there, then sync again",
-    "token": "Paste a new access token with manage.py connect groww (each ends at 06:00); it is made at groww.in, "
-    "profile, settings, Trading APIs",
+    "token": "New tokens are made at groww.in, profile, settings, Trading APIs; each ends at 06:00. "
+    "Paste one: manage.py connect groww",
     "": "No Groww login is stored: run manage.py connect groww",
 }
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from portfolio import accounts, clock, grid
+from portfolio import accounts, clock, doctor, grid
 from portfolio.ids import new_uuid
 from portfolio.models import BrokerAccount, Portfolio, ScheduledLook
 from portfolio.schedule.coverage import Day, Row, cover
-from portfolio.triggers.base import BrokerUnavailable, LoginRequired
+from portfolio.triggers.base import Account, BrokerUnavailable, Credential, LoginRequired
+from portfolio.triggers.groww_login import ADVICE
+from portfolio.triggers.zerodha_login import ZerodhaLogin
 from tests import build
 from tests.schedule.evening import At, batches, kinds, tick_at
 from tests.sync.scripted import Broker
@@ -126,6 +128,47 @@ def test_how_to_log_in_is_said_once_an_account(broker: Broker, at: At) -> None:
         [since, f"{why}. Log in there: {how}", f"2026-10-05  SCRIPTED S1  missed; {missing}", f"holdings: {why}",
          "-> the broker has that day no more: orders and fills must be imported from its statement"],
     ]  # fmt: skip
+
+
+LOGINS: list[tuple[str, str, dict[str, str]]] = [
+    ("GROWW", "token", {"access_token": "pasted yesterday"}), ("GROWW", "token", {}),
+    ("ZERODHA", "browser", {"api_key": "a", "api_secret": "b"}),
+    ("ZERODHA", "browser", {"api_key": "a", "api_secret": "b", "request_token": "not one"}), ("SAMPLE", "token", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "method", "credentials"), LOGINS)
+def test_the_brokers_own_words_of_how_to_log_in_are_said_once_by_coverage_and_by_the_doctor(
+    at: At, code: str, method: str, credentials: dict[str, str]
+) -> None:
+    at("2026-10-04 12:00")
+    account = accounts.connect(
+        portfolio=build.a_portfolio(), broker=code, account_id="S1", login_method=method, credentials=credentials
+    )
+    told = []
+    for moments in (["2026-10-05 16:00"], ["2026-10-05 19:00", "2026-10-06 00:10"]):
+        tick_at(at, *moments)
+        told.append(run("--month", "2026-10")[1].count("manage.py connect"))
+    (finding,) = doctor.the_accounts(clock.now())
+    assert told == [1, 1]
+    assert (finding.says.partition(": ")[2] != "", "manage.py" in finding.says) == (True, False)
+    assert finding.remedy == f"Log in: {account.login_command}"
+
+
+NOBODY: Any = None  # for an adapter that is asked for its advice alone
+AN_ID = "01a229e9-6969-7535-a1e5-de72e81682f3"
+
+
+@pytest.mark.parametrize(
+    "advice", [*ADVICE.values(), ZerodhaLogin(Account(AN_ID, "", Credential({}), NOBODY), NOBODY).advice]
+)
+def test_what_each_section_was_refused_with_gives_no_command_wherever_it_is_cut_off(advice: str) -> None:
+    said = "; ".join(
+        f"{name}: refused GET /{name}: no such token. {advice}" for name in ("holdings", "orders", "trades")
+    )
+    rests = [grid.without_login(said[:length]) for length in range(len(said) + 1)]
+    assert [rest for rest in rests if "manage.py connect" in rest or " --" in rest] == []
+    assert all(f"{name}: refused GET /{name}: no such token" in rests[-1] for name in ("holdings", "orders", "trades"))
 
 
 def remedy_of(account: BrokerAccount) -> str:

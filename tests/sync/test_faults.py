@@ -325,5 +325,5 @@ def test_a_token_pasted_yesterday_has_its_own_end_and_asks_for_a_new_one() -> No
     account.refresh_from_db()
     assert (monday.status, tuesday.status, asked_again) == ("COMPLETED", "FAILED", ["/instruments/instrument.csv"])
     assert [problem.kind for problem in tuesday.capture.problems] == ["login_required"]
-    assert account.state_reason.startswith("The pasted token ended on 06 Oct at 06:00. Paste a new access token")
+    assert account.state_reason.startswith("The pasted token ended on 06 Oct at 06:00. New tokens are made at groww.in")
     assert account.token_expires_at == datetime(2026, 10, 6, 0, 30, tzinfo=UTC)

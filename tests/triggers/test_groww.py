@@ -209,14 +209,14 @@ def test_a_pasted_token_ends_at_six_after_it_was_pasted(pasted: str, end: str) -
 def test_a_pasted_token_does_not_live_on_by_being_used_again(pasted: str) -> None:
     groww, tokens, entered_at = Groww(good_token="pasted"), Tokens(), datetime.fromisoformat(pasted)
     with pytest.raises(
-        LoginRequired, match=r"ended on 05 Oct at 06:00\. Paste a new access token with manage\.py conn"
+        LoginRequired, match=r"ended on 05 Oct at 06:00\. New tokens .*\. Paste one: manage\.py connect groww"
     ):
         run(groww, lambda trigger: trigger.identify(), tokens=tokens, credentials=PASTED, entered_at=entered_at)
     assert (groww.asked, tokens.puts) == ([], [])
 
 
 def test_a_pasted_token_that_has_ended_asks_for_a_new_one() -> None:
-    with pytest.raises(LoginRequired, match="Paste a new access token"):
+    with pytest.raises(LoginRequired, match="New tokens are made"):
         run(Groww(), lambda trigger: trigger.identify(), tokens=Tokens(), credentials=PASTED)
 
 

@@ -45,8 +45,7 @@ def connect(
             defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
         )
         if is_new:
-            since = account.created_at if portfolio.active else None
-            AccountHead.objects.create(account=account, owed_until=since)
+            AccountHead.objects.create(account=account, owed_until=account.created_at)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         enable(account, "connected again")
@@ -55,6 +54,8 @@ def connect(
         store_credentials(account, login_method, credentials)
         logged_in(account)
         _tell(_locked_head(account), "account.connected", login_method=login_method, is_new=is_new)
+        if is_new and not portfolio.active:
+            account_changed(account)
     return account
 
 
@@ -143,7 +144,7 @@ def _turn(account: BrokerAccount, those: QuerySet[BrokerAccount], state: str, ki
     turned = those.filter(pk=account.pk).update(state=state, state_since=now, state_reason=kept, updated_at=now)
     if turned:
         _tell(head, kind, reason=reason)
-        account_changed(account)
+        account_changed(account, is_told=True)
     return bool(turned)
 
 

@@ -20,6 +20,7 @@ from ledger.normalise import ist_date
 
 from . import clock
 from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, LedgerPage
+from .schedule.amendments import let_go
 from .sync.amend import RETENTION, Deed, amending
 from .sync.bulk import schema
 
@@ -109,6 +110,7 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
         AccountKey.objects.filter(account=account).update(wrapped=b"", destroyed_at=amendment.now)
         AccountHead.objects.filter(account=account).update(token=F("token") + 1, lease_owner=None, lease_until=None)
         LogEntry.objects.filter(object_id=str(account.pk)).update(object_repr="erased")
+        let_go([account.pk], amendment.now)
         amendment.forget_sections()
     is_forgotten = _vacuum()
     page = LedgerPage.objects.get(batch=UUID(amendment.batch_id))

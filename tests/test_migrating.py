@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connection
 
+from portfolio.models import BrokerAccount, Portfolio
 from tests import build, databases
 from tests.rows import only_on
 from tests.sync.scripted import Broker
@@ -47,3 +48,18 @@ def test_sqlite_a_guard_that_names_a_table_of_a_newer_version_stops_no_migration
         )
     code, said = manage(*NEWEST, DATABASE_URL=copied)
     assert code == 0, said
+
+
+def test_who_was_switched_off_before_an_upgrade_is_owed_nothing_after_it(broker: Broker, tmp_path: Path) -> None:
+    asked, disabled = build.an_account("SCRIPTED", "ASKED"), build.an_account("SCRIPTED", "DISABLED")
+    inactive = build.an_account("SCRIPTED", "INACTIVE")
+    BrokerAccount.objects.filter(pk=disabled.pk).update(state="disabled")
+    Portfolio.objects.filter(pk=inactive.portfolio_id).update(active=False)
+    assert asked.portfolio_id not in (disabled.portfolio_id, inactive.portfolio_id)
+    with databases.copied(connection.vendor, tmp_path) as url:
+        for words in (OLDER, NEWEST):
+            code, said = manage(*words, DATABASE_URL=url)
+            assert (words, code) == (words, 0), said
+        heads = "AccountHead.objects.exclude(owed_until=None).values_list('account__account_id', flat=True)"
+        look = f"from portfolio.models import AccountHead; raise SystemExit(str(list({heads})))"
+        assert manage("shell", "-c", look, DATABASE_URL=url) == (1, "['ASKED']")

@@ -97,9 +97,10 @@ class AccountHead(Keyed):
     installation's own chain (shared prices), and its id names the installation; its lease is the sealer's.
 
     `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
-    are due up to `owed_until` have their slots; where it is null, nothing is owed. `asked_since`: when the account was
-    enabled last, or its portfolio switched on. Pages up to `placed_number` have their place in the tree. Before
-    `pause_until` the broker wants not to be asked for this account. `reminded_on`: the last reminder to log in.
+    are due up to `owed_until` have their slots; it is null exactly while nothing is owed, since the account is disabled
+    or its portfolio switched off. `asked_since`: when that ended last. Pages up to `placed_number` have their place in
+    the tree. Before `pause_until` the broker wants not to be asked for this account. `reminded_on`: the last reminder
+    to log in.
     """
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")

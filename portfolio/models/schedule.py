@@ -64,7 +64,7 @@ class SyncSlot(Keyed):
     """One look that is owed: open while `result` is null. `standing` is what the result would be if it ended now.
 
     `next_attempt_at` is null while nothing but a person can help. Tried again until `retry_until`, tried at all
-    until `ends_at`: then the broker has that day no more.
+    until `ends_at`: then the broker has that day no more. `told_at`: when it was said to have ended as it stood.
     """
 
     class Result(models.TextChoices):
@@ -87,6 +87,7 @@ class SyncSlot(Keyed):
     standing = models.CharField(max_length=20, choices=Result, default=Result.MISSED)
     result = models.CharField(max_length=20, choices=Result, null=True)
     reason = models.CharField(max_length=500, blank=True, default="")
+    told_at = models.DateTimeField(null=True)
     batch = models.ForeignKey(SyncBatch, models.PROTECT, null=True, db_index=False, related_name="+")
 
     class Meta:

@@ -52,8 +52,10 @@ def _end_those_of(account_ids: Sequence[UUID], now: datetime) -> int:
     over = SyncSlot.objects.filter(_is_over(now), broker_account__among=[head.account_id for head in heads])
     _say_why(over.filter(attempts=0, reason=""))
     slots = list(over.order_by("broker_account", "due_at"))
-    SyncSlot.objects.filter(pk__among=[slot.pk for slot in slots]).update(result=F("standing"), next_attempt_at=None)
-    facts = _facts([slot for slot in slots if slot.kind in WHOLE])
+    SyncSlot.objects.filter(pk__among=[slot.pk for slot in slots]).update(
+        result=F("standing"), next_attempt_at=None, told_at=now
+    )
+    facts = _facts([slot for slot in slots if slot.kind in WHOLE and slot.told_at is None])
     tell([head for head in heads if head.account_id in facts], facts, now)
     return len(slots)
 

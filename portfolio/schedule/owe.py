@@ -6,6 +6,7 @@ One that nobody is to ask for, since it is disabled or its portfolio is switched
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ from django.db.models.functions import Coalesce, Least
 from ledger.canonical import Rendered, render
 
 from ..ids import new_ids
-from ..models import AccountHead, BrokerAccount, BrokerType, Schedule, ScheduledLook, SyncSlot
+from ..models import AccountHead, BrokerAccount, BrokerType, Event, Schedule, ScheduledLook, SyncSlot
 from ..sync import bulk
 from ..sync.bulk import schema
 from ..sync.capture import WHOLE
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 ACCOUNTS_AT_ONCE = 1000
 NO_SESSION = "the calendar had no session on that day"
+SWITCHED_OFF, SWITCHED_ON = "account.switched_off", "account.switched_on"  # with its portfolio
+_OFF, _ON = ("account.disabled", SWITCHED_OFF), ("account.enabled", SWITCHED_ON)
 CLOCKS_DIFFER: Final = timedelta(minutes=10)  # by no more, where several machines tick
 SLOT = schema(
     "sync_slots",
@@ -40,7 +43,7 @@ SLOT = schema(
 
 
 class Follower(NamedTuple):
-    """An account whose looks are not written down yet. `born`: when it was connected, or enabled the last time;
+    """An account whose looks are not written down yet. `born`: when it was connected, or switched on the last time;
     `is_synced` is False for one that no sync may touch, `is_attended` is True where its owner has to log in every
     day."""
 
@@ -48,6 +51,7 @@ class Follower(NamedTuple):
     account_id: UUID
     owed_until: datetime
     schedule: str
+    connected: datetime
     born: datetime
     is_synced: bool
     is_attended: bool
@@ -101,20 +105,40 @@ def reopen(slots: QuerySet[SyncSlot], now: datetime) -> None:
 
 
 def owe_of(day: date) -> None:
-    """The looks of a day that is over and turns out to have had a session: to accounts that were there and have none
-    of it. Those of other days stay as they were owed, whatever the schedule is by now. Which schedule an account had
-    on that day is not known: what it has now counts. Nor is it known whether it was enabled before it was disabled the
-    last time: then it is owed nothing."""
+    """The looks of a day that is over and turns out to have had a session: to accounts that were to be asked when it
+    ended, and have none of it. Those of other days stay as they were owed, whatever the schedule is by now. Which
+    schedule an account had on that day is not known: what it has now counts. Of who was erased nothing is written."""
     begin, end = calendar.midnight_of(day), calendar.midnight_of(day + timedelta(1))
     looked = SyncSlot.objects.filter(
         broker_account=OuterRef("account"), kind__in=WHOLE, trading_day=day, due_at__gte=begin, due_at__lt=end
     )
-    heads = AccountHead.objects.filter(~Exists(looked), account__created_at__lt=end).order_by("pk")
-    ids = list(heads.values_list("pk", flat=True))
+    heads = AccountHead.objects.filter(~Exists(looked), account__created_at__lt=end, account__key__destroyed_at=None)
+    ids = list(heads.order_by("pk").values_list("pk", flat=True))
     for first in range(0, len(ids), ACCOUNTS_AT_ONCE):
         followers = _followers(AccountHead.objects.filter(pk__among=ids[first : first + ACCOUNTS_AT_ONCE]))
-        since = [follower._replace(owed_until=max(begin, follower.born)) for follower in followers]
-        _write(since, end, NO_SESSION)
+        asked = [follower._replace(owed_until=max(begin, follower.born)) for follower in _asked(followers, end)]
+        _write(asked, end, NO_SESSION)
+
+
+def _asked(followers: Sequence[Follower], end: datetime) -> Iterator[Follower]:
+    """Those that were to be asked at that time, as their events tell, each born when it was switched on before."""
+    of_account = defaultdict(list)
+    events = Event.objects.filter(broker_account__among=[each.account_id for each in followers], kind__in=_OFF + _ON)
+    for account_id, kind, at in events.order_by("number").values_list("broker_account", "kind", "created_at"):
+        of_account[account_id].append((at, kind in _ON))
+    for follower in followers:
+        if since := _on_since(follower, of_account[follower.account_id], end):
+            yield follower._replace(born=since, is_synced=True)
+
+
+def _on_since(follower: Follower, switches: Sequence[tuple[datetime, bool]], end: datetime) -> datetime | None:
+    """None for one that was off, and for one of which nothing tells since when it is off, or was."""
+    before = [switch for switch in switches if switch[0] < end]
+    if before:
+        since, is_on = before[-1]
+        return since if is_on else None
+    was_on = not switches[0][1] if switches else follower.is_synced
+    return follower.connected if was_on else None
 
 
 def owe_so_far(account_ids: Sequence[UUID], now: datetime) -> None:
@@ -161,14 +185,15 @@ def _followers(those: QuerySet[AccountHead]) -> list[Follower]:
     heads = those.select_for_update(of=("self",)).order_by("pk")
     synced = BrokerAccount.objects.askable().filter(pk=OuterRef("account"))
     rows = heads.values_list(
-        "pk", "account", "owed_until", "account__schedule", Coalesce("asked_since", "account__created_at"),
-        Exists(synced), "account__broker", "account__credential__login_method",
+        "pk", "account", "owed_until", "account__schedule", "account__created_at",
+        Coalesce("asked_since", "account__created_at"), Exists(synced),
+        "account__broker", "account__credential__login_method",
     )  # fmt: skip
     found = list(rows[:ACCOUNTS_AT_ONCE])
     attended = {login for login in {row[-2:] for row in found} if needs_person(*login)}
     return [
-        Follower(pk, account, since, code or Schedule.DEFAULT, born, is_synced, (broker, method) in attended)
-        for pk, account, since, code, born, is_synced, broker, method in found
+        Follower(pk, account, since, code or Schedule.DEFAULT, connected, born, is_synced, (broker, method) in attended)
+        for pk, account, since, code, connected, born, is_synced, broker, method in found
     ]
 
 

@@ -28,7 +28,7 @@ from portfolio.models import (
 from portfolio.schedule import amendments, calendar
 from portfolio.schedule.calendar import previous_session, session
 from portfolio.schedule.coverage import cover
-from portfolio.triggers.base import BrokerUnavailable
+from portfolio.triggers.base import BrokerUnavailable, LoginRequired
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
 from tests.sync.scripted import Broker
@@ -308,6 +308,30 @@ def test_a_day_is_told_once_however_often_the_calendar_closes_and_opens_it(
     assert (of_day(account, MONDAY), kinds(account)) == (before, ["account.connected", told])
 
 
+@pytest.mark.parametrize("is_disabled_meanwhile", [False, True])
+def test_a_day_that_was_told_in_the_evening_is_tried_again_once_it_is_opened_and_not_told_again(
+    broker: Broker, at: At, operator: Client, is_disabled_meanwhile: bool
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says = dict.fromkeys(broker.says, LoginRequired("log in"))
+    tick_at(at, "2026-10-05 16:00", "2026-10-05 19:00", "2026-10-05 23:31")
+    before, told = kinds(account), kinds(account).count("day.missed")
+    at("2026-10-05 23:35")
+    enter(operator, MONDAY, "closed")
+    if is_disabled_meanwhile:
+        at("2026-10-05 23:40")
+        accounts.disable(account, "away")
+        accounts.enable(account, "back")
+    at("2026-10-05 23:50")
+    CalendarDay.objects.all().delete()
+    amendments.calendar_changed({MONDAY})
+    assert tick_at(at, "2026-10-05 23:51", "2026-10-06 00:10") == [1, 0]
+    assert results(account) == {
+        "10-05 16:00": "missed", "10-05 19:00": "missed", "10-06 16:00": None, "10-06 19:00": None,
+    }  # fmt: skip
+    assert (told, kinds(account)[: len(before)], kinds(account).count("day.missed")) == (1, before, 1)
+
+
 @pytest.mark.parametrize("back", ["2026-10-07 12:00", ""])
 @pytest.mark.parametrize(("first", "begun"), [("2026-10-05 12:00", []), ("2026-10-05 16:00", ["account.failing"])])
 def test_a_closed_day_is_not_owed_to_who_was_disabled_on_it_when_it_is_put_right(
@@ -440,11 +464,12 @@ def test_a_portfolio_that_is_switched_off_is_owed_nothing_until_it_is_on_again(
     form = {"user": str(account.user_id), "name": "Mine", "base_currency": "INR"}
     assert operator.post(address, form).status_code == 302
     tick_at(at, "2026-10-05 16:00", "2026-10-06 00:10")
-    assert (SyncSlot.objects.count(), kinds(account)) == (0, ["account.connected"])
+    assert (SyncSlot.objects.count(), kinds(account)) == (0, ["account.connected", "account.switched_off"])
     at("2026-10-06 17:00")
     assert operator.post(address, {**form, "active": "on"}).status_code == 302
     assert tick_at(at, "2026-10-06 17:01", "2026-10-06 19:00") == [0, 1]
     assert results(account) == {"10-06 19:00": "complete"}
+    assert kinds(account)[2:] == ["account.switched_on"]
 
 
 def test_the_default_schedule_is_not_taken_away(operator: Client) -> None:

@@ -66,6 +66,13 @@ def _empty_postgresql() -> None:
     guards.install(connection)
 
 
+def vacuum() -> None:
+    """For whoever writes and deletes a thousand times: PostgreSQL reads what is dead again and again."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+
+
 def _begin_another_installation() -> None:
     AccountHead.objects.filter(account=None).update(id=new_uuid())
 

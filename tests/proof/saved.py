@@ -9,6 +9,7 @@ from django.db import connection
 
 from ledger.canonical import BOOK
 from portfolio.proof import signing
+from tests import emptying
 
 ABOVE = ("sync_batches", "ledger_pages", "ledger_tree", "checkpoints", "raw_bodies", "account_heads")
 
@@ -20,6 +21,7 @@ class Saved:
     tables: list[str]
     files: dict[Path, bytes] = field(default_factory=dict)
     copy: sqlite3.Connection | None = None
+    times: int = 0
 
     def put_back(self) -> None:
         for path, content in self.files.items():
@@ -31,6 +33,9 @@ class Saved:
             return
         with connection.cursor() as cursor:
             cursor.execute("SELECT saved.put_back()")
+        self.times += 1
+        if self.times % 50 == 0:
+            emptying.vacuum()
 
     @property
     def put_back_in_sql(self) -> str:

@@ -37,6 +37,7 @@ def connect(
     of one that is there already."""
     startup.require_keys()
     with transaction.atomic():
+        portfolio = Portfolio.objects.select_for_update().get(pk=portfolio.pk)  # whoever switches it waits, or we do
         broker_type = _broker_type(broker)
         account, is_new = BrokerAccount.objects.get_or_create(
             user=portfolio.user,
@@ -131,8 +132,9 @@ def disable(account: BrokerAccount, reason: str) -> bool:
 
 
 def enable(account: BrokerAccount, reason: str) -> bool:
-    """Syncs take it again, with the credentials that it has. Returns whether it was disabled until now."""
-    disabled = BrokerAccount.objects.filter(state=BrokerAccount.State.DISABLED)
+    """Syncs take it again, with the credentials that it has. Returns whether it was disabled until now; what was erased
+    stays so."""
+    disabled = BrokerAccount.objects.filter(state=BrokerAccount.State.DISABLED, key__destroyed_at=None)
     return _turn(account, disabled, BrokerAccount.State.ACTIVE, "account.enabled", reason)
 
 
@@ -144,7 +146,7 @@ def _turn(account: BrokerAccount, those: QuerySet[BrokerAccount], state: str, ki
     turned = those.filter(pk=account.pk).update(state=state, state_since=now, state_reason=kept, updated_at=now)
     if turned:
         _tell(head, kind, reason=reason)
-        account_changed(account, is_told=True)
+        account_changed(account, is_told=kind in ("account.enabled", "account.disabled"))
     return bool(turned)
 
 

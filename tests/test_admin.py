@@ -20,7 +20,7 @@ from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from ledger import canonical
-from portfolio import accounts, clock, models
+from portfolio import accounts, clock, models, retention
 from portfolio.admin.batches import counted
 from portfolio.admin.reading import DIGESTS, ReadOnly, figure
 from portfolio.dropping import drop
@@ -423,6 +423,17 @@ def test_enable_says_who_did_it_and_the_next_sync_takes_the_account(operator: Cl
     assert (disabled.state, disabled.state_reason) == ("active", "")
     assert "enabled by operator" in disabled.events.get(kind="account.enabled").payload
     assert LogEntry.objects.filter(object_id=str(disabled.pk), change_message__contains="Enabled").count() == 1
+
+
+def test_an_account_that_was_erased_cannot_be_enabled(operator: Client) -> None:
+    account = build.an_account()
+    retention.shred(account, "Asha", "she asked for it")
+    account.refresh_from_db()
+
+    told = act(operator, "enable", account)
+
+    assert told == [("warning", f"{account}: erased, so it stays disabled")]
+    assert models.BrokerAccount.objects.get(pk=account.pk).state == "disabled"
 
 
 def test_the_list_of_accounts_tells_how_the_last_batch_ended(operator: Client) -> None:

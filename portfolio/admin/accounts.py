@@ -149,6 +149,8 @@ class BrokerAccountAdmin(_AccountAdmin):
             if accounts.enable(account, f"enabled by {request.user.get_username()}"):
                 self.log_change(request, account, "Enabled")
                 self.message_user(request, f"{account}: enabled; the next sync takes it")
+            elif account.key.destroyed_at:
+                self.message_user(request, f"{account}: erased, so it stays disabled", messages.WARNING)
 
 
 @admin.register(models.BrokerAccountCredential)

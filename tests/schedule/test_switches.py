@@ -94,6 +94,7 @@ def test_nothing_is_owed_to_who_was_erased(broker: Broker, at: At) -> None:
     retention.shred(account, "Asha", "she asked for it")
     assert AccountHead.objects.get(account=account).owed_until is None
     at("2026-10-05 12:00")
+    assert not accounts.enable(account, "a test")
     put_right(HOLIDAY)
     tick_at(at, "2026-10-05 12:01")
     assert SyncSlot.objects.count() == 0
@@ -160,6 +161,17 @@ def test_switches_of_both_kinds_are_told_so_that_it_is_known_when_nobody_was_to_
                    "account.switched_off"]  # fmt: skip
     assert kinds(account) == [*off, "account.switched_on"]
     assert owed_on(account, HOLIDAY) == {}
+
+
+def test_who_logs_in_while_the_portfolio_is_off_is_not_told_so_again(broker: Broker, at: At) -> None:
+    at("2026-10-05 12:00")
+    account = build.an_account("SCRIPTED")
+    broker.says = dict.fromkeys(broker.says, BrokerUnavailable("down"))
+    tick_at(at, "2026-10-05 16:00")
+    turn(account, False)
+    before = kinds(account)
+    build.an_account("SCRIPTED", account.account_id, account.portfolio)
+    assert kinds(account)[len(before) :] == ["account.recovered", "account.connected"]
 
 
 def test_an_account_that_was_enabled_today_is_owed_no_look_from_before_when_the_day_is_put_right(

@@ -37,7 +37,7 @@ def connect(
     of one that is there already."""
     startup.require_keys()
     with transaction.atomic():
-        portfolio = Portfolio.objects.select_for_update().get(pk=portfolio.pk)  # whoever switches it waits, or we do
+        portfolio = Portfolio.objects.select_for_update(no_key=True).get(pk=portfolio.pk)  # no switch meanwhile
         broker_type = _broker_type(broker)
         account, is_new = BrokerAccount.objects.get_or_create(
             user=portfolio.user,

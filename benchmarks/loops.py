@@ -101,6 +101,7 @@ class _Share:
         made = [(by_text[pk], *stage_replies(stage, number)) for pk, number in accounts]
         self._mine = [(account, replies) for account, replies, _ in made]
         self._now = made[0][2]
+        self._calls.clear()  # hundreds of thousands of rows, which would be given back while the clock runs
         gc.collect()
 
     def record(self) -> None:

@@ -28,7 +28,7 @@ from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim
 from portfolio.sync.crew import SETTLING, room
 
-from . import second
+from . import database, second
 from .loops import Loops
 from .naive import Naive
 from .workload import Day, Fetched, evening, fetched, known_after, next_day
@@ -184,6 +184,7 @@ def _stage(
 ) -> tuple[float, int]:
     """One stage of one round, the three in turn. Returns rows and naive statements an account."""
     loops.prepare(stage, mine)
+    database.settle()
     times[stage, "ours"].append(timed(loops.record) / len(mine))
     wrote = loops.write_limit()
     times[stage, "limit"].append(sum(part.seconds for part in wrote) / len(mine))

@@ -16,7 +16,16 @@ from ledger.canonical import json_text
 from . import clock, keys, startup
 from .ids import new_uuid
 from .installation import key_ring
-from .models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, Event, Portfolio
+from .models import (
+    AccountHead,
+    AccountKey,
+    AccountMemory,
+    BrokerAccount,
+    BrokerAccountCredential,
+    BrokerType,
+    Event,
+    Portfolio,
+)  # fmt: skip
 from .schedule.amendments import account_changed, logged_in
 from .secret import Secret, hidden
 from .sync.head import Login
@@ -46,7 +55,8 @@ def connect(
             defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
         )
         if is_new:
-            AccountHead.objects.create(account=account, owed_until=account.created_at)
+            head = AccountHead.objects.create(account=account, owed_until=account.created_at)
+            AccountMemory.objects.create(head=head)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         enable(account, "connected again")

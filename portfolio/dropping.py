@@ -104,7 +104,7 @@ def drop(account: BrokerAccount, before: date, deed: Deed, overridden: Sequence[
         if found.fresh:
             _record(amendment, found.fresh, before, overridden)
         if found.goes:
-            _forget(amendment)
+            amendment.forget_sections()  # the next sync does not take for sent what is kept no more
         bulk.delete(RAW_BODY, found.goes)
     return found
 
@@ -117,9 +117,3 @@ def _record(amendment: Amendment, fresh: Sequence[str], before: date, overridden
     amendment.metadata |= told
     amendment.tell("account.replies_dropped", account=str(amendment.account.pk), **told)
     amendment.flush()
-
-
-def _forget(amendment: Amendment) -> None:
-    """The next sync does not take for sent what is kept no more. Written here, for what only finishes has no batch."""
-    amendment.forget_sections()
-    amendment.head.save(update_fields=["section_digests"])

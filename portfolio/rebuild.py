@@ -71,7 +71,7 @@ def rebuild_one(account: BrokerAccount, repair: bool) -> list[Difference]:
     head = AccountHead.objects.select_for_update().get(account=account)
     found = [*mend(account, repair), *_compare_head(account, head)]
     if found and repair:
-        head.section_digests = Memory.read(head.section_digests).without_answers().text()
+        Memory.of(head).without_answers().keep(head)
         head.save()
         tell([head], {account.pk: Fact("account.rebuilt", {"differences": len(found)})}, clock.now())
     return found

@@ -156,10 +156,9 @@ class Reader:
 
     def _remember(self, funds: Funds) -> None:
         """The next sync compares with what stands now, not with what was misread."""
-        head = self.amendment.head
-        memory = Memory.read(head.section_digests)
+        memory = Memory.of(self.amendment.head)
         memory.funds = [None if value is None else str(value) for value in funds]
-        head.section_digests = memory.text()
+        memory.keep(self.amendment.head)
 
     def orders(self, entries: Iterable[Order]) -> None:
         told = {entry.order_id: entry for entry in entries}

@@ -31,7 +31,10 @@ ERASED = schema(
     "broker_accounts", 1,
     "id:uuid account_id label state state_since:instant state_reason token_expires_at:instant updated_at:instant",
 )  # fmt: skip
-_PERSONAL = ("broker_accounts", "broker_account_credentials", "account_keys", "account_heads", "django_admin_log")
+_PERSONAL = (
+    "broker_accounts", "broker_account_credentials", "account_keys", "account_heads", "account_memories",
+    "django_admin_log",
+)  # fmt: skip
 
 
 class Kept(Exception):

@@ -33,6 +33,7 @@ GROUPS = {
         "ActWords",
         "Event",
         "AccountHead",
+        "AccountMemory",
         "AccountKey",
     ),
     "Instruments": ("Instrument", "Listing", "InstrumentLink"),

@@ -309,11 +309,11 @@ def test_what_is_not_known_and_what_is_not_so_are_told_in_plain_words(operator: 
     assert [words_on(order, title) for title in ("ISIN", "Trigger price", "Is late")] == ["-", "-", "no"]
 
 
-def test_a_head_says_which_sections_it_recognises(operator: Client) -> None:
+def test_a_memory_says_which_sections_it_recognises(operator: Client) -> None:
     account = build.an_account()
     build.synced(account)
 
-    assert words_on(operator.get(page_of(account.head)), "Sections remembered") == "holdings"
+    assert words_on(operator.get(page_of(account.head.memory)), "Sections remembered") == "holdings"
 
 
 def test_the_notes_of_a_batch_are_for_people(operator: Client) -> None:

@@ -14,8 +14,8 @@ from portfolio.book import Moment
 from portfolio.corrections import Author, BadCorrection, correct_order, revise, void
 from portfolio.keys import CannotDecrypt
 from portfolio.models import (
-    AccountHead,
     AccountKey,
+    AccountMemory,
     Act,
     BrokerAccount,
     LedgerPage,
@@ -82,11 +82,11 @@ def test_what_is_remembered_and_stands_nowhere_else_outlives_a_correction(accoun
         seen={"holdings": Seen("2026-10-05", {"a": "b"})}, counts={"holdings": 3}, positions_day=date(2026, 10, 5),
         unconfirmed={"row": date(2026, 10, 2)}, is_wrong_account=True,
     )  # fmt: skip
-    heads = AccountHead.objects.filter(account=account)
-    heads.update(section_digests=known.text())
+    memories = AccountMemory.objects.filter(head__account=account)
+    memories.update(content=known.text())
     void(account, source_id(), ASHA)
     known.seen = {}
-    assert Memory.read(heads.get().section_digests) == known
+    assert Memory.read(memories.get().content) == known
 
 
 def test_a_void_transaction_counts_as_nothing_until_it_is_revised(account: BrokerAccount) -> None:

@@ -19,7 +19,7 @@ from portfolio import dropping, keys, replies, retention
 from portfolio.dropping import Found, drop
 from portfolio.installation import key_ring
 from portfolio.models import (
-    AccountHead,
+    AccountMemory,
     Act,
     BrokerAccount,
     DroppedBody,
@@ -376,7 +376,7 @@ def test_the_head_does_not_take_for_sent_what_an_act_had_left(account: BrokerAcc
     captured_again(account, at)
     put_back(bodies)
     assert drop(account, END, ASHA) == Found([], sorted(bodies))
-    assert json.loads(AccountHead.objects.get(account=account).section_digests)["seen"] == {}
+    assert json.loads(AccountMemory.objects.get(head__account=account).content)["seen"] == {}
 
 
 @contextmanager
@@ -495,4 +495,4 @@ def test_a_role_that_may_not_delete_bodies_is_told_who_may(account: BrokerAccoun
 
 def test_the_head_does_not_take_for_sent_what_is_kept_no_more(account: BrokerAccount) -> None:
     drop(account, END, ASHA)
-    assert json.loads(AccountHead.objects.get(account=account).section_digests)["seen"] == {}
+    assert json.loads(AccountMemory.objects.get(head__account=account).content)["seen"] == {}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connection
 
-from portfolio.models import BrokerAccount, Portfolio
+from portfolio.models import AccountMemory, BrokerAccount, Portfolio
 from tests import build, databases
 from tests.rows import only_on
 from tests.sync.scripted import Broker
@@ -34,6 +34,14 @@ def test_a_book_goes_back_before_bodies_were_dropped_and_comes_forward_again(cop
     for words in (OLDER, NEWEST, ("verify_ledger",)):
         code, said = manage(*words, DATABASE_URL=copied)
         assert (words, code) == (words, 0), said
+
+
+def test_what_an_account_remembers_comes_along(copied: str) -> None:
+    look = "from portfolio.models import AccountMemory; raise SystemExit(AccountMemory.objects.get().content)"
+    remembered = AccountMemory.objects.get().content
+    for words in (OLDER, NEWEST):
+        assert manage(*words, DATABASE_URL=copied)[0] == 0
+    assert manage("shell", "-c", look, DATABASE_URL=copied) == (1, remembered)
 
 
 def test_sqlite_a_guard_that_names_a_table_of_a_newer_version_stops_no_migration(copied: str) -> None:

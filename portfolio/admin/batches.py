@@ -97,13 +97,20 @@ class AccountHeadAdmin(ReadOnly):
     list_display = ("__str__", "page_number", "opened_on", "holdings_day", "token", "lease_until", "question_number")
     search_fields = ("account__account_id", "account__label")
     list_select_related = ("account",)
-    also = ("remembered",)
-    hidden = ("section_digests",)
+
+
+@admin.register(models.AccountMemory)
+class AccountMemoryAdmin(ReadOnly):
+    list_display = ("__str__", "sections")
+    search_fields = ("head__account__account_id", "head__account__label")
+    list_select_related = ("head__account",)
+    also = ("sections",)
+    hidden = ("content",)
 
     @admin.display(description="sections remembered")
-    def remembered(self, head: models.AccountHead) -> str:
+    def sections(self, memory: models.AccountMemory) -> str:
         """Those whose answers are recognised when they come again."""
-        return ", ".join(sorted(Memory.read(head.section_digests).seen.keys() - {BESIDE})) or "none"
+        return ", ".join(sorted(Memory.read(memory.content).seen.keys() - {BESIDE})) or "none"
 
 
 @admin.register(models.RawBody)

@@ -1,7 +1,7 @@
 """Every table, one noun a file. Write `from portfolio.models import RealHolding`."""
 
 from . import lookups as lookups
-from .account import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType
+from .account import AccountHead, AccountKey, AccountMemory, BrokerAccount, BrokerAccountCredential, BrokerType
 from .act import Act, ActWords
 from .batch import SyncBatch
 from .calendar import CalendarDay, SessionHours
@@ -21,6 +21,7 @@ from .tree import Checkpoint, LedgerTree
 __all__ = [
     "AccountHead",
     "AccountKey",
+    "AccountMemory",
     "Act",
     "ActWords",
     "BrokerAccount",

@@ -96,11 +96,10 @@ class AccountHead(Keyed):
     """The one row of an account that every writer of its book takes. The row without an account is the
     installation's own chain (shared prices), and its id names the installation; its lease is the sealer's.
 
-    `section_digests` is JSON: what each section looked like when last accepted, and on which trading day. Looks that
-    are due up to `owed_until` have their slots; it is null exactly while nothing is owed, since the account is disabled
-    or its portfolio switched off. `asked_since`: when that ended last. Pages up to `placed_number` have their place in
-    the tree. Before `pause_until` the broker wants not to be asked for this account. `reminded_on`: the last reminder
-    to log in.
+    Looks that are due up to `owed_until` have their slots; it is null exactly while nothing is owed, since the account
+    is disabled or its portfolio switched off. `asked_since`: when that ended last. Pages up to `placed_number` have
+    their place in the tree. Before `pause_until` the broker wants not to be asked for this account. `reminded_on`: the
+    last reminder to log in.
     """
 
     account = models.OneToOneField(BrokerAccount, models.PROTECT, null=True, related_name="head")
@@ -115,7 +114,6 @@ class AccountHead(Keyed):
     opened_on = models.DateField(null=True)
     holdings_day = models.DateField(null=True)
     sells_lower_holdings = models.BooleanField(null=True)
-    section_digests = models.TextField(default="{}")
     owed_until = models.DateTimeField(null=True, db_index=True)
     asked_since = models.DateTimeField(null=True)
     pause_until = models.DateTimeField(null=True)
@@ -130,6 +128,22 @@ class AccountHead(Keyed):
     @staticmethod
     def lease_is_free() -> Q:
         return Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+
+
+class AccountMemory(models.Model):
+    """What an account remembers of the sections that were accepted last: JSON, see `sync.capture.Memory`. Written under
+    the lock of the head, and apart from it: a head moves with every look, this with news alone.
+    """
+
+    head = models.OneToOneField(AccountHead, models.PROTECT, primary_key=True, related_name="memory")
+    content = models.TextField(default="{}")
+
+    class Meta:
+        db_table = "account_memories"
+        verbose_name_plural = "account memories"
+
+    def __str__(self) -> str:
+        return f"Memory of {self.head.account}"
 
 
 class BrokerAccountCredential(models.Model):

@@ -37,7 +37,7 @@ ACT_WORDS = schema("act_words", 1, "act_id:uuid ciphertext:digest")
 AMENDED_HEAD = schema(
     "account_heads",
     1,
-    "id:uuid page_number:integer page_hash:digest event_number:integer question_number:integer section_digests:json",
+    "id:uuid page_number:integer page_hash:digest event_number:integer question_number:integer",
 )
 COUNTERS = ("holdings_updated", "positions_updated", "orders_created", "quantity_changes_detected")
 _encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
@@ -83,7 +83,7 @@ class Amendment:
 
     def forget_sections(self) -> None:
         """The next sync compares every row with the book, instead of with what was accepted last."""
-        self.head.section_digests = Memory.read(self.head.section_digests).without_answers().text()
+        Memory.of(self.head).without_answers().keep(self.head)
 
     def open_batch(self) -> None:
         """The row of the batch stands before those that point at it: on SQLite each row that points at nothing makes
@@ -162,7 +162,6 @@ def _close(amendment: Amendment) -> None:
     bulk.insert(record.PAGE_ROW, [record.page_row(sealed, pen.batch_id)])
     bulk.update(AMENDED_HEAD, [render(AMENDED_HEAD, (
         str(head.pk), sealed.number, sealed.hash, head.event_number + len(events), amendment.question_number,
-        head.section_digests,
     ))])  # fmt: skip
     record.close_batches([header])
 

@@ -17,6 +17,7 @@ from ledger.page import Entry
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..keys import EvidenceKey
+from ..models import AccountHead
 from ..secret import Secret
 from ..triggers.base import Answer, Reply
 from .head import Head
@@ -108,6 +109,15 @@ class Memory(msgspec.Struct):
 
     def text(self) -> str:
         return msgspec.json.encode(self).decode()
+
+    def keep(self, head: AccountHead) -> None:
+        """Under the lock of this head, as everything of it is written."""
+        head.memory.content = self.text()
+        head.memory.save()
+
+    @staticmethod
+    def of(head: AccountHead) -> "Memory":
+        return Memory.read(head.memory.content)
 
     @staticmethod
     def read(text: str) -> "Memory":

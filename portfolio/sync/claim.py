@@ -103,7 +103,7 @@ def captured(head: Head, sync_type: str, now: datetime) -> Capture:
         writes_snapshot=sync_type in WHOLE and (is_first or is_own_day) and is_closed,
         morning_of=_morning_of(now, day) if sync_type == HOLDINGS_LOOK and not is_first else None,
         evidence_key=evidence_key,
-        memory=Memory.read(head.section_digests),
+        memory=Memory.read(head.remembered),
         head=head,
         stored=[],
     )

@@ -26,7 +26,7 @@ class Login(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The columns of `account_heads`, then those of the account, its key and its login."""
+    """The columns of `account_heads`, what the account remembers, then the columns of account, key and login."""
 
     id: UUID
     account_id: UUID
@@ -38,8 +38,8 @@ class Head(NamedTuple):
     opened_on: date | None
     holdings_day: date | None
     sells_lower_holdings: bool | None
-    section_digests: str
     pause_until: datetime | None  # its broker asked to be left alone for so long
+    remembered: str
     client_id: str  # the broker's id of the account
     broker: str
     label: str
@@ -65,7 +65,7 @@ class Stands(NamedTuple):
 _STANDS = schema("account_heads", 1, "id:uuid token:integer page_number:integer event_number:integer")
 _OF_ACCOUNT = "account_id broker_id label state token_expires_at key__wrapped"
 _OF_LOGIN = tuple(f"account__credential__{name}" for name in Login._fields[1:])
-_COLUMNS = (*Head._fields[:12], *(f"account__{name}" for name in _OF_ACCOUNT.split()), *_OF_LOGIN)
+_COLUMNS = (*Head._fields[:11], "memory__content", *(f"account__{name}" for name in _OF_ACCOUNT.split()), *_OF_LOGIN)
 
 
 def read_heads(heads: QuerySet[AccountHead]) -> list[Head]:

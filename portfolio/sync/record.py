@@ -41,9 +41,9 @@ QUIET_HEAD = schema("account_heads", 1, _LOOKED_AT)
 HEAD = schema(
     "account_heads",
     1,
-    f"{_LOOKED_AT} question_number:integer opened_on:date holdings_day:date sells_lower_holdings:boolean "
-    "section_digests:json",
+    f"{_LOOKED_AT} question_number:integer opened_on:date holdings_day:date sells_lower_holdings:boolean",
 )
+MEMORY = schema("account_memories", 1, "head_id:uuid content:json")
 CLOSED_BATCH = schema(
     "sync_batches", 1, " ".join(f"{c}:{k}" for c, k in canonical.SYNC_BATCH.fields if c in {
         "id", "status", "completed_at", "holdings_fetched", "positions_fetched", "orders_fetched", "holdings_updated",
@@ -64,6 +64,7 @@ class Result:
     header: Rendered
     page: Page
     head: tuple[Schema, Rendered]
+    memory: Rendered | None
     events: list[Rendered]
     account_state: Rendered | None
 
@@ -107,7 +108,7 @@ def seal(made: Decision, now: datetime) -> Result:
     finish([made.pen])  # nothing is left to do where that was done for the whole group
     entries = [*made.book.leaves, *made.pen.entries]
     sealed = page.seal(capture.head_id, head.page_number + 1, entries, page.header_digest(header), previous)
-    return Result(made, status, header, sealed, _next_head(made, sealed), events, state)
+    return Result(made, status, header, sealed, _next_head(made, sealed), _memory(made), events, state)
 
 
 def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
@@ -115,8 +116,12 @@ def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
     seen = (made.capture.head_id, sealed.number, sealed.hash, made.outbox.last_number, None, None)
     if made.capture.is_quiet:
         return QUIET_HEAD, render(QUIET_HEAD, seen)
-    state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings, made.memory.text())
+    state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings)
     return HEAD, render(HEAD, (*seen, *state))
+
+
+def _memory(made: Decision) -> Rendered | None:
+    return None if made.capture.is_quiet else render(MEMORY, (made.capture.head_id, made.memory.text()))
 
 
 def _status(capture: Capture) -> str:
@@ -230,6 +235,7 @@ def _writes(results: Sequence[Result]) -> list[Write]:
         bulk.inserting(EVENT, [event for result in results for event in result.events]),
         bulk.inserting(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results]),
         *(bulk.updating(table, rows) for table, rows in heads.items()),
+        bulk.updating(MEMORY, [result.memory for result in results if result.memory]),
         _closing([result.header for result in results]),
     ]
 

@@ -64,7 +64,7 @@ def _close(batch: SyncBatch, now: datetime) -> bool:
         writes_snapshot=False,
         morning_of=None,
         evidence_key=evidence_key_of(key_ring(), bytes(account.key.wrapped), str(account.pk))[0],
-        memory=Memory.read(head.section_digests),
+        memory=Memory.of(head),
         is_broken=True,
     )
     capture.blame(

@@ -9,7 +9,7 @@ from django.db import connection
 
 from ledger import entries
 from ledger.entries import Price
-from portfolio.models import AccountHead, AccountKey, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
+from portfolio.models import AccountKey, AccountMemory, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
 from portfolio.models import Price as StoredPrice
 from portfolio.sync import fetch
 from portfolio.triggers.base import Answer, BaseTrigger, BrokerUnavailable, LoginRequired, Reply
@@ -318,7 +318,7 @@ def test_a_head_that_remembers_nonsense_compares_with_the_book_instead(broker: B
     account = build.an_account("SCRIPTED")
     broker.others["S1"] = {"holdings": [build.a_holding()]}
     build.synced(account)
-    AccountHead.objects.filter(account=account).update(section_digests=text)
+    AccountMemory.objects.filter(head__account=account).update(content=text)
     assert synced_with_a_sound_one(broker, account).status == "COMPLETED"
     assert account.holding_versions.count() == 1
 

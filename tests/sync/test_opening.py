@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.models import BrokerAccount, OrderVersion
+from portfolio.models import AccountMemory, BrokerAccount, OrderVersion
 from portfolio.triggers.base import BrokerUnavailable, NotPermitted
 from tests import build
 from tests.sync.scripted import Broker
@@ -201,7 +201,7 @@ def test_holdings_that_are_permitted_no_more_make_no_total_and_no_opening(
     broker.says["holdings"] = [build.a_holding()]
     build.synced(account)
     if is_forgotten:
-        type(account.head).objects.update(section_digests="{}")
+        AccountMemory.objects.update(content="{}")
     at("2026-10-06 16:05")
     broker.says["holdings"] = NotPermitted("the plan has no holdings")
     (result,) = build.synced(account)
@@ -215,7 +215,7 @@ def test_holdings_that_are_gone_before_the_opening_make_no_total_and_no_opening_
     account = build.an_account("SCRIPTED")
     broker.says.update(holdings=[build.a_holding()], positions=DOWN)
     build.synced(account)
-    type(account.head).objects.update(section_digests="{}")
+    AccountMemory.objects.update(content="{}")
     at("2026-10-06 16:05")
     broker.says.update(holdings=NotPermitted("the plan has no holdings"), positions=[])
     (result,) = build.synced(account)

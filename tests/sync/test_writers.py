@@ -80,7 +80,7 @@ def test_a_head_that_got_a_page_since_it_was_read_is_read_again_under_the_lock(b
         (head,) = lease(seen, new_uuid())
     stands = AccountHead.objects.get(account=account)
     assert (seen[0].page_number, head.page_number, head.page_hash) == (0, 1, bytes(stands.page_hash))
-    assert (head.token, head.section_digests) == (stands.token, stands.section_digests)
+    assert (head.token, head.remembered) == (stands.token, stands.memory.content)
 
 
 def test_a_claim_takes_the_head_as_it_stands_when_a_page_comes_before_its_lock(broker: Broker) -> None:
@@ -96,7 +96,7 @@ def test_a_claim_takes_the_head_as_it_stands_when_a_page_comes_before_its_lock(b
     stands = AccountHead.objects.get(account=account)
     assert (left, stands.page_number) == ([], 1)
     assert capture.head and (capture.head.page_number, capture.token) == (1, stands.token)
-    assert capture.memory == Memory.read(stands.section_digests)
+    assert capture.memory == Memory.of(stands)
 
 
 def test_a_head_that_was_taken_since_it_was_read_is_left_to_its_holder(broker: Broker) -> None:

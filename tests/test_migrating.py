@@ -71,3 +71,13 @@ def test_who_was_switched_off_before_an_upgrade_is_owed_nothing_after_it(broker:
         heads = "AccountHead.objects.exclude(owed_until=None).values_list('account__account_id', flat=True)"
         look = f"from portfolio.models import AccountHead; raise SystemExit(str(list({heads})))"
         assert manage("shell", "-c", look, DATABASE_URL=url) == (1, "['ASKED']")
+
+
+def test_postgresql_the_metadata_of_batches_is_compressed_with_lz4_where_the_server_has_it() -> None:
+    only_on("postgresql")
+    has_it = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+    asked = "attrelid = 'sync_batches'::regclass AND attname = 'metadata'"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ({has_it}), attcompression = 'l' FROM pg_attribute WHERE {asked}")
+        can, does = cursor.fetchone()
+    assert does == can

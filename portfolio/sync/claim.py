@@ -127,7 +127,8 @@ def evidence_key_of(ring: KeyRing, wrapped: bytes | None, account_id: str) -> tu
 
 
 def open_batches(captures: Sequence[Capture]) -> None:
-    bulk.insert(canonical.SYNC_BATCH, [canonical.render(canonical.SYNC_BATCH, _opened(c)) for c in captures])
+    if captures:
+        bulk.insert(canonical.SYNC_BATCH, canonical.render_rows(canonical.SYNC_BATCH, [_opened(c) for c in captures]))
 
 
 def _opened(c: Capture) -> tuple[object, ...]:

@@ -1,8 +1,7 @@
 """Random lives of an account: what really happened to its shares, what a broker shows of it, and what there is to tell.
 
 Each share is split, gets a bonus, or is transferred at most once. On such a day, and on the first day after some on
-which nobody looked, none of it is sold: what was sold and what went could be told apart on the next day alone. After
-what happened unseen there is no trade until somebody looks.
+which nobody looked, none of it is sold: what was sold and what went could be told apart on the next day alone.
 """
 
 from collections import defaultdict
@@ -81,8 +80,6 @@ class Life:
         for symbol in build.ISINS:
             may_act = not (self.is_apart and (was_missed or is_missed))
             has_acted = may_act and self._act(day, symbol)
-            if is_missed and any(each.symbol == symbol and each.day > self.seen[-1] for each in self.actions):
-                continue
             bought = self.chance.choice([0, 0, self.chance.randrange(1, 9)])
             sold = 0 if has_acted or was_missed else self.chance.choice([0, 0, self.chance.randrange(5)])
             traded = Traded(day, symbol, self.isins[symbol], bought, min(sold, self.owned[symbol]))

@@ -68,12 +68,13 @@ def fill_in(account: BrokerAccount, life: Life, folder: Path, without: Traded | 
         assert add_up(account)
 
 
-def say(account: BrokerAccount, action: Action) -> None:
-    """A person's answer to the first question that what happened can have left."""
+def say(account: BrokerAccount, action: Action, is_unseen: bool) -> None:
+    """A person's answer to the first question that what happened can have left; with the day, where nobody looked."""
     isin = build.ISINS[action.symbol]
     asked = [each.question for each in read_open(account) if each.question.isin == isin]
     number = min((each.as_of, each.number) for each in asked if each.as_of >= action.day)[1]
-    answer(account, Said(number, ACTIONS[action.kind], "Asha"))
+    said = ACTIONS[action.kind]
+    answer(account, Said(number, said._replace(on=action.day if is_unseen else None), "Asha"))
 
 
 @given(seed=st.integers(0, 10**6))
@@ -83,7 +84,7 @@ def test_with_all_evidence_nothing_stays_open(broker: Broker, at: At, tmp_path: 
     account = lived(life, broker, at)
     fill_in(account, life, tmp_path)
     for action in life.actions:
-        say(account, action)
+        say(account, action, action.day in life.missed)
     assert (left(account), add_up(account)) == ({}, True)
     assert verification.verify().findings == []
 
@@ -101,7 +102,7 @@ def test_with_one_fact_taken_away_that_one_is_open(broker: Broker, at: At, tmp_p
     fill_in(account, life, tmp_path, without if isinstance(without, Traded) else None)
     for action in life.actions:
         if action != without:
-            say(account, action)
+            say(account, action, action.day in life.missed)
     assert (left(account), add_up(account)) == (expected(without), True)
 
 

@@ -5,8 +5,9 @@ Only what differs, on either side, is read, and by the trigger's own parser. Whe
 section is read instead.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from . import evidence
 from .capture import ACCEPTED, Capture, Section, Seen
 
 Bodies = dict[str, bytes]  # decrypted, by keyed digest in hex
+FEW = 8  # rows that are looked for one by one
 
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -94,30 +96,43 @@ class Rows:
         for key in path:
             found = getattr(found, key)
         listed = bytes(found)
-        self.rows, self.brackets = _rows(listed)
+        self.rows: Any = (_list if listed.startswith(b"[") else _object).decode(listed)
+        self.brackets = (b"[", b"]") if listed.startswith(b"[") else (b"{", b"}")
         start = _only_place(listed, body)
         self.head, self.tail = body[:start], body[start + len(listed) :]
 
     def without(self, other: "Rows") -> list[bytes]:
         """The reply with only the rows that the other one has not; nothing when it has them all."""
-        standing = set(other.rows)
-        left = [row for row in self.rows if row not in standing]
+        if self.brackets != other.brackets:
+            raise LookupError("the format has changed")
+        left = (_rows_left if self.brackets[0] == b"[" else _keys_left)(self.rows, other.rows)
         first, last = self.brackets
         return [self.head + first + b",".join(left) + last + self.tail] if left else []
 
 
-def _rows(listed: bytes) -> tuple[list[bytes], tuple[bytes, bytes]]:
-    """The rows of a list; of an object, each key with its value."""
-    if listed.startswith(b"["):
-        return [bytes(row) for row in _list.decode(listed)], (b"[", b"]")
-    pairs = _object.decode(listed).items()
-    return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in pairs], (b"{", b"}")
+def _keys_left(rows: Mapping[str, msgspec.Raw], others: Mapping[str, msgspec.Raw]) -> list[bytes]:
+    """Of an object, each key with its value."""
+    return [
+        msgspec.json.encode(key) + b":" + bytes(value) for key, value in rows.items() if others.get(key) != value
+    ]
+
+
+def _rows_left(rows: Sequence[msgspec.Raw], others: Sequence[msgspec.Raw]) -> list[bytes]:
+    """Nearly all stand where they stood. Few others are looked for one by one, which costs less than to hash them all;
+    where a row came in at the top all the rest have moved."""
+    moved = [row for row, there in zip_longest(rows, others) if row is not None and row != there]
+    if len(moved) <= FEW:
+        return [bytes(row) for row in moved if row not in others]
+    standing = {*map(bytes, others)}
+    return [row for row in map(bytes, moved) if row not in standing]
 
 
 def _only_place(part: bytes, whole: bytes) -> int:
-    """Where the part stands; LookupError when it stands there twice. Looking for its beginning is far cheaper."""
+    """Where the part stands; LookupError when it stands there twice. Looking for its beginning is far cheaper, and no
+    further than where all of it has room."""
     beginning, places, start = part[:64], [], -1
-    while (start := whole.find(beginning, start + 1)) >= 0:
+    end = len(whole) - len(part) + len(beginning)
+    while (start := whole.find(beginning, start + 1, end)) >= 0:
         if whole.startswith(part, start):
             places.append(start)
     if len(places) != 1:

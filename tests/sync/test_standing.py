@@ -219,3 +219,19 @@ def test_the_earlier_bodies_of_a_group_are_read_at_once() -> None:
 def test_what_has_no_such_list_is_left_to_the_parser(body: bytes) -> None:
     with pytest.raises((ValueError, LookupError)):
         standing.Rows(body, ("b",) if b'"a"' in body else ("payload", "order_list"))
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_a_row_stands_wherever_it_stands_and_however_often(count: int) -> None:
+    rows = [{"a": number} for number in range(count)]
+    before, now = rows_of([*rows, rows[0]]), rows_of([{"a": -1}, *rows])
+    assert (now.without(before), before.without(now)) == ([b'{"payload": [{"a": -1}]}'], [])
+
+
+def test_a_list_and_an_object_are_not_compared() -> None:
+    with pytest.raises(LookupError):
+        rows_of([1]).without(rows_of({"a": 1}))
+
+
+def rows_of(payload: Any) -> standing.Rows:
+    return standing.Rows(json.dumps({"payload": payload}).encode(), ("payload",))

@@ -273,6 +273,12 @@ def _compressor() -> zstandard.ZstdCompressor:
     return cast(zstandard.ZstdCompressor, _threads.compressor)
 
 
+def _decompressor() -> zstandard.ZstdDecompressor:
+    if not hasattr(_threads, "decompressor"):
+        _threads.decompressor = zstandard.ZstdDecompressor()
+    return cast(zstandard.ZstdDecompressor, _threads.decompressor)
+
+
 class EvidenceKey:
     """Recognises and keeps the raw replies of one account. Two keys are derived: one to digest, one to encrypt."""
 
@@ -306,7 +312,7 @@ class EvidenceKey:
         if blob[:1] != VERSION:
             raise CannotDecrypt("A raw reply is stored in a form this version does not read. Run verify_ledger.")
         try:
-            body = zstandard.decompress(_decrypt(self._cipher, blob[1:], self._account_id + bytes(digest)))
+            body = _decompressor().decompress(_decrypt(self._cipher, blob[1:], self._account_id + bytes(digest)))
         except (InvalidTag, zstandard.ZstdError):
             body = None
         if body is None or not hmac.compare_digest(self.digest(body), bytes(digest)):

@@ -17,6 +17,7 @@ from ..schedule import calendar
 from . import rows
 from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, TRADES, UNCHANGED
 from .decision import Decision
+from .state import Book
 
 
 class Moved(NamedTuple):
@@ -40,9 +41,8 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
         return
     day, book = made.capture.holdings_day, made.book
     keys = {key: one.delta for key, one in moved.items() if one.delta}
-    for key, by_day in [*book.fills.items()]:
-        is_older = min(by_day, default=day) < day  # what was traded today alone is due tomorrow
-        if is_older and key not in keys and key not in doubted and book.waiting(key, day).is_due():
+    for key in _traded_before(book, day):  # what was traded today alone is due tomorrow
+        if key not in keys and key not in doubted and book.waiting(key, day).is_due():
             keys[key] = ZERO
     changes = {key: Change(delta, book.waiting(key, day), book.overdue.get(key, ())) for key, delta in keys.items()}
     readings = []
@@ -53,6 +53,10 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
             _write(made, key, moved.get(key), explained)
     habit = reconcile.habit_of(readings)
     made.sells_lower_holdings = made.sells_lower_holdings if habit is None else habit
+
+
+def _traded_before(book: Book, day: date) -> dict[HoldingKey, None]:
+    return {key: None for dated, filled in book.fills.items() if dated < day for key in filled}
 
 
 def _write(made: Decision, key: HoldingKey, moved: Moved | None, explained: Explained) -> None:
@@ -93,7 +97,7 @@ def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) ->
     first_day = next((day for day in dated if calendar.previous_session(day) == opened_on), None)
     if first_day is None or opened_on is None or first_day == made.capture.holdings_day:
         return explained
-    fills = made.book.fills[key][first_day]
+    fills = made.book.fills[first_day][key]
     missing = reconcile.misread_opening(explained.unexplained, fills.bought, fills.sold)
     if not missing:
         return explained
@@ -134,7 +138,7 @@ def write_opening(
             named.setdefault(key, position)
             net[key] = net.get(key, ZERO) + position.credit_quantity - position.debit_quantity
     for key, row in named.items():
-        fills = made.book.fills.get(key, {}).get(day)
+        fills = made.book.fills.get(day, {}).get(key)
         net_fills = fills.bought - fills.sold if fills else ZERO
         quantity = row.owned if isinstance(row, Holding) else ZERO
         owned = reconcile.opening(quantity, net.get(key, ZERO), net_fills)

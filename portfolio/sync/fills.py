@@ -8,7 +8,7 @@ from ledger.entries import BUY, ZERO, Holding, Order, Trade
 from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
 from ledger.normalise import MONEY_SCALE, at_scale
-from ledger.reconcile import is_delivery, lot_of
+from ledger.reconcile import is_delivery
 
 from .capture import ACCEPTED, TRADES, UNCHANGED
 from .decision import Decision, listing_of
@@ -85,12 +85,10 @@ def _instrument(made: Decision, trade: Trade, known_as: str) -> str:
 def _count(made: Decision, instrument: str, trade: Trade, sign: int) -> None:
     """Counts a fill among those of its day, or takes it out again."""
     amount = at_scale(trade.quantity * trade.price, MONEY_SCALE)
-    made.book.add_fill(
-        (instrument, lot_of(trade.product)), trade.trade_date, trade.transaction_type == BUY,
+    made.book.add_fills(
+        (instrument, trade.segment, trade.product), trade.trade_date, trade.transaction_type == BUY,
         is_delivery(trade.segment, trade.product), sign * trade.quantity, sign * amount, sign,
     )  # fmt: skip
-    position = (instrument, trade.segment, trade.product)
-    made.book.add_traded(position, trade.trade_date, trade.transaction_type == BUY, sign * trade.quantity)
     made.book.named.setdefault(instrument, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None))
 
 

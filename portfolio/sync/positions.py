@@ -63,7 +63,7 @@ def _doubted(made: Decision, missing: set[PositionKey]) -> set[PositionKey]:
 def _fills_since(made: Decision, key: PositionKey) -> dict[date, Traded]:
     """From the day whose positions are in the book: what they show as that day's own is among these."""
     since = made.memory.positions_day or made.capture.trading_day
-    return {day: traded for day, traded in made.book.traded.get(key, {}).items() if day >= since}
+    return {day: traded[key] for day, traded in made.book.traded.items() if day >= since and key in traded}
 
 
 def _suspicion(made: Decision, doubted: int, is_empty: bool) -> str:

@@ -112,9 +112,7 @@ class Rows:
 
 def _keys_left(rows: Mapping[str, msgspec.Raw], others: Mapping[str, msgspec.Raw]) -> list[bytes]:
     """Of an object, each key with its value."""
-    return [
-        msgspec.json.encode(key) + b":" + bytes(value) for key, value in rows.items() if others.get(key) != value
-    ]
+    return [msgspec.json.encode(key) + b":" + bytes(value) for key, value in rows.items() if others.get(key) != value]
 
 
 def _rows_left(rows: Sequence[msgspec.Raw], others: Sequence[msgspec.Raw]) -> list[bytes]:

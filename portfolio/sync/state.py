@@ -13,7 +13,7 @@ from ledger.diff import HoldingKey, KnownOrder, PositionKey
 from ledger.entries import ZERO, Holding, Position
 from ledger.fills import KnownFill
 from ledger.page import Entry
-from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, waiting_fills
+from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, lot_of, waiting_fills
 from ledger.snapshot import Totals
 
 from ..models import AccountHead, PortfolioSnapshot, RawReply, RealHolding, RealPosition
@@ -68,16 +68,20 @@ class PositionRow(NamedTuple):
 
 
 class DayFills(NamedTuple):
-    """The current fills of one holding on one day: delivery units, money in INR (bought less sold), count of all."""
+    """The current delivery fills of one holding on one day: units, and money in INR (bought less sold)."""
 
     bought: Decimal = ZERO
     sold: Decimal = ZERO
     net_amount: Decimal = ZERO
-    count: int = 0  # type: ignore[assignment]
 
-    def plus(self, more: "DayFills") -> "DayFills":
-        bought, sold, net_amount, count = more
-        return DayFills(self.bought + bought, self.sold + sold, self.net_amount + net_amount, self.count + count)
+    def plus(self, is_bought: bool, units: Decimal, amount: Decimal) -> "DayFills":
+        bought, sold, net_amount = self
+        if is_bought:
+            return DayFills(bought + units, sold, net_amount + amount)
+        return DayFills(bought, sold + units, net_amount - amount)
+
+
+NOTHING_FILLED = DayFills()
 
 
 @dataclass(slots=True)
@@ -91,8 +95,9 @@ class Book:
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
-    fills: dict[HoldingKey, dict[date, DayFills]] = field(default_factory=lambda: defaultdict(dict))
-    traded: dict[PositionKey, dict[date, Traded]] = field(default_factory=lambda: defaultdict(dict))
+    fills: dict[date, dict[HoldingKey, DayFills]] = field(default_factory=lambda: defaultdict(dict))
+    traded: dict[date, dict[PositionKey, Traded]] = field(default_factory=lambda: defaultdict(dict))
+    fills_count: dict[date, int] = field(default_factory=lambda: defaultdict(int))
     used: dict[HoldingKey, dict[date, Decimal]] = field(default_factory=lambda: defaultdict(dict))
     named: dict[str, Holding] = field(default_factory=dict)  # what has fills, by its name
     overdue: dict[HoldingKey, list[Overdue]] = field(default_factory=lambda: defaultdict(list))
@@ -109,28 +114,23 @@ class Book:
     def waiting(self, key: HoldingKey, today: date) -> Waiting:
         """The delivery fills of a holding that it does not show yet."""
         opened_on = self.head.opened_on
-        by_day = self.fills.get(key)
-        if by_day is None or opened_on is None:
+        by_day = {day: filled[key] for day, filled in self.fills.items() if key in filled}
+        if not by_day or opened_on is None:
             return NOTHING_WAITS
         days = {day: (fills.bought, fills.sold) for day, fills in by_day.items() if day > opened_on}
         return waiting_fills(days, self.used.get(key, {}), today)
 
-    def add_fill(
-        self, key: HoldingKey, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal,
+    def add_fills(
+        self, key: PositionKey, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal,
         count: int,
     ) -> None:  # fmt: skip
-        """Counts fills among those of their day; only delivery moves units and money that holdings will show."""
-        days = self.fills[key]
-        before = days.get(day)
-        if not is_delivery:
-            units = amount = ZERO
-        fills = DayFills(units, ZERO, amount, count) if is_bought else DayFills(ZERO, units, -amount, count)
-        days[day] = before.plus(fills) if before else fills
-
-    def add_traded(self, key: PositionKey, day: date, is_bought: bool, units: Decimal) -> None:
-        """Counts fills as what positions show: each product for itself."""
-        days = self.traded[key]
-        days[day] = days.get(day, NOTHING_TRADED).plus(is_bought, units)
+        """Counts fills among those of their day: as what positions show, each product for itself. Only delivery moves
+        units and money that holdings will show."""
+        traded, filled, holding = self.traded[day], self.fills[day], (key[0], lot_of(key[2]))
+        traded[key] = traded.get(key, NOTHING_TRADED).plus(is_bought, units)
+        before = filled.get(holding, NOTHING_FILLED)
+        filled[holding] = before.plus(is_bought, units, amount) if is_delivery else before
+        self.fills_count[day] += count
 
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:

@@ -64,7 +64,7 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
     lowered: dict[str, Decimal] = {}
     for (instrument, _), days in book.used.items():
         lowered[instrument] = lowered.get(instrument, ZERO) - days.get(day, ZERO)
-    today = [by_day[day] for by_day in book.fills.values() if day in by_day]
+    today = book.fills.get(day, {}).values()
     before = book.snapshots.get(calendar.previous_session(day))
     return snapshot.totals(
         snapshot.Day(
@@ -74,7 +74,7 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
             _last_funds(made),
             sum((fills.net_amount for fills in today), ZERO),
             _orders_count(made),
-            sum(fills.count for fills in today),
+            book.fills_count.get(day, 0),
             before[1].total_portfolio_value if before else None,
         )
     )

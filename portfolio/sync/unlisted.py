@@ -3,20 +3,22 @@
 What is listed is taken all the same. But the section is not whole, so the capture ends in part and is made again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import time
 from decimal import Decimal
 
 from ledger import unlisted
 from ledger.absence import Traded
-from ledger.entries import BUY, CASH, COMMODITY, CURRENCY, FNO, ZERO, Order, Position
+from ledger.entries import BUY, CASH, COMMODITY, CURRENCY, DELIVERY, FNO, MTF, ZERO, Order, Position
 from ledger.normalise import IST
 from ledger.unlisted import Dealt, Missing
 
 from ..schedule import calendar
 from .capture import ABSENT, ACCEPTED, ORDERS, POSITIONS, TRADES, UNCHANGED
 from .decision import Decision, listing_of
+from .state import Book
 
+LOTS = (MTF, DELIVERY)
 NAMED = 8  # instruments that one message names, and orders
 SHARES = (CASH, FNO)  # in these nothing is traded once the session after the close has ended
 LATE = {CURRENCY: time(19, 30), COMMODITY: time(23, 55)}  # in India, on the longest of their days
@@ -26,9 +28,7 @@ def compare_with_positions(made: Decision) -> None:
     """Says what is missing. The same list is looked at afresh the next time, also where nothing else has moved."""
     if not _is_comparable(made):
         return
-    shown = [*_shown(made)]
-    lacking = unlisted.missing(shown, [*_told(made), *_filled_beyond(made)]) if shown else []
-    orders = _not_listed(made)
+    lacking, orders = _lacking(made), _not_listed(made)
     if lacking or made.memory.unlisted:
         made.memory.seen.pop(ORDERS, None)
     if lacking or orders:
@@ -50,6 +50,16 @@ def _is_comparable(made: Decision) -> bool:
         and not made.section(ORDERS).set_aside
         and calendar.is_own_day(capture.started_at, capture.trading_day)
     )
+
+
+def _lacking(made: Decision) -> list[Missing]:
+    """What positions show and nothing tells. Other shares are looked at only where something seems to be missing: then
+    one of them may have its name."""
+    shown, beyond = [*_shown(made)], [*_filled_beyond(made)]
+    of_these = {each.instrument for each in shown}
+    if not unlisted.missing(shown, [*_told(made, of_these), *beyond]):
+        return []
+    return unlisted.missing(shown, [*_told(made), *beyond])
 
 
 def _shown(made: Decision) -> Iterator[Dealt]:
@@ -91,14 +101,17 @@ def _is_over(made: Decision, segment: str) -> bool:
     return is_over and segment in SHARES
 
 
-def _told(made: Decision) -> Iterator[Dealt]:
-    """The day's fills, of this capture and of those before it."""
-    book, today = made.book, made.capture.trading_day
-    named = {instrument: row.holding for (instrument, _), row in book.holdings.items()} | book.named
-    for (instrument, segment, product), days in book.traded.items():
-        if traded := days.get(today):
-            symbol = named[instrument].symbol if instrument in named else ""
-            yield Dealt(instrument, symbol, segment, product, traded)
+def _told(made: Decision, instruments: Container[str] | None = None) -> Iterator[Dealt]:
+    """The day's fills, of this capture and of those before it: of these instruments, or all."""
+    for (instrument, segment, product), traded in made.book.traded.get(made.capture.trading_day, {}).items():
+        if instruments is None or instrument in instruments:
+            yield Dealt(instrument, _symbol(made.book, instrument), segment, product, traded)
+
+
+def _symbol(book: Book, instrument: str) -> str:
+    held = (book.holdings[key].holding for lot in LOTS if (key := (instrument, lot)) in book.holdings)
+    named = book.named.get(instrument) or next(held, None)
+    return named.symbol if named else ""
 
 
 def _filled_beyond(made: Decision) -> Iterator[Dealt]:

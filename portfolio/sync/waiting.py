@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Max, QuerySet, Sum
 
 from ledger.entries import BUY, ZERO, Holding
-from ledger.reconcile import Overdue, lot_of
+from ledger.reconcile import Overdue
 
 from ..models import ChangeExplanation, HoldingChange, Transaction
 from ..models.holding import explained_quantity
@@ -62,16 +62,17 @@ def _is_young(book: Book, since: date, holdings_day: date) -> bool:
 def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
     fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
     grouped = fills.values_list(*_GROUP).annotate(Sum("quantity"), Sum("amount"), Count("pk"))
-    nameless: set[str] = set()
     for account, instrument, day, kind, is_delivery, segment, product, units, amount, count in rows(grouped, FILLS):
         if day >= since[account]:
-            book, key = books[account], (instrument, lot_of(product))
-            book.add_fill(key, day, kind == BUY, is_delivery, units, amount, count)
-            book.add_traded((instrument, segment, product), day, kind == BUY, units)
-            if key not in book.holdings:
-                nameless.add(instrument)
+            key = (instrument, segment, product)
+            books[account].add_fills(key, day, kind == BUY, is_delivery, units, amount, count)
+    nameless = {instrument for account in ids for instrument in _not_held(books[account])}
     if nameless:
         _read_names(fills.filter(instrument__among=list(nameless)), books)
+
+
+def _not_held(book: Book) -> set[str]:
+    return {instrument for filled in book.fills.values() for instrument, _ in filled.keys() - book.holdings.keys()}
 
 
 def _read_names(fills: QuerySet[Transaction], books: Mapping[str, Book]) -> None:

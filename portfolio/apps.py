@@ -11,9 +11,9 @@ class PortfolioConfig(AppConfig):
     verbose_name = "Khata"
 
     def ready(self) -> None:
-        # A group of accounts is a hundred thousand small values that no cycle holds: looking for cycles every 700
-        # of them took a tenth of a sync.
-        gc.set_threshold(100_000, 50, 100)
+        # A group of accounts is up to three hundred thousand small values that no cycle holds: looking for cycles in
+        # every 100,000 of them took a twelfth of a sync. What cycles do hold, mostly of web requests, waits as long.
+        gc.set_threshold(300_000, 50, 100)
         from . import checks, seeds  # noqa: F401  checks register themselves
 
         # A migration may have rebuilt a table and dropped its guards without a word (SQLite does): put them back.

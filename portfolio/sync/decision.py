@@ -3,7 +3,6 @@
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import structs
@@ -16,12 +15,9 @@ from ledger.snapshot import Quote
 from .capture import ABSENT, TRADES, TRAILS, UNCHANGED, Capture, Memory, Section
 from .emit import Outbox
 from .rows import Pen
-from .state import Book
+from .state import Book, listing_named
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-_listing = lru_cache(maxsize=65_536)(Listing)  # the same names stand in thousands of accounts
 
 
 class NotStanding(Exception):
@@ -122,7 +118,7 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         Pen(capture.account_id, capture.batch_id, now),
         Outbox(working, head.event_number, now),
         structs.replace(memory, seen={**memory.seen}, counts={**memory.counts}),
-        {**_listings_of(book), **instruments},
+        {**book.listings, **instruments},
         head.question_number,
         head.opened_on,
         head.holdings_day,
@@ -148,14 +144,4 @@ def _trails(states: Iterable[Order]) -> dict[str, list[Order]]:
 
 def listing_of(row: Any) -> Listing:
     """How an entry names its instrument."""
-    return _listing(getattr(row, "isin", None), row.symbol, row.exchange, getattr(row, "segment", CASH))
-
-
-def _listings_of(book: Book) -> dict[Listing, str]:
-    """What is held and open, by the names in the book: a section that is as it was is not read again."""
-    found: dict[Listing, str] = {}
-    for (instrument, _), held in book.holdings.items():
-        found[_listing(held.holding.isin, held.holding.symbol, held.holding.exchange, CASH)] = instrument
-    for (instrument, segment, _), row in book.positions.items():
-        found[_listing(row.position.isin, row.position.symbol, row.position.exchange, segment)] = instrument
-    return found
+    return listing_named(getattr(row, "isin", None), row.symbol, row.exchange, getattr(row, "segment", CASH))

@@ -4,11 +4,11 @@ The ORM says what is read, the database joins each column, and it is turned into
 no control characters (`ledger.normalise.text`), so one can stand between.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -16,6 +16,8 @@ from django.db.models import QuerySet
 
 from ledger.canonical import Schema
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE
+
+Made = TypeVar("Made", bound=NamedTuple)
 
 _BETWEEN = "\x01"
 _JOINS = {"postgresql": ("string_agg", "concat({})"), "sqlite": ("group_concat", "ifnull({}, '')")}
@@ -40,6 +42,19 @@ def columns(sql: str, parameters: Sequence[Any], kinds: Sequence[str]) -> list[S
     return [
         list(map(convert[kind], each)) if kind in convert else each for kind, each in zip(kinds, found, strict=True)
     ]
+
+
+def table_columns(found: QuerySet[Any], table: Schema) -> list[Sequence[Any]]:
+    """The same by column, for columns of one table."""
+    kinds = [kind for _, kind in table.fields]
+    return columns(*found.values_list(*table.columns).query.sql_with_params(), kinds)
+
+
+def each(kind: type[Made], *columns: Iterable[Any]) -> Iterator[Made]:
+    """A named tuple of each row of these columns: its own constructor would first sort every value in by name."""
+    if len(columns) != len(kind._fields):
+        raise ValueError(f"{kind.__name__} has {len(kind._fields)} fields, not {len(columns)}")
+    return map(partial(tuple.__new__, kind), zip(*columns, strict=False))
 
 
 def table_rows(found: QuerySet[Any], table: Schema) -> list[tuple[Any, ...]]:

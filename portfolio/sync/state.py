@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from ledger.absence import NOTHING_TRADED, Traded
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
-from ledger.entries import ZERO, Holding, Position
+from ledger.entries import CASH, ZERO, Holding, Listing, Position
 from ledger.fills import KnownFill
 from ledger.page import Entry
 from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, lot_of, waiting_fills
@@ -22,13 +24,13 @@ from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, Capture
 from .head import Head, read_heads
 from .history import read_fills, read_orders
-from .reading import table_rows
+from .reading import each, table_columns
 from .waiting import read_waiting
 
 HELD = schema(
     "real_holdings", 1,
-    "broker_account_id:uuid instrument_id:uuid id:uuid unconfirmed_since:date current_price:price price_day:date "
-    "isin symbol exchange doubt quantity:quantity owned_quantity:quantity average_price:price free_quantity:quantity "
+    "broker_account_id:uuid instrument_id:uuid id:uuid unconfirmed_since:date current_price:price price_day:date doubt "
+    "isin symbol exchange quantity:quantity owned_quantity:quantity average_price:price free_quantity:quantity "
     "t1_quantity:quantity pledge_quantity:quantity repledge_quantity:quantity demat_locked_quantity:quantity "
     "groww_locked_quantity:quantity lot",
 )  # fmt: skip
@@ -46,6 +48,8 @@ OPEN_POSITION = schema(
     "multiplier:quantity",
 )  # fmt: skip
 
+
+listing_named = lru_cache(maxsize=65_536)(Listing)  # the same names stand in thousands of accounts
 
 AccountIds = Sequence[Any]  # the text of a UUID is as good as the UUID that the stubs want
 
@@ -92,6 +96,7 @@ class Book:
     leaves: list[Entry] = field(default_factory=list)
     holdings: dict[HoldingKey, HeldRow] = field(default_factory=dict)
     positions: dict[PositionKey, PositionRow] = field(default_factory=dict)
+    listings: dict[Listing, str] = field(default_factory=dict)  # the instruments of both, by their names in the book
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
@@ -173,11 +178,16 @@ def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:
 
 def _read_holdings(ids: AccountIds, books: dict[str, Book]) -> None:
     found = RealHolding.objects.filter(broker_account__among=ids)
-    for account, instrument, pk, since, price, price_day, isin, symbol, exchange, doubt, *figures in table_rows(
-        found, HELD
-    ):
-        holding = Holding(isin or None, symbol, exchange, *figures, doubt=doubt)  # type: ignore[misc]
-        books[account].holdings[instrument, holding.lot] = HeldRow(pk, holding, since, price, price_day)
+    accounts, instruments, pks, since, prices, price_days, doubts, isins, *figures = table_columns(found, HELD)
+    holdings = each(Holding, [isin or None for isin in isins], *figures, repeat(None), doubts)
+    _put(books, accounts, instruments, each(HeldRow, pks, holdings, since, prices, price_days))
+
+
+def _put(books: dict[str, Book], accounts: Iterable[str], instruments: Iterable[str], held: Iterable[HeldRow]) -> None:
+    for account, instrument, row in zip(accounts, instruments, held, strict=True):
+        book, (isin, symbol, exchange, *_) = books[account], row.holding
+        book.holdings[instrument, row.holding.lot] = row
+        book.listings[listing_named(isin, symbol, exchange, CASH)] = instrument
 
 
 def _compares_holdings(capture: Capture) -> bool:
@@ -189,19 +199,23 @@ def _compares_holdings(capture: Capture) -> bool:
 def _read_owned(ids: AccountIds, books: dict[str, Book]) -> None:
     """Holdings without their parts: enough for prices, totals and an opening."""
     found = RealHolding.objects.filter(broker_account__among=ids)
-    for account, instrument, pk, since, price, price_day, isin, symbol, exchange, owned, average, lot in table_rows(
-        found, OWNED
-    ):
-        holding = Holding(isin or None, symbol, exchange, owned, owned, average, lot=lot)
-        books[account].holdings[instrument, lot] = HeldRow(pk, holding, since, price, price_day)
+    accounts, instruments, pks, since, prices, price_days, isins, symbols, exchanges, owned, averages, lots = (
+        table_columns(found, OWNED)
+    )
+    names, parts = ([isin or None for isin in isins], symbols, exchanges), repeat(repeat(ZERO), 6)
+    holdings = each(Holding, *names, owned, owned, averages, *parts, lots, repeat(None), repeat(""))
+    _put(books, accounts, instruments, each(HeldRow, pks, holdings, since, prices, price_days))
 
 
 def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
     found = RealPosition.objects.filter(broker_account__among=ids)
-    for account, instrument, pk, price, price_day, *figures in table_rows(found, OPEN_POSITION):
-        position = Position(*figures)
-        key = (instrument, position.segment, position.product)
-        books[account].positions[key] = PositionRow(pk, position, price, price_day)
+    accounts, instruments, pks, prices, price_days, *figures = table_columns(found, OPEN_POSITION)
+    positions = each(Position, *figures, repeat(None))
+    rows = each(PositionRow, pks, positions, prices, price_days)
+    for account, instrument, row in zip(accounts, instruments, rows, strict=True):
+        book, (isin, symbol, exchange, segment, product, *_) = books[account], row.position
+        book.positions[instrument, segment, product] = row
+        book.listings[listing_named(isin, symbol, exchange, segment)] = instrument
 
 
 def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:

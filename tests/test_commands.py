@@ -156,11 +156,22 @@ def test_an_unknown_account_is_bad_input_and_nothing_is_synced() -> None:
     assert error == f"no account to sync with the id {unknown}: unknown, disabled, or in an inactive portfolio"
 
 
-def test_an_inactive_portfolio_is_bad_input() -> None:
-    portfolio = build.a_portfolio(active=False)
-    build.an_account(portfolio=portfolio)
-    code, _, error = run("sync_holdings", "--portfolio", portfolio.pk)
-    assert (code, error.split(":")[0]) == (2, "no account to sync there")
+@pytest.mark.parametrize("why", ["unknown", "inactive", "empty", "disabled"])
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_portfolio_without_an_account_to_sync_is_bad_input_also_beside_one_that_has(why: str, is_alone: bool) -> None:
+    known, other = build.a_portfolio(), build.a_portfolio(active=why != "inactive")
+    build.an_account(client_id="S1", portfolio=known)
+    if why in ("inactive", "disabled"):
+        account = build.an_account(client_id="S2", portfolio=other)
+    if why == "disabled":
+        accounts.disable(account, "closed")
+    named = "01900000-0000-7000-8000-000000000000" if why == "unknown" else str(other.pk)
+    beside = [] if is_alone else ["--portfolio", known.pk]
+    code, out, error = run("sync_holdings", *beside, "--portfolio", named.upper())
+    assert (code, out, synced_accounts()) == (2, "", [])
+    assert error == (
+        f"no account to sync in the portfolio {named}: unknown, inactive or empty, or its accounts are disabled"
+    )
 
 
 def test_without_any_account_it_says_how_to_add_one() -> None:

@@ -63,9 +63,10 @@ class Command(BaseCommand):
                 f"unknown, disabled, or in an inactive portfolio{self._of_the_demo()}",
                 returncode=2,
             )
-        if portfolio_ids and not named:
+        if missing := set(portfolio_ids) - {str(account.portfolio_id) for account in named.values()}:
             raise CommandError(
-                "no account to sync there: the portfolio is unknown, inactive or empty, or its accounts are disabled",
+                f"no account to sync in the portfolio {', '.join(sorted(missing))}: "
+                f"unknown, inactive or empty, or its accounts are disabled{self._of_the_demo()}",
                 returncode=2,
             )
         if not named:

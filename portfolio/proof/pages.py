@@ -6,10 +6,11 @@ from itertools import repeat
 from typing import Any
 
 from ledger import merkle
-from ledger.canonical import BOOK, SYNC_BATCH
+from ledger.canonical import BOOK, RAW_REPLY, SYNC_BATCH
 from ledger.findings import PAGES, Finding, Sealed, digest, judge_page
 from ledger.page import Entry, Page
 
+from ..models import SyncBatch
 from ..sync.bulk import schema
 from . import reading
 from .stretch import Rows, Stretch
@@ -19,6 +20,7 @@ STORED_PAGE = schema(
     PAGES, 1, "id:uuid head_id:uuid sync_batch_id:uuid number:integer entries_count:integer root:digest "
     "header_digest:digest previous_hash:digest hash:digest",
 )  # fmt: skip
+_TYPE, _STATUS = map(SYNC_BATCH.columns.index, ("sync_type", "status"))
 
 
 def judge(stretch: Stretch, accounts: Mapping[str, str], verified: Verified) -> Iterator[Finding]:
@@ -58,14 +60,21 @@ def _page(fields: list[str | None]) -> Page:
 def _unsealed(
     entries: Mapping[str, Sequence[Any]], changed: Mapping[str, Sequence[Entry]], batches: Mapping[str, bytes]
 ) -> Iterator[Finding]:
-    """What belongs to no page: rows of a batch that is still open may, and nothing else."""
-    still_open = {batch for batch, canonical in batches.items() if reading.plain(canonical)[4] == "STARTED"}
+    """What belongs to no page: a batch that asks a broker may be open, with the replies so far, and nothing else."""
+    headers = {batch: reading.plain(canonical) for batch, canonical in batches.items()}
+    still_open = {batch for batch, header in headers.items() if header[_STATUS] == SyncBatch.Status.STARTED}
     for batch, rows in entries.items():
-        if batch not in still_open:
-            for table, row_id, _ in rows:
+        for table, row_id, _ in rows:
+            if batch not in still_open:
                 yield Finding("no page ever sealed this row: it was put in afterwards", table=table, row=row_id)
+            elif table != RAW_REPLY.name:
+                says = "no page ever sealed this row: it was put under a batch that is open, which has replies alone"
+                yield Finding(says, table=table, row=row_id)
     for batch in still_open:
         for entry in changed.get(batch, ()):
             yield Finding("the row was changed after it was recorded", table=entry.schema, row=entry.row_id)
+        if (kind := headers[batch][_TYPE]) not in SyncBatch.ASKED:
+            says = f"this batch is open, and one of type {kind} never stands open: it was put in afterwards"
+            yield Finding(says, table=SYNC_BATCH.name, row=batch)
     for batch in batches.keys() - still_open:
         yield Finding("the page of this batch is gone", table=SYNC_BATCH.name, row=batch)

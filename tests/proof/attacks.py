@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import IntegrityError, connection
 
@@ -103,14 +104,30 @@ def delete(chance: random.Random) -> Traces:
 def insert_afterwards(chance: random.Random) -> Traces:
     """A copy under an id of its own, with its right leaf, as if its batch had written it."""
     schema, row = a_row(chance)
-    row.pk = type(row.pk)(int=chance.getrandbits(128))
+    return traces(_copied(chance, schema, row, row.batch), "never sealed", names_row=False)
+
+
+def _copied(chance: random.Random, schema: Schema, row: Any, batch: SyncBatch) -> Any:
+    row.pk, row.batch = UUID(int=chance.getrandbits(128)), batch
     for constraint in row._meta.constraints:
         own = [row._meta.get_field(name) for name in getattr(constraint, "fields", ())]
         if own:
             _make_unlike([field for field in own if not field.is_relation][-1], row)
     row.leaf = recomputed.leaf(schema, row)
     row.save(force_insert=True)
-    return traces(row, "never sealed", names_row=False)
+    return row
+
+
+def insert_under_an_open_batch(chance: random.Random) -> Traces:
+    """The same, in a batch of its own that looks as if a broker was just asked: nothing that is there is touched."""
+    schema, row = a_row(chance)
+    while schema.name == "raw_replies":  # these may stand there
+        schema, row = a_row(chance)
+    open_batch = SyncBatch.objects.get(pk=row.batch_id)
+    open_batch.pk, open_batch.status, open_batch.completed_at = UUID(int=chance.getrandbits(128)), "STARTED", None
+    open_batch.sync_type = chance.choice(SyncBatch.ASKED)
+    open_batch.save(force_insert=True)
+    return Traces("under a batch that is open", row=str(_copied(chance, schema, row, open_batch).pk))
 
 
 def _make_unlike(field: Any, row: Any) -> None:
@@ -344,7 +361,7 @@ def accounts() -> list[str]:
 
 
 ATTACKS: tuple[Callable[[random.Random], Traces], ...] = (
-    update, delete, insert_afterwards, swap, truncate, change_a_batch, change_a_leaf, change_a_body, delete_a_body,
-    drop_a_body_without_an_act, with_its_leaf, with_its_page, rechained, replanted, with_another_key, edit_the_file,
-    cut_the_tail, delete_a_page,
+    update, delete, insert_afterwards, insert_under_an_open_batch, swap, truncate, change_a_batch, change_a_leaf,
+    change_a_body, delete_a_body, drop_a_body_without_an_act, with_its_leaf, with_its_page, rechained, replanted,
+    with_another_key, edit_the_file, cut_the_tail, delete_a_page,
 )  # fmt: skip

@@ -34,7 +34,7 @@ from ..triggers.registry import get_trigger_for_code, why_missing
 from .capture import Capture, failed
 from .claim import Claim, release, renew
 from .evidence import Keeper
-from .fetch import AskBook, Lacking, fetch
+from .fetch import AskBook, Lacking, fetch, made
 from .head import Login
 from .history import lacking_fills, lacking_states, listed_in_full
 from .record import Result
@@ -172,28 +172,31 @@ class Crew:
                           f"enter them: manage.py connect {capture.broker.lower()}")  # fmt: skip
             return None
         try:
-            return self._made(trigger, capture, capture.head.login, capture.head.token_expires_at)
+            make = self._ready(trigger, capture, capture.head.login, capture.head.token_expires_at)
         except CannotDecrypt as error:
             capture.blame("account", "credential_error", str(error), "put the key back, or enter the credentials again")
         except ForbiddenRequest as error:  # nothing is asked here: it is the address
             capture.blame("account", "wrong_address", str(error), "correct the setting, then run the sync again")
+        else:
+            return made(capture, make)
         return None
 
-    def _made(
+    def _ready(
         self, trigger: type[BaseTrigger], capture: Capture, login: Login, token_expires_at: datetime | None
-    ) -> BaseTrigger:
+    ) -> Callable[[], BaseTrigger]:
+        """The trigger with all that it is made of."""
         secrets = open_credentials(login)
         capture.hide(secrets.values())
         credential = Credential({**revealed(secrets), "login_method": login.login_method}, login.entered_at)
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
         tokens = StoredToken(login, token_expires_at, capture.started_at, self.in_database, capture.hide)
         if not trigger.base_url:
-            return trigger(account)
+            return partial(trigger, account)
         client = self._transport.client(
             trigger, broker_url(trigger.code), capture.account_id, partial(self._keep, capture),
             broker_url(trigger.code, "INSTRUMENTS"),
         )  # fmt: skip
-        return trigger(account, client, tokens)
+        return partial(trigger, account, client, tokens)
 
     async def _keep(self, capture: Capture, reply: Reply) -> None:
         """Goes on when whoever waits is stopped, such as the pages beside one that failed: what came is kept."""

@@ -64,6 +64,15 @@ class Lacking(NamedTuple):
     states: AskBook
 
 
+def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | None:
+    """The trigger, or None with the reason: what it raises before it is asked is its own fault as well."""
+    try:
+        return make()
+    except Exception as error:
+        blame(capture, "account", error)
+        return None
+
+
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
     """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
     run = _Run(capture, trigger, keep, lacking)

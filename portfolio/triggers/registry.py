@@ -8,7 +8,7 @@ from .base import BaseTrigger
 
 ENTRY_POINT_GROUP = "khata.triggers"
 REGISTRY: dict[str, type[BaseTrigger]] = {}
-_broken: dict[str, str] = {}  # why a package's trigger could not be loaded
+_broken: dict[str, str] = {}  # why what should be a trigger cannot be used
 
 TriggerClass = TypeVar("TriggerClass", bound=type[BaseTrigger])
 
@@ -17,16 +17,26 @@ def register(code: str) -> Callable[[TriggerClass], TriggerClass]:
     """Class decorator: this trigger serves the broker `code`."""
 
     def add(trigger: TriggerClass) -> TriggerClass:
-        trigger.code = code.upper()
-        REGISTRY[trigger.code] = trigger
+        if _is_one(code.upper(), trigger):
+            trigger.code = code.upper()
+            REGISTRY[trigger.code] = trigger
         return trigger
 
     return add
 
 
+def _is_one(code: str, found: object) -> bool:
+    """What is none stops nobody but the accounts of its broker."""
+    if isinstance(found, type) and issubclass(found, BaseTrigger):
+        return True
+    _broken[code] = f"what is registered for {code} is no trigger: a class is wanted that is made from BaseTrigger"
+    return False
+
+
 def known_codes() -> list[str]:
-    """Of all triggers, those of packages that are not loaded yet among them."""
-    return sorted(REGISTRY.keys() | {entry_point.name.upper() for entry_point in entry_points(group=ENTRY_POINT_GROUP)})
+    """Of all triggers, those that cannot be used, and those of packages that are not loaded yet, among them."""
+    packages = {entry_point.name.upper() for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
+    return sorted(REGISTRY.keys() | _broken.keys() | packages)
 
 
 def get_trigger_for_code(code: str) -> type[BaseTrigger] | None:
@@ -51,8 +61,9 @@ def _load(code: str, entry_point: EntryPoint) -> None:
     except Exception as error:
         _broken[code] = f"the package of {code} cannot be loaded: {type(error).__name__}: {error}"
         return
-    trigger.code = trigger.code or code
-    REGISTRY.setdefault(code, trigger)
+    if _is_one(code, trigger):
+        trigger.code = trigger.code or code
+        REGISTRY.setdefault(code, trigger)
 
 
 def needs_person(code: str, login_method: str | None) -> bool:

@@ -159,6 +159,44 @@ def test_an_async_trigger_that_raises_says_what_to_do(
     assert result.status == "FAILED"
 
 
+def _cannot_begin(self: BaseTrigger, *given: Any) -> None:
+    raise KeyError(self.code)
+
+
+def _asks_for_a_login(self: BaseTrigger, *given: Any) -> None:
+    raise LoginRequired("log in first")
+
+
+@pytest.mark.parametrize(
+    ("begin", "message", "next_step"),
+    [
+        (_cannot_begin, "KeyError: 'UNMADE'", "a fault of the trigger; report it with this message"),
+        (_asks_for_a_login, "log in first", "log in at the broker, then run the sync again"),
+        (None, "", "a fault of the trigger; report it with this message"),
+    ],
+    ids=["raises", "wants a login", "has no fetch_holdings"],
+)
+def test_a_trigger_that_cannot_be_made_is_told_as_one_that_fails_when_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broker: Broker,
+    begin: Any,
+    message: str,
+    next_step: str,
+) -> None:
+    methods = {"__init__": begin, "fetch_holdings": _raises} if begin else {"fetch_funds": _raises}
+    trigger: Any = type("Unmade", (BaseTrigger,), {"code": "UNMADE", **methods})
+    monkeypatch.setitem(REGISTRY, "UNMADE", trigger)
+    if not begin:
+        with pytest.raises(TypeError, match="fetch_holdings") as lacking:
+            trigger(None)
+        message = f"TypeError: {lacking.value}"  # Python's words, which differ by version
+    result = synced_with_a_sound_one(broker, build.an_account("UNMADE"))
+    (problem,) = result.capture.problems
+    assert (problem.section, problem.message, problem.next) == ("account", message, next_step)
+    assert (result.status, caplog.text) == ("FAILED", "")
+
+
 def test_a_trigger_that_hangs_is_left_behind(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "SECTION_SECONDS", 0.3)
     account = build.an_account("SCRIPTED")

@@ -113,16 +113,26 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         '        return [{"symbol": key, "quantity": 1, "avg_price": 2, "asset_type": "stock"}]\n'
     )
     (tmp_path / "halfbroker.py").write_text("import a_library_that_is_not_there\n")
+    (tmp_path / "nobroker.py").write_text(
+        "from portfolio.triggers.registry import register\n\n\n"
+        '@register("PLAINBROKER")\n'
+        "class PlainBroker:\n"
+        "    def fetch_holdings(self):\n"
+        "        return []\n"
+    )
     info = tmp_path / "mybroker-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mybroker\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[khata.triggers]\nMYBROKER = mybroker:MyBroker\nHALFBROKER = halfbroker:HalfBroker\n"
+        "PLAINBROKER = nobroker:PlainBroker\nMODULEBROKER = nobroker\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("portfolio.triggers.registry._broken", {})
     yield
     REGISTRY.pop("MYBROKER", None)
-    sys.modules.pop("mybroker", None)
+    for module in ("mybroker", "nobroker"):
+        sys.modules.pop(module, None)
 
 
 @pytest.mark.parametrize("code", ["mybroker", "MyBroker", "MYBROKER"])
@@ -140,5 +150,13 @@ def test_a_package_that_cannot_be_imported_says_why(outside_package: None) -> No
     )
 
 
+@pytest.mark.parametrize("code", ["PLAINBROKER", "MODULEBROKER"])
+def test_what_is_no_trigger_says_so_instead_of_stopping_the_others(outside_package: None, code: str) -> None:
+    assert get_trigger_for_code(code) is None
+    assert why_missing(code) == (
+        f"what is registered for {code} is no trigger: a class is wanted that is made from BaseTrigger"
+    )
+
+
 def test_brokers_of_packages_are_known_before_they_are_loaded(outside_package: None) -> None:
-    assert known_codes() == sorted([*REGISTRY, "HALFBROKER", "MYBROKER"])
+    assert known_codes() == sorted([*REGISTRY, "HALFBROKER", "MODULEBROKER", "MYBROKER", "PLAINBROKER"])

@@ -85,9 +85,18 @@ def _text(checked: Checked) -> str:
     told += ["  " + ", ".join(f"{name} {row[name]}" for name in SHOWN) for row in checked.versions]
     if checked.findings:
         told += [f"{len(checked.findings):,} of it not as it was sealed:", *(f"  {one}" for one in checked.findings)]
+    elif checked.above:
+        told.append(
+            f"{checked.pages - checked.above:,} of the {_counted(checked.pages, 'page')} are as they were sealed."
+        )
     else:
         told.append("All as it was sealed.")
     told.append(f"The last checkpoint that fits covers {_counted(checked.covered, 'page')} of the installation.")
+    if checked.is_held_against_kept:
+        told.append(f"The last one of yours that fits covers {_counted(checked.covered_by_kept, 'page')} of it.")
+    if checked.above:
+        says = "above that: it does not show that they are as they were sealed."
+        told.append(f"{checked.above:,} of the {_counted(checked.pages, 'page')} here lie {says}")
     if not checked.is_held_against_kept:
         told.append("No checkpoint of yours was given: this shows that the file agrees with itself, and no more.")
     return "\n".join(told)

@@ -1,6 +1,7 @@
 """The pages of an export, one after the other, as fast as they can be hashed: only what does not fit is looked at."""
 
 import re
+from bisect import bisect_right
 
 from . import lines, merkle
 from .canonical import SYNC_BATCH
@@ -10,6 +11,10 @@ from .preamble import Checked, Preamble, Reader, fields_of, name_of, page_of
 
 _BEGINS_A_PAGE = re.compile(rb'\["ledger_pages","1","([^"\\]+)","\d{1,18}","(\d{1,9})",')
 _PAGE = b'["ledger_pages","1","%b","%d","%d","%b","%b","%b"]'
+UNPLACED = (
+    "the page has no place in the tree that was signed: it is newer than the last checkpoint, or was put in place of "
+    "another. Have the export made again"
+)
 _ENDS_A_PAGE = (lines.PLACE, b'["leaves"', b'["end"')
 
 
@@ -21,6 +26,7 @@ class Book:
         self.tree = merkle.Growing()
         self.roots: dict[int, bytes] = {}
         self.chains: dict[bytes, Chain] = {}
+        self.proved: list[int] = []  # of one account's export: the positions that its pages have in the tree
 
     def check(self) -> tuple[int, dict[int, bytes]]:
         """How many pages the tree has, and its root at the sizes that are asked for. Of one account's export that is
@@ -36,6 +42,10 @@ class Book:
         else:
             self._say("the file ends in the middle: it was cut off")
         return self.tree.size, self.roots
+
+    def below(self, size: int) -> int:
+        """How many of the pages the checkpoint of this size covers."""
+        return bisect_right(sorted(self.proved), size) if self.preamble.account else min(size, self.tree.size)
 
     def _say(self, says: str) -> None:
         self.checked.findings.append(Finding(says, line=self.reader.number))
@@ -116,9 +126,12 @@ class Book:
         except ValueError:
             self.checked.findings.append(Finding("the place of this page is damaged", page=number, line=line))
             return
-        if not position and not path:  # it is in no tree yet
+        if not position and not path:
+            if self.sizes:  # before the first checkpoint none has a place that is signed
+                self.checked.findings.append(Finding(UNPLACED, account, number, TREE, line=line))
             return
         if self.preamble.account:
+            self.proved.append(at)
             last, leaf = self.preamble.last, merkle.leaf_hash(hash_)
             if last and merkle.root_from_path(leaf, at - 1, last.checkpoint.size, nodes) != last.checkpoint.root:
                 says = "the page is not at this position of the tree that was signed"

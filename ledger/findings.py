@@ -105,15 +105,27 @@ class Signed(NamedTuple):
 
 
 def judge_checkpoints(
-    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes],
-    older: str = "it was rolled back to an older state",
-) -> tuple[list[Finding], int]:  # fmt: skip
+    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes]
+) -> tuple[list[Finding], int]:
     """Holds the tree, of this size, against what was signed. `roots`: its root at each size that is asked for. Returns
-    what does not fit, and the size of the last checkpoint that does: signed by the key, where there is one, and of this
-    very tree."""
+    what does not fit, and the size of the last checkpoint that does."""
+    findings, fitting = held_against(found, origin, key, size, roots, "it was rolled back to an older state")
+    return findings, last_size(fitting)
+
+
+def last_size(fitting: Sequence[Signed]) -> int:
+    return fitting[-1].note.checkpoint.size if fitting else 0
+
+
+def held_against(
+    found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes], older: str
+) -> tuple[list[Finding], list[Signed]]:
+    """The same, with every checkpoint that fits, the smallest first: signed by the key, where there is one, and of this
+    very tree. `older`: what it means that the tree is smaller than one."""
     findings: list[Finding] = []
-    last_good = 0
-    for note, where in sorted(found, key=lambda one: one.note.checkpoint.size):
+    fitting: list[Signed] = []
+    for one in sorted(found, key=lambda one: one.note.checkpoint.size):
+        note, where = one
         checkpoint = note.checkpoint
         place = f"the checkpoint of {checkpoint.size} pages ({where}, line {note.line})"
         if checkpoint.origin != origin:
@@ -125,12 +137,12 @@ def judge_checkpoints(
         if checkpoint.size > size:
             findings.append(Finding(f"{place} was signed, and here are only {size}: {older}", table=TREE))
         elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
-            span = f"{last_good + 1} to {checkpoint.size}"
+            span = f"{last_size(fitting) + 1} to {checkpoint.size}"
             says = f"the tree is not the one of {place}: pages at positions {span} were rewritten"
             findings.append(Finding(says, table=TREE))
         elif checkpoint.size in roots and not unsigned:
-            last_good = checkpoint.size
-    return findings, last_good
+            fitting.append(one)
+    return findings, fitting
 
 
 def _judge_signature(note: Note, key: Key, place: str) -> Iterator[Finding]:

@@ -32,7 +32,9 @@ class Checked:
     origin: str = ""
     pages: int = 0
     rows: int = 0
-    covered: int = 0  # pages that the last good checkpoint covers
+    covered: int = 0  # pages of the installation that the last good checkpoint covers
+    covered_by_kept: int = 0  # the same of those that the reader brought along
+    above: int = 0  # pages of this file that the last good one does not cover: of the reader's own, where there are any
     is_held_against_kept: bool = False
     versions: list[dict[str, str | None]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

@@ -4,6 +4,8 @@ Every mismatch is named, with its line. What proves something is the checkpoints
 come with the file only show that it agrees with itself.
 """
 
+from bisect import bisect_right
+from collections.abc import Callable
 from typing import BinaryIO
 
 from . import lines, merkle
@@ -11,7 +13,7 @@ from .canonical import ORDER
 from .checkpoint import Note
 from .errors import BadExport
 from .exported import Book
-from .findings import CHECKPOINTS, TREE, Finding, judge_checkpoints
+from .findings import CHECKPOINTS, TREE, Finding, Signed, held_against, last_size
 from .preamble import Checked, Kept, Preamble, Reader, fields_of, name_of, page_of
 
 OLDER = "it is an older state, or this file was made before that"
@@ -24,13 +26,13 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
     checked = Checked(preamble.kind, preamble.origin, findings=preamble.findings)
     everything = [*preamble.notes, *kept.notes]
     if preamble.kind == lines.PROOF:
-        _check_proof(reader, preamble, checked)
-        size, roots = 0, None
+        below, size, roots = _check_proof(reader, preamble, checked), 0, None
     else:
-        size, roots = Book(reader, preamble, checked, {one.note.checkpoint.size for one in everything}).check()
+        book = Book(reader, preamble, checked, {one.note.checkpoint.size for one in everything})
+        below, (size, roots) = book.below, book.check()
     if roots is None or preamble.account:
         size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
-    judged, checked.covered = judge_checkpoints(everything, preamble.origin, preamble.key, size, roots, OLDER)
+    judged, fitting = held_against(everything, preamble.origin, preamble.key, size, roots, OLDER)
     checked.findings += judged
     for note, where in kept.notes:
         if note.checkpoint.size <= size and note.checkpoint.size not in roots:
@@ -38,26 +40,38 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
                 f"this file is not joined to the checkpoint of {note.checkpoint.size} pages ({where}): make it again "
             )
             checked.findings.append(Finding(f"{says}with --checkpoint and that file", table=CHECKPOINTS))
-    checked.is_held_against_kept = bool(kept.notes)
+    _count_covered(checked, fitting, kept, below)
     return checked
 
 
-def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> None:
+def _count_covered(checked: Checked, fitting: list[Signed], kept: Kept, below: Callable[[int], int]) -> None:
+    """Whoever has the key can have made anew what only the file's own checkpoints cover."""
+    own = set(kept.notes)
+    checked.covered = last_size(fitting)
+    checked.covered_by_kept = last_size([one for one in fitting if one in own])
+    checked.is_held_against_kept = bool(own)
+    checked.above = checked.pages - below(checked.covered_by_kept if own else checked.covered)
+
+
+def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> Callable[[int], int]:
+    """Returns how to count the pages that the checkpoint of a size covers."""
     last = preamble.last
     if last is None:
         raise BadExport("the proof has no checkpoint, so it proves nothing")
+    positions: list[int] = []
     while (text := reader.next()) is not None:
         if not text.startswith(lines.PLACE):
             break
-        _check_version(reader, text, last, checked)
+        _check_version(reader, text, last, checked, positions)
     if text != lines.line("end", checked.rows, checked.rows)[:-1] or reader.next() is not None:
         checked.findings.append(Finding("the proof is cut off, or something was added to it", line=reader.number))
     names = {(row["broker_account_id"], row["groww_order_id"], row["order_date"]) for row in checked.versions}
     if len(names) != 1:
         checked.findings.append(Finding("the rows are not of one order"))
+    return lambda size: bisect_right(sorted(positions), size)
 
 
-def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -> None:
+def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked, positions: list[int]) -> None:
     """One row, up to its page and on to the checkpoint."""
     line = reader.number
     try:
@@ -77,6 +91,7 @@ def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked) -
     except ValueError as error:
         checked.findings.append(Finding(f"this version is damaged: {error}", line=line))
         return
+    positions.append(int(position))
     checked.pages, checked.rows = checked.pages + 1, checked.rows + 1
     checked.versions.append(dict(zip(ORDER.columns, fields, strict=True)))
     account = str(fields[1])

@@ -51,8 +51,9 @@ class _Placed(NamedTuple):
         return canonical.encode(PAGE, [*map(str, fields), *hashes]) + b"\n"
 
 
-def export(account: AccountHead | None = None, kept: Sequence[Note] = ()) -> Iterator[bytes]:
-    """The lines of the whole book, or of one account's. `kept`: checkpoints that the reader has, besides ours."""
+def export(account: AccountHead | None = None, kept: Sequence[Note] = (), *, is_all: bool = False) -> Iterator[bytes]:
+    """The lines of the whole book, or of one account's, as the last checkpoint covers it; `is_all`: with what lies
+    above. `kept`: checkpoints that the reader has, besides ours."""
     with reading.one_moment():
         notes = [note for row in Checkpoint.objects.order_by("size") for note in notes_of(row)]
         last = notes[-1] if notes else None
@@ -62,6 +63,8 @@ def export(account: AccountHead | None = None, kept: Sequence[Note] = ()) -> Ite
         if account and last:
             yield from _joins([*notes, *kept], last)
         pages = LedgerPage.objects.filter(head=account) if account else LedgerPage.objects.all()
+        if last and not is_all:
+            pages = pages.filter(place__position__lte=last.checkpoint.size)
         size = last.checkpoint.size if account and last else 0
         yield from _pages(pages.order_by(F("place__position").asc(nulls_last=True), "head_id", "number"), size)
 

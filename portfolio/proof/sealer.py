@@ -111,6 +111,11 @@ def last_signed() -> StoredCheckpoint | None:
     return StoredCheckpoint.objects.order_by("size", "signed_at").last()
 
 
+def is_all_signed() -> bool:
+    last = last_signed()
+    return not tree.is_any_unplaced() and tree.size() == (last.size if last else 0)
+
+
 def _is_due(now: datetime) -> bool:
     last = last_signed()
     if tree.size() == (last.size if last else 0):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from ledger import verify
+from ledger import canonical, lines, merkle, verify
 from ledger.checkpoint import read_notes
+from ledger.exported import UNPLACED
 from ledger.findings import Signed
+from ledger.page import PAGE
 from ledger.preamble import Checked, Kept
 from portfolio.models import BrokerAccount, LedgerPage, OrderVersion
 from portfolio.proof import leaving, sealer, signing
@@ -119,11 +122,12 @@ def test_a_changed_row_is_named_with_its_account_page_and_line() -> None:
     one, *_ = a_signed_book()
     content = exported(one)
     row = one.holding_versions.earliest("pk") if hasattr(one, "holding_versions") else an_order()
-    lines = content.split(b"\n")
-    at = next(i for i, line in enumerate(lines) if line.startswith(f'["{row._meta.db_table}","1","{row.pk}"'.encode()))
-    lines[at] = lines[at].replace(row.symbol.encode(), b"OTHER")
+    book = content.split(b"\n")
+    begins = f'["{row._meta.db_table}","1","{row.pk}"'.encode()
+    at = next(i for i, line in enumerate(book) if line.startswith(begins))
+    book[at] = book[at].replace(row.symbol.encode(), b"OTHER")
 
-    (finding,) = checked(b"\n".join(lines), *kept_notes()).findings
+    (finding,) = checked(b"\n".join(book), *kept_notes()).findings
 
     assert finding._asdict() == {
         "says": "the row was changed after it was recorded", "account": str(row.broker_account_id),
@@ -134,16 +138,130 @@ def test_a_changed_row_is_named_with_its_account_page_and_line() -> None:
 def test_a_changed_row_of_the_installation_is_named_so() -> None:
     """What all accounts share, such as prices, is of none."""
     a_signed_book()
-    lines = exported().split(b"\n")
-    at = next(i for i, line in enumerate(lines) if line.startswith(b'["prices","1"'))
-    symbol = json.loads(lines[at])[5]
-    lines[at] = lines[at].replace(f'"{symbol}"'.encode(), b'"OTHER"')
+    book = exported().split(b"\n")
+    at = next(i for i, line in enumerate(book) if line.startswith(b'["prices","1"'))
+    symbol = json.loads(book[at])[5]
+    book[at] = book[at].replace(f'"{symbol}"'.encode(), b'"OTHER"')
 
-    (finding,) = checked(b"\n".join(lines), *kept_notes()).findings
+    (finding,) = checked(b"\n".join(book), *kept_notes()).findings
 
     assert (finding.says, finding.account, finding.table, finding.line) == (
         "the row was changed after it was recorded", "of the installation", "prices", at + 1,
     )  # fmt: skip
+
+
+def forged(content: bytes) -> bytes:
+    """One row of an account's export changed, its page and all after it made again, and taken out of the tree."""
+    rest, out, previous, is_changed = content.splitlines(), list[bytes](), bytes(32), False
+    while rest:
+        if not rest[0].startswith(lines.PLACE):
+            out.append(rest.pop(0))
+            continue
+        page = json.loads(rest[1])
+        place, text, batch, *rows = rest[: 3 + int(page[4])]
+        del rest[: 4 + len(rows)]
+        if not is_changed and any(b'"BUY"' in row for row in rows):
+            is_changed, rows = True, [row.replace(b'"BUY"', b'"SELL"') for row in rows]
+        leaves = merkle.leaf_hashes(rows)
+        if is_changed:
+            fields = (*page[2:5], merkle.root(leaves).hex(), page[6], previous.hex())
+            place, text = b'["place","",""]', canonical.encode(PAGE, fields)
+        previous = sha256(text).digest()
+        out += [place, text, batch, *rows, lines.leaves_line(leaves)[:-1]]
+    assert is_changed
+    return b"\n".join(out) + b"\n"
+
+
+def test_pages_that_were_made_again_and_taken_out_of_the_tree_are_found(tmp_path: Path) -> None:
+    one, *_ = a_signed_book()
+    content = forged(exported(one))
+    kept, book = tmp_path / "kept", tmp_path / "book"
+    kept.write_text(str(kept_notes()[-1].note), "utf-8")
+    book.write_bytes(content)
+
+    found = checked(content, *kept_notes())
+    ran = run_alone(tmp_path, book, "--checkpoint", kept)
+
+    unplaced = content.count(b'["place","",""]')
+    assert {(finding.says, finding.account) for finding in found.findings} == {(UNPLACED, str(one.pk))}
+    assert (len(found.findings), found.above, found.pages - found.above) == (
+        unplaced,
+        unplaced,
+        one.head.pages.count() - unplaced,
+    )
+    assert (ran.returncode, "All as it was sealed" in ran.stdout) == (1, False)
+    assert f"{unplaced} of the {found.pages} pages here lie above that: it does not show" in ran.stdout
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_lies_above_the_readers_last_checkpoint_is_counted_and_not_called_sealed(
+    is_whole: bool, tmp_path: Path
+) -> None:
+    one, *_ = a_signed_book()
+    oldest, *_ = kept_notes()
+    size = oldest.note.checkpoint.size
+    (tmp_path / "kept").write_text(str(oldest.note), "utf-8")
+    (tmp_path / "book").write_bytes(exported() if is_whole else exported(one))
+    pages = LedgerPage.objects.all() if is_whole else one.head.pages.all()
+    below, count = pages.filter(place__position__lte=size).count(), pages.count()
+
+    ran = run_alone(tmp_path, tmp_path / "book", "--checkpoint", tmp_path / "kept")
+
+    assert (ran.returncode, 0 < below < count) == (0, True)
+    assert ran.stdout.splitlines()[1:] == [
+        f"{below} of the {count} pages are as they were sealed.",
+        f"The last checkpoint that fits covers {LedgerPage.objects.count()} pages of the installation.",
+        f"The last one of yours that fits covers {size} pages of it.",
+        f"{count - below} of the {count} pages here lie above that: it does not show that they are as they "
+        "were sealed.",
+    ]
+
+
+def test_a_version_above_the_readers_last_checkpoint_is_counted() -> None:
+    a_signed_book()
+    oldest, *_, last = kept_notes()
+    positions = [version.batch.page.place.position for version in leaving.find_order(an_order().groww_order_id)]
+    above = [position for position in positions if position > oldest.note.checkpoint.size]
+
+    assert (checked(a_proof(oldest), oldest).above, checked(a_proof(), last).above) == (len(above), 0)
+    assert above != []
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_export_right_after_a_sync_is_signed_first(is_whole: bool, tmp_path: Path) -> None:
+    one = build.an_account()
+    build.synced(one)
+
+    call_command(
+        "export_ledger", str(tmp_path / "book"), *([] if is_whole else ["--account", str(one.pk)]), stdout=StringIO()
+    )
+
+    found = checked((tmp_path / "book").read_bytes(), *kept_notes())
+    pages = LedgerPage.objects.all() if is_whole else one.head.pages.all()
+    assert (said(found), found.pages, found.above) == ([], pages.count(), 0)
+
+
+def test_a_page_that_is_written_after_the_signing_is_not_in_the_export() -> None:
+    *_, one = a_signed_book()
+    count = one.head.pages.count()
+    build.synced(one)
+
+    found = checked(exported(one), *kept_notes())
+    assert (found.pages, said(found)) == (count, [])
+
+
+def test_a_book_that_cannot_be_signed_is_exported_whole_and_what_nothing_shows_is_named(tmp_path: Path) -> None:
+    *_, one = a_signed_book()
+    build.synced(one)
+    signing.files().secret.unlink()
+    error = StringIO()
+
+    call_command("export_ledger", str(tmp_path / "book"), "--account", str(one.pk), stdout=StringIO(), stderr=error)
+
+    found = checked((tmp_path / "book").read_bytes(), *kept_notes())
+    (finding,) = found.findings
+    assert (finding.says, finding.page, found.above) == (UNPLACED, one.head.pages.count(), 1)
+    assert "No checkpoint was signed first" in error.getvalue()
 
 
 DAMAGE: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [

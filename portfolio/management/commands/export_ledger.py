@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
-from ... import startup
+from ... import clock, startup
+from ...clock import ClockError
 from ...keys import KeyTrouble
-from ...proof import kinds, leaving, tree
+from ...proof import kinds, leaving, sealer, tree
 from ...report import counted
 from ..reading import head_of, kept_in, written
 
@@ -34,7 +36,19 @@ class Command(BaseCommand):
             startup.require_tables()
             with kinds.named():
                 account = head_of(options["account"]) if options["account"] else None
-                size = written(options["file"], leaving.export(account, kept))
+                is_signed = self._is_signed()
+                size = written(options["file"], leaving.export(account, kept, is_all=not is_signed))
         except (startup.NotReady, KeyTrouble, leaving.CannotProve, tree.Gap, kinds.ForeignValue) as error:
             raise CommandError(str(error), returncode=2) from None
         self.stdout.write(f"{options['file']}: {counted(size, 'byte')}. Check it: python -m ledger verify FILE")
+
+    def _is_signed(self) -> bool:
+        """Signs what is new, so that the file shows that all in it is as it was sealed. Where nothing can be signed,
+        the book must be had all the same."""
+        try:
+            if not sealer.is_all_signed():
+                sealer.checkpoint(clock.refresh())
+        except (ClockError, KeyTrouble, sealer.Refused, sealer.Busy, DatabaseError) as error:
+            self.stderr.write(f"No checkpoint was signed first, so a check will name what lies above the last: {error}")
+            return False
+        return True

@@ -1,11 +1,14 @@
 """A database with rows goes back to an older version and comes forward again; one that was stuck is set right."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -42,6 +45,22 @@ def test_what_an_account_remembers_comes_along(copied: str) -> None:
     for words in (OLDER, NEWEST):
         assert manage(*words, DATABASE_URL=copied)[0] == 0
     assert manage("shell", "-c", look, DATABASE_URL=copied) == (1, remembered)
+
+
+def test_postgresql_what_a_sync_writes_while_the_database_is_migrated_comes_along(copied: str) -> None:
+    only_on("postgresql")
+    assert manage("migrate", "portfolio", "0010", "--verbosity=0", DATABASE_URL=copied)[0] == 0
+    look = "from portfolio.models import AccountMemory; raise SystemExit(AccountMemory.objects.get().content)"
+    with psycopg.connect(copied) as running, ThreadPoolExecutor() as pool:
+        running.execute("UPDATE account_heads SET section_digests = 'new' WHERE account_id IS NOT NULL")
+        migrating = pool.submit(manage, *NEWEST, DATABASE_URL=copied)
+        asked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'account_heads'::regclass"
+        while not running.execute(asked).fetchone()[0] and not migrating.done():  # type: ignore[index]
+            time.sleep(0.05)
+        running.commit()
+        code, said = migrating.result()
+    assert code == 0, said
+    assert manage("shell", "-c", look, DATABASE_URL=copied) == (1, "new")
 
 
 def test_sqlite_a_guard_that_names_a_table_of_a_newer_version_stops_no_migration(copied: str) -> None:

@@ -4,6 +4,8 @@ from django.db import migrations, models
 
 def out_of_the_heads(apps, schema_editor):
     using = schema_editor.connection.alias
+    if schema_editor.connection.vendor == 'postgresql':  # a sync that runs meanwhile waits; SQLite lets nobody write
+        schema_editor.execute('LOCK TABLE account_heads IN ACCESS EXCLUSIVE MODE')
     heads = apps.get_model('portfolio', 'AccountHead').objects.using(using).filter(account__isnull=False)
     memories = apps.get_model('portfolio', 'AccountMemory').objects.using(using)
     memories.bulk_create(

@@ -17,7 +17,7 @@ from ledger.page import Entry
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..keys import EvidenceKey
-from ..models import AccountHead
+from ..models import AccountHead, AccountMemory
 from ..secret import Secret
 from ..triggers.base import Answer, Reply
 from .head import Head
@@ -87,7 +87,7 @@ class Section(NamedTuple):
 
 
 class Memory(msgspec.Struct):
-    """What the account head remembers of the last accepted sections, so that equal answers cost nothing.
+    """What the account remembers of the last accepted sections, so that equal answers cost nothing.
 
     `seen`, `counts` (those of the last capture), `funds` and `snapshot_day` repeat what batches and book say: lost, the
     next sync compares with the book instead. `positions_day`, `unconfirmed`, `unlisted` and `is_wrong_account` are no
@@ -112,17 +112,17 @@ class Memory(msgspec.Struct):
 
     def keep(self, head: AccountHead) -> None:
         """Under the lock of this head, as everything of it is written."""
-        head.memory.content = self.text()
-        head.memory.save()
+        AccountMemory.objects.update_or_create(head=head, defaults={"content": self.text()})
 
     @staticmethod
     def of(head: AccountHead) -> "Memory":
-        return Memory.read(head.memory.content)
+        return Memory.read(AccountMemory.objects.filter(head=head).values_list("content", flat=True).first())
 
     @staticmethod
-    def read(text: str) -> "Memory":
+    def read(text: str | None) -> "Memory":
+        """One that knows nothing where there is none, or none that can be read."""
         try:
-            return _memory.decode(text)
+            return _memory.decode(text or "{}")
         except msgspec.MsgspecError:
             return Memory()
 

@@ -109,7 +109,7 @@ class Decision:
 
 
 def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
-    head, memory = book.head, capture.memory
+    head, memory = book.head, _memory(capture, book)
     working = capture if capture.is_quiet else capture.copied({**capture.sections})  # nothing is decided of a quiet one
     return Decision(
         capture,
@@ -126,6 +126,11 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         _by_order(working.entries(TRADES)),
         _trails(working.entries(TRAILS)),
     )
+
+
+def _memory(capture: Capture, book: Book) -> Memory:
+    """As it stands where the account is decided again: whoever wrote meanwhile may have made it forget its answers."""
+    return capture.memory if capture.head else Memory.read(book.head.remembered)
 
 
 def _by_order(trades: Iterable[Trade]) -> dict[str, dict[str, Trade]]:

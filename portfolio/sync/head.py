@@ -39,7 +39,7 @@ class Head(NamedTuple):
     holdings_day: date | None
     sells_lower_holdings: bool | None
     pause_until: datetime | None  # its broker asked to be left alone for so long
-    remembered: str
+    remembered: str | None
     client_id: str  # the broker's id of the account
     broker: str
     label: str

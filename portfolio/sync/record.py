@@ -235,8 +235,17 @@ def _writes(results: Sequence[Result]) -> list[Write]:
         bulk.inserting(EVENT, [event for result in results for event in result.events]),
         bulk.inserting(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results]),
         *(bulk.updating(table, rows) for table, rows in heads.items()),
-        bulk.updating(MEMORY, [result.memory for result in results if result.memory]),
+        *_memories(results),
         _closing([result.header for result in results]),
+    ]
+
+
+def _memories(results: Iterable[Result]) -> list[Write]:
+    """What each remembers. Where the row was lost it is written anew: all was compared with the book."""
+    written = [(result.memory, result.made.book.head.remembered is None) for result in results if result.memory]
+    return [
+        bulk.updating(MEMORY, [memory for memory, is_lost in written if not is_lost]),
+        bulk.inserting(MEMORY, [memory for memory, is_lost in written if is_lost]),
     ]
 
 

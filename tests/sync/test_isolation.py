@@ -361,6 +361,16 @@ def test_a_head_that_remembers_nonsense_compares_with_the_book_instead(broker: B
     assert account.holding_versions.count() == 1
 
 
+def test_a_memory_that_is_lost_is_written_anew(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": [build.a_holding()]}
+    build.synced(account)
+    AccountMemory.objects.filter(head__account=account).delete()
+    assert synced_with_a_sound_one(broker, account).status == "COMPLETED"
+    assert AccountMemory.objects.filter(head__account=account).count() == 1
+    assert account.holding_versions.count() == 1
+
+
 def test_prices_that_cannot_be_kept_are_left_out_and_their_account_is_recorded(broker: Broker) -> None:
     """A price beyond all bounds, of what was only ordered: no row of the account itself has it."""
     account = build.an_account("SCRIPTED")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,11 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
+from ledger.entries import Funds
 from portfolio import clock
+from portfolio.corrections import Author, void
 from portfolio.ids import new_id, new_uuid
-from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch
+from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersion, RawReply, SyncBatch, Transaction
 from portfolio.sync import evidence
 from portfolio.sync.capture import DAILY, Capture, Memory
 from portfolio.sync.claim import claim, free_heads, lease, leased, open_batches, release, renew
@@ -234,6 +237,22 @@ def test_a_page_that_came_between_is_followed_and_the_account_decided_again() ->
         ("O1", 1, 0), ("O2", 1, 5), ("O2", 2, 10),
     ]  # fmt: skip
     recomputed.check_all_pages()
+
+
+def test_what_an_amendment_made_an_account_forget_is_not_remembered_by_the_sync_that_it_came_into(
+    broker: Broker,
+) -> None:
+    account = build.an_account("SCRIPTED")
+    order = build.an_order(filled=10)
+    broker.says.update(holdings=[build.a_holding()], orders=[order], trades=[build.a_trade(order)])
+    build.synced(account)
+    assert "holdings" in Memory.of(account.head).seen
+    running = claimed(account, funds=[Funds(Decimal(1000))])
+    waiting = _decided(normalise([running]))
+    void(account, Transaction.objects.get().source_id, Author("Asha", "never dealt"))
+    (moved,) = record(waiting).moved
+    assert [result.status for result in settle([moved.made.to_decide_again()])] == ["COMPLETED"]
+    assert set(Memory.of(account.head).seen) == {"beside", "funds"}
 
 
 def another_batch(capture: Capture) -> Capture:

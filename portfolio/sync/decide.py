@@ -14,7 +14,7 @@ from .bridge import write_opening
 from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, TRAILS, Capture
 from .decision import Decision as Decision
 from .decision import NotStanding, begin, listing_of
-from .doubts import doubt_the_calendar
+from .doubts import doubt_the_calendar, tell_unknown_words
 from .fills import take_fills
 from .holdings import take_holdings
 from .normalise import read_whole
@@ -23,7 +23,7 @@ from .positions import take_positions
 from .quotes import take_quotes, update_prices
 from .state import Book
 from .totals import take_funds, write_snapshot
-from .unlisted import compare_with_positions
+from .unlisted import compare_orders
 
 
 def decide_each(
@@ -49,11 +49,12 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
     made = begin(capture, book, mine, now)
     if not made.capture.is_quiet and not capture.is_broken:
         take_orders(made)
+        tell_unknown_words(made)
         take_fills(made)
         doubt_the_calendar(made)
         take_quotes(made)
         positions = take_positions(made)
-        compare_with_positions(made)
+        compare_orders(made)
         held = take_holdings(made, positions)
         write_opening(made, {key: each.holding for key, each in held.items()}, positions)
         take_funds(made)

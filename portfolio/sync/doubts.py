@@ -1,16 +1,19 @@
-"""What a capture tells that the calendar does not: fills of a day on which there was no session.
+"""What a capture tells and Khata does not know: fills of a day without a session, and words for the state of an order.
 
-They are taken as all others. But a calendar that calls a session a holiday also owes nobody a sync that day.
+They are taken as all others. But a calendar that calls a session a holiday also owes nobody a sync that day, and an
+order of an unknown state counts as open until somebody says what the word means.
 """
 
-from ledger.canonical import TRANSACTION
+from ledger.canonical import ORDER, TRANSACTION
+from ledger.entries import UNKNOWN
 
 from ..schedule import calendar
 from .decision import Decision
 
-DOUBTED = "calendar.doubted"
+DOUBTED, UNKNOWN_STATUS = "calendar.doubted", "orders.unknown_status"
 _SHARES = ("CASH", "FNO")  # the calendar is that of NSE and BSE; commodities have their own
 _DAY, _SEGMENT = (TRANSACTION.columns.index(name) for name in ("trade_date", "segment"))
+_STATUS, _WORD = (ORDER.columns.index(name) for name in ("order_status", "status_raw"))
 
 
 def doubt_the_calendar(made: Decision) -> None:
@@ -21,3 +24,11 @@ def doubt_the_calendar(made: Decision) -> None:
     if doubted:
         made.capture.metadata["calendar"] = f"fills on {', '.join(doubted)}, when the calendar has no session"
         made.outbox.account.append((DOUBTED, {"account": made.capture.account_id, "days": doubted}))
+
+
+def tell_unknown_words(made: Decision) -> None:
+    """One event a batch, for the versions of orders that it writes."""
+    words = sorted({row[_WORD] for row in made.pen.written.get(ORDER, ()) if row[_STATUS] == UNKNOWN})
+    if words:
+        made.capture.metadata["unknown_status"] = f"orders in a state that is not known: {', '.join(words)}"
+        made.outbox.account.append((UNKNOWN_STATUS, {"account": made.capture.account_id, "words": words}))

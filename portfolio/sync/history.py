@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -18,7 +18,7 @@ from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
 from .bulk import schema
-from .capture import ORDERS, TRADES, TRAILS, Capture
+from .capture import ACCEPTED, ORDERS, TRADES, TRAILS, Capture
 from .reading import table_rows
 
 if TYPE_CHECKING:
@@ -50,6 +50,20 @@ def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     for account, known in known_orders(versions):
         if account in books:  # asking for these alone would look up each id under each account
             books[account].orders[known.order.order_id].append(known)
+
+
+def read_listed(busy: Sequence[Capture], books: dict[str, Book]) -> None:
+    """The orders of the day that the book has, where what was listed before is not at hand."""
+    ids: Any = [capture.account_id for capture in busy if not capture.is_first and _is_read_whole(capture)]
+    if ids:
+        versions = OrderVersion.objects.filter(broker_account__among=ids, order_date=busy[0].trading_day)
+        for account, order_id in versions.values_list("broker_account_id", "groww_order_id").distinct():
+            books[str(account)].listed.add(order_id)
+
+
+def _is_read_whole(capture: Capture) -> bool:
+    section = capture.sections.get(ORDERS)
+    return section is not None and section.state == ACCEPTED and section.gone is None
 
 
 def known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:

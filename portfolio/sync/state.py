@@ -23,7 +23,7 @@ from ..schedule import calendar
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, Capture
 from .head import Head, read_heads
-from .history import read_fills, read_orders
+from .history import read_fills, read_listed, read_orders
 from .reading import each, table_columns
 from .waiting import read_waiting
 
@@ -98,6 +98,7 @@ class Book:
     positions: dict[PositionKey, PositionRow] = field(default_factory=dict)
     listings: dict[Listing, str] = field(default_factory=dict)  # the instruments of both, by their names in the book
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
+    listed: set[str] = field(default_factory=set)  # orders of the day; known where the list was read whole
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
     fills: dict[date, dict[HoldingKey, DayFills]] = field(default_factory=lambda: defaultdict(dict))
@@ -150,6 +151,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         _read_owned([c.account_id for c in busy if not _compares_holdings(c)], books)
         _read_positions(ids, books)
         read_orders(busy, books)
+        read_listed(busy, books)
         read_fills(busy, books)
         read_waiting(busy, books)
         _read_snapshots(ids, books, busy[0].trading_day)

@@ -1,4 +1,4 @@
-"""Positions against orders and fills: whether the order list of a capture is short of what was traded that day.
+"""Whether the order list of a capture is short: of what positions and fills show, or of what it had before that day.
 
 What is listed is taken all the same. But the section is not whole, so the capture ends in part and is made again.
 """
@@ -24,20 +24,27 @@ SHARES = (CASH, FNO)  # in these nothing is traded once the session after the cl
 LATE = {CURRENCY: time(19, 30), COMMODITY: time(23, 55)}  # in India, on the longest of their days
 
 
-def compare_with_positions(made: Decision) -> None:
+def compare_orders(made: Decision) -> None:
     """Says what is missing. The same list is looked at afresh the next time, also where nothing else has moved."""
-    if not _is_comparable(made):
-        return
-    lacking, orders = _lacking(made), _not_listed(made)
+    lacking, orders = (_lacking(made), _not_listed(made)) if _is_comparable(made) else ([], [])
     if lacking or made.memory.unlisted:
         made.memory.seen.pop(ORDERS, None)
-    if lacking or orders:
-        made.lacks_orders = True
+    made.lacks_orders = bool(lacking or orders)
+    if words := [*_words(lacking, orders, _listed_before(made))]:
         made.capture.blame(
-            ORDERS, "orders_missing", f"the order list may be short: {'; '.join(_words(lacking, orders))}",
+            ORDERS, "orders_missing", f"the order list may be short: {'; '.join(words)}",
             "it is asked again this evening; if it stays so, compare with the broker's own app, and import what is "
             "missing from the broker's statement",
         )  # fmt: skip
+
+
+def _listed_before(made: Decision) -> list[str]:
+    """Orders that were listed earlier that day and are no more: a broker lists all of the day until it ends."""
+    section, capture = made.section(ORDERS), made.capture
+    if section.state != ACCEPTED or section.set_aside or capture.is_first or not capture.takes_state:
+        return []
+    before = made.book.listed if section.gone is None else {order.order_id for order in section.gone}
+    return sorted(before - {order.order_id for order in section.entries})
 
 
 def _is_comparable(made: Decision) -> bool:
@@ -142,11 +149,13 @@ def _not_listed(made: Decision) -> list[str]:
     )
 
 
-def _words(lacking: Sequence[Missing], orders: Sequence[str]) -> Iterator[str]:
+def _words(lacking: Sequence[Missing], orders: Sequence[str], before: Sequence[str]) -> Iterator[str]:
     if lacking:
         yield f"positions show what no fill explains, {_listed([_of_one(each) for each in lacking])}"
     if orders:
         yield f"fills came of orders that did not, {_listed(orders)}"
+    if before:
+        yield f"orders that were listed before are not listed now, {_listed(before)}"
 
 
 def _of_one(each: Missing) -> str:

@@ -3,6 +3,7 @@
 Each fault strikes one section of one account each, in one evening; a further account is left in peace.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -254,6 +255,9 @@ def test_an_unknown_word_for_a_status_is_kept_as_it_is() -> None:
     one = evening("unknown_enum", ["orders"])["orders"]
     odd = OrderVersion.objects.get(broker_account=one.account, status_raw="TELEPORTED")
     assert (odd.order_status, one.result.status) == ("UNKNOWN", "COMPLETED")
+    told = json.loads(one.account.events.get(kind="orders.unknown_status").payload)
+    assert told == {"account": str(one.account.pk), "words": ["TELEPORTED"]}
+    assert "orders in a state that is not known: TELEPORTED" in odd.batch.metadata
 
 
 @pytest.mark.parametrize("kind", ["empty_list", "null_list", "missing_list", "zero_quantities"])

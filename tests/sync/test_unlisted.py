@@ -10,7 +10,7 @@ import pytest
 from ledger.entries import Order, Position
 from portfolio.corrections import Author, revise, void
 from portfolio.models import BrokerAccount, ChangeExplanation, OrderVersion, Transaction
-from portfolio.sync.capture import REALTIME
+from portfolio.sync.capture import ORDERS_ONLY, REALTIME
 from portfolio.triggers.base import Answer, BrokerUnavailable, Reply
 from simulators.investor import Investor
 from simulators.market import Market
@@ -121,11 +121,36 @@ def test_a_list_that_stays_short_is_told_at_every_look(local: Local) -> None:
     assert ended(local.synced("19:10")) == WHOLE
 
 
-def test_what_was_taken_before_the_list_was_lost_is_not_missing(local: Local) -> None:
+@pytest.mark.parametrize(("kind", "lost"), [("empty_list", 4), ("short_list", 1)])
+def test_a_list_that_has_lost_what_it_had_is_told_until_it_is_whole_and_loses_nothing(
+    local: Local, kind: str, lost: int
+) -> None:
     assert ended(local.synced("16:05")) == WHOLE
+    versions = OrderVersion.objects.count()
+    local.lose(kind)
+    looks = [local.synced(at) for at in ("19:00", "19:05")]
+    local.simulator.clear_faults()
+    assert [ended(one) for one in (*looks, local.synced("19:10"), local.synced("19:15"))] == [short()] * 2 + [WHOLE] * 2
+    for one in looks:
+        (problem,) = one.capture.problems
+        before, names = problem.message.rsplit("not listed now, ", 1)
+        assert before == "the order list may be short: orders that were listed before are "
+        assert len(names.split(", ")) == lost
+    assert (OrderVersion.objects.count(), Transaction.objects.count()) == (versions, 4)
+
+
+def test_a_look_at_orders_alone_tells_of_an_order_that_is_listed_no_more(local: Local) -> None:
+    local.synced("16:05")
     local.lose("empty_list")
-    assert ended(local.synced("19:00")) == WHOLE
-    assert Transaction.objects.count() == 4
+    assert ended(local.synced("16:10", sync_type=ORDERS_ONLY)) == short()
+
+
+def test_what_was_listed_yesterday_is_not_missing_today(account: BrokerAccount, broker: Broker, at: At) -> None:
+    tell(broker, "O1", 4)
+    build.synced(account)
+    at("2026-10-06 16:05")
+    broker.says.update(orders=[], trades=[], positions=[])
+    assert ended(build.synced(account)[0]) == WHOLE
 
 
 @pytest.fixture(params=[at_groww, at_zerodha])
@@ -435,7 +460,7 @@ def test_an_order_that_is_known_by_its_fills_alone_is_missing(account: BrokerAcc
     assert ended(build.synced(account)[0]) == WHOLE
     last = build.an_order("O3", 1, 1)
     fills.append(build.a_trade(last, trade_id="TO3"))
-    broker.says["orders"] = [last]  # the others are known
+    broker.says["orders"] = [*broker.says["orders"], last]
     assert ended(build.synced(account)[0]) == WHOLE
 
 

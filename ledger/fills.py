@@ -4,7 +4,7 @@ Pure; decides, and writes nothing. A broker may list a fill under another name t
 not list it at all, so that it is made up from its order: it counts once. Quantities are units, prices per unit.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import count
@@ -61,13 +61,15 @@ def source_ids(trades: Iterable[Trade]) -> dict[str, Trade]:
             side = trade.transaction_type[:1]
             named.setdefault(f"{trade.exchange}:{trade.trade_date}:{trade.trade_id}:{instrument}:{side}", trade)
         else:
-            named[next(name for name in _unnumbered(trade) if name not in named)] = trade
+            named[free_name(trade, named)] = trade
     return named
 
 
-def _unnumbered(trade: Trade) -> Iterator[str]:
+def free_name(trade: Trade, in_use: Container[str]) -> str:
+    """For a fill without a number. It says neither share nor side: fills of two shares may come to one name."""
     moment = trade.executed_at.isoformat() if trade.executed_at else trade.trade_date.isoformat()
-    return (f"fill:{trade.order_id}:{moment}:{trade.price:f}:{trade.quantity:f}:{number}" for number in count(1))
+    names = (f"fill:{trade.order_id}:{moment}:{trade.price:f}:{trade.quantity:f}:{number}" for number in count(1))
+    return next(name for name in names if name not in in_use)
 
 
 def number_of(source_id: str, trade: Trade) -> str:
@@ -132,7 +134,7 @@ def _of_listed(latest: Mapping[str, KnownFill], listed: Fills, pairs: Pairs) -> 
             continue
         if fill:
             yield _void(fill, NUMBERED)
-        free = name if trade.trade_id else next(name for name in _unnumbered(trade) if name not in in_use)
+        free = name if trade.trade_id else free_name(trade, in_use)
         in_use.add(free)
         yield FillMove(free, latest.get(free), told)
 

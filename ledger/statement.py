@@ -18,7 +18,8 @@ from .pairs import paired
 from .reconcile import Piece, is_delivery, lot_of
 
 Named = Mapping[str, Trade]  # by source id
-GroupOf = Callable[[Trade], Hashable]  # an empty one: in no group
+ShareOf = Callable[[Trade], str]  # the instrument that a fill of the file is of
+GroupOf = Callable[[Trade, str], Hashable]  # of a fill and its instrument; an empty one: in no group
 
 
 class Differing(NamedTuple):
@@ -36,36 +37,52 @@ class Plan(NamedTuple):
     differing: list[Differing]
 
 
-def plan(told: Sequence[Trade], known: Iterable[KnownFill]) -> Plan:
-    """`known`: the latest revision of every fill that the account has on the days of the file, void ones too."""
+def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, same: Mapping[str, str]) -> Plan:
+    """`known`: the latest revision of every fill that the account has on the days of the file, void ones too. `same`:
+    what an instrument is by now, where another one came in its place and it is one share still."""
     named = fills.source_ids(told)
+    again = _again(named)
+    for name in again:
+        del named[name]
     latest = {fill.source_id: fill for fill in known}
-    pairs = {name: name for name in named if name in latest}
-    if latest:
-        _pair(pairs, named, latest, lambda trade: trade.order_id)
-        _pair(
-            pairs, named, latest, lambda trade: (trade.trade_date, trade.isin or trade.symbol, trade.transaction_type)
-        )
+    pairs = _Pairing(named, latest, share_of, same).pairs if latest else {}
     moves, replaced = _replacing(named, latest)
-    differing = list(_contradicting(told, named)) if len(named) < len(told) else []
+    differing = list(_contradicting(told, named, again)) if len(named) < len(told) else []
+    in_use = {*latest, *named} if latest else set()
     for name, trade in named.items():
         if trade.order_id in replaced:
             continue
         if name not in pairs:
-            moves.append(FillMove(name, None, trade))
+            free = fills.free_name(trade, in_use) if name in latest else name
+            in_use.add(free)
+            moves.append(FillMove(free, None, trade))
         elif (found := latest[pairs[name]]).counts and _terms(found.trade) != _terms(trade):
             differing.append(Differing(found.trade, trade))
     written = sum(1 for move in moves if move.before is None)
     return Plan(moves, len(told) - written - len(differing), differing)
 
 
-def _contradicting(told: Iterable[Trade], named: Named) -> Iterator[Differing]:
+def _again(named: Named) -> dict[str, str]:
+    """Rows without an ISIN whose fill another row of the file has with one: by its number and what it is called."""
+    lacking = {name: trade for name, trade in _without_isin(named).items() if trade.trade_id}
+    if not lacking or len(lacking) == len(named):
+        return {}
+    by_symbol = {_called(trade): name for name, trade in named.items() if trade.isin and trade.trade_id}
+    return {name: by_symbol[_called(trade)] for name, trade in lacking.items() if _called(trade) in by_symbol}
+
+
+def _called(trade: Trade) -> Hashable:
+    return trade.exchange, trade.trade_date, trade.trade_id, trade.symbol, trade.transaction_type
+
+
+def _contradicting(told: Iterable[Trade], named: Named, again: Mapping[str, str]) -> Iterator[Differing]:
     """Rows of the file that have the name of an earlier one, and say another quantity or price."""
     for trade in told:
         if trade.trade_id and not trade.is_synthesised:
             (name,) = fills.source_ids([trade])
-            if _terms(named[name]) != _terms(trade):
-                yield Differing(named[name], trade)
+            stands = named[again.get(name, name)]
+            if _terms(stands) != _terms(trade):
+                yield Differing(stands, trade)
 
 
 def names(told: Iterable[Trade]) -> list[str]:
@@ -77,19 +94,53 @@ def _terms(trade: Trade) -> tuple[Decimal, Decimal]:
     return trade.quantity, trade.price
 
 
-def _pair(pairs: dict[str, str], named: Named, latest: Mapping[str, KnownFill], group_of: GroupOf) -> None:
-    """Pairs what is not paired yet, within groups; an empty group is none."""
-    taken = set(pairs.values())
-    known: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
-    for name, fill in latest.items():
-        if name not in taken and not fill.trade.is_synthesised and (group := group_of(fill.trade)):
-            known[group][name] = fill.trade
-    told: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
-    for name, trade in named.items():
-        if name not in pairs and (group := group_of(trade)) in known:
-            told[group][name] = trade
-    for group, trades in told.items():
-        pairs.update(paired(known[group], trades))
+class _Pairing:
+    """Which known fill each fill of the file is: one of the same side of the same share, whatever either is called.
+
+    A symbol is one share on one day; it tells less than two ISINs, but for fills of one order.
+    """
+
+    def __init__(self, named: Named, latest: Mapping[str, KnownFill], share_of: ShareOf, same: Mapping[str, str]):
+        self._shares = {name: same.get(share, share) for name, share in ((n, share_of(t)) for n, t in named.items())}
+        self._known_shares = {name: same.get(fill.instrument, fill.instrument) for name, fill in latest.items()}
+        self._latest = latest
+        known = {
+            name: fill.trade for name, fill in latest.items()
+            if not fill.trade.is_synthesised and fill.void_reason != fills.NUMBERED
+        }  # fmt: skip
+        self.pairs = {name: name for name, trade in named.items() if name in known and self._is_named_so(name, trade)}
+        told = {name: trade for name, trade in named.items() if name not in self.pairs}
+        self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))
+        self._pair(
+            known, told, lambda trade, _: trade.order_id and (trade.order_id, trade.symbol, trade.transaction_type)
+        )
+        self._pair(known, told, lambda trade, share: (trade.trade_date, share, trade.transaction_type))
+        for one, other in ((known, _without_isin(told)), (_without_isin(known), told)):
+            self._pair(one, other, lambda trade, _: (trade.trade_date, trade.symbol, trade.transaction_type))
+
+    def _is_named_so(self, name: str, trade: Trade) -> bool:
+        """A name without the exchange's number says neither share nor side."""
+        known = self._latest[name].trade
+        is_same = self._shares[name] == self._known_shares[name] and trade.transaction_type == known.transaction_type
+        return bool(trade.trade_id) or is_same
+
+    def _pair(self, known: Named, told: Named, group_of: GroupOf) -> None:
+        """Pairs what is not paired yet, within groups."""
+        taken = set(self.pairs.values())
+        of_told: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
+        for name, trade in told.items():
+            if name not in self.pairs and (group := group_of(trade, self._shares[name])):
+                of_told[group][name] = trade
+        of_known: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
+        for name, trade in known.items() if of_told else ():
+            if name not in taken and (group := group_of(trade, self._known_shares[name])) in of_told:
+                of_known[group][name] = trade
+        for group, trades in of_known.items():
+            self.pairs.update(paired(trades, of_told[group]))
+
+
+def _without_isin(trades: Named) -> Named:
+    return {name: trade for name, trade in trades.items() if not trade.isin}
 
 
 def _replacing(named: Named, latest: Mapping[str, KnownFill]) -> tuple[list[FillMove], set[str]]:

@@ -114,3 +114,12 @@ def test_what_an_old_isin_explains_is_not_expected_again_and_its_cost_and_day_go
     (cost,) = (each for each in costs(account) if each.symbol == "TCS")
     assert (left_open(account), cost.isin) == ({}, NEW_TCS)
     assert [(str(lot.since), lot.quantity, lot.cost) for lot in cost.lots] == [("2026-10-06", 50, 600)]
+
+
+def test_a_fill_is_found_under_the_isin_that_its_share_has_by_now(broker: Broker, at: At, file: Any) -> None:
+    account = in_the_place_of_another(broker, at, 0, 50)
+    at("2026-10-08 10:00")
+    imported(file(OURS, OLD_FILL), account, "--accept")
+    renamed = f"2026-10-06,BUY,10,3000,TCSNEW,{NEW_TCS}"
+    assert "new, written: 0; in the book already: 1" in imported(file(OURS, renamed), account, "--accept")
+    assert (left_open(account), explained(account)) == ({}, 51)

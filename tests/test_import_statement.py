@@ -189,6 +189,66 @@ def test_fills_that_the_broker_told_are_not_written_again(broker: Broker, at: At
     assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
 
 
+@pytest.mark.parametrize("isin", ["", "INE009A01021"])
+def test_fills_of_like_terms_are_other_fills_where_share_or_side_is_another(
+    account: BrokerAccount, file: Any, isin: str
+) -> None:
+    """A fill without a number is named by its terms alone."""
+    tcs = f"2019-07-01,BUY,50,100,TCS,{build.ISINS['TCS']}"
+    others = f"2019-07-01,BUY,50,100,INFY,{isin}", tcs.replace("BUY", "SELL")
+    for line in (tcs, *others):
+        assert "new, written: 1; in the book already: 0" in imported(file(OURS, line), account, "--accept")
+    told = imported(file(OURS, "2019-07-01,BUY,50,100,WIPRO,", tcs, *others), account, "--accept")
+    assert "new, written: 1; in the book already: 3" in told
+    for lines in (others, [tcs, "2019-07-01,BUY,50,100,WIPRO,"]):
+        assert "new, written: 0; in the book already: 2" in imported(file(OURS, *lines), account, "--accept")
+    found = Transaction.objects.current().values_list("symbol", "transaction_type")
+    assert sorted(found) == [("INFY", "BUY"), ("TCS", "BUY"), ("TCS", "SELL"), ("WIPRO", "BUY")]
+    recomputed.check_all_pages()
+
+
+@pytest.mark.parametrize("first", ["", build.ISINS["TCS"]])
+@pytest.mark.parametrize("rest", ["", ",T1"])
+def test_a_fill_is_found_whether_its_isin_was_told_or_not(
+    account: BrokerAccount, file: Any, first: str, rest: str
+) -> None:
+    """Two equal fills stay two, whichever file names the ISIN."""
+    columns = f"{OURS},trade_id" if rest else OURS
+    other = "" if first else build.ISINS["TCS"]
+    before, after = ([f"2019-07-01,BUY,50,100,TCS,{isin}{rest}"] * (1 if rest else 2) for isin in (first, other))
+    imported(file(columns, *before), account, "--accept")
+    told = imported(file(columns, *after, f"2019-07-01,BUY,7,100,TCS,{other}{rest and ',T2'}"), account, "--accept")
+    assert f"new, written: 1; in the book already: {len(before)}" in told
+
+
+@pytest.mark.parametrize("isin", [None, build.ISINS["TCS"]])
+def test_fills_that_the_broker_told_are_found_with_an_isin_and_without_one(
+    broker: Broker, at: At, file: Any, isin: str | None
+) -> None:
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, isin=isin), order("C", 6, "BUY", 4, isin=isin))
+    build.synced(account)
+    at("2026-10-09 10:00")
+    for told in ("", build.ISINS["TCS"]):
+        for numbers in ("", ""), ("TB", "TC"):
+            terms = (f"2026-10-06,BUY,{units},3000,TCS,{told}" for units in (10, 4))
+            lines = [f"{each},{number}" for each, number in zip(terms, numbers, strict=True)]
+            shown = imported(file(f"{OURS},trade_id", *lines), account, "--accept")
+            assert "new, written: 0; in the book already: 2" in shown
+
+
+def test_a_number_of_the_book_with_other_units_is_named_and_not_taken(broker: Broker, at: At, file: Any) -> None:
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 11))
+    build.synced(account)
+    at("2026-10-09 10:00")
+    told = imported(
+        file(f"{OURS},trade_id", f"2026-10-06,BUY,12,3000,TCS,{build.ISINS['TCS']},TB"), account, "--accept"
+    )
+    assert "2026-10-06 TCS: 11 at 3000, in the file 12 at 3000" in told
+    assert fills(account) == [("2026-10-06", "BUY", 11, "API")]
+
+
 def test_what_the_file_says_otherwise_is_named_and_not_taken(account: BrokerAccount, file: Any) -> None:
     imported(file(ZERODHA, row("2026-04-06", "buy", 10, "3000", "7")), account, "--accept")
     told = imported(file(ZERODHA, row("2026-04-06", "buy", 10, "3001", "7")), account, "--accept")

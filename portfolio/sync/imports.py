@@ -4,7 +4,7 @@ The book keeps what it has: a fill that the broker told, or another file, is not
 day fills explain what was there and add nothing. Snapshots of its days follow. One transaction, or nothing at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -26,6 +26,7 @@ from .decision import listing_of
 from .evidence import RAW_BODY, lasting
 from .history import fill_revisions
 from .late_fills import Placed
+from .links import one_share
 from .slots import SETTLED
 
 _AT_ONCE = 5_000  # fills that are sent together: a long file need not be in memory as rows
@@ -108,7 +109,8 @@ def _write_all(
 ) -> None:
     account = amendment.account
     known = _known_fills(account, trades) if trades else []
-    planned = statement.plan(trades, known)
+    same = one_share(account, {*of.values(), *(fill.instrument for fill in known)}) if known else {}
+    planned = statement.plan(trades, known, lambda trade: of[listing_of(trade)], same)
     outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
     slots = _to_fill(account, outcome)
     outcome.days = sorted({slot.trading_day for slot in slots})
@@ -140,7 +142,7 @@ def _count(moves: Iterable[FillMove]) -> int:
     return sum(1 for move in moves if not move.void_reason)
 
 
-def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Iterable[KnownFill]:
+def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Collection[KnownFill]:
     """The last revision of every fill of the days of the file, and of those that were made up for its orders."""
     days = [trade.trade_date for trade in trades]
     found = Transaction.objects.filter(broker_account=account, trade_date__range=(min(days), max(days)))

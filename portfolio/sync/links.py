@@ -3,12 +3,12 @@
 An account answers for itself, and what a company did is so for everybody: what was said for one is known to all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from ledger.answers import CORPORATE
+from ledger.answers import CORPORATE, ISIN_CHANGE, SPLIT
 from ledger.links import Link, distinct
 
 from ..models import BrokerAccount, InstrumentLink
@@ -35,6 +35,20 @@ def onward(account: BrokerAccount, instruments: Iterable[str]) -> list[Link]:
         wanted = {link.successor for link in new.values()} - seen
     own = str(account.pk)
     return distinct(found[said] for said in sorted(found, key=lambda said: said[0] != own))
+
+
+def one_share(account: BrokerAccount, instruments: Iterable[str]) -> dict[str, str]:
+    """Of instruments that were split or got a new ISIN: the last that each of them is by now."""
+    found = onward(account, instruments)
+    became = {link.instrument: link.successor for link in found if link.replaces and link.kind in (SPLIT, ISIN_CHANGE)}
+    return {instrument: _last(became, instrument) for instrument in became}
+
+
+def _last(became: Mapping[str, str], instrument: str) -> str:
+    seen = {instrument}
+    while (successor := became.get(instrument, instrument)) not in seen:
+        seen.add(instrument := successor)
+    return instrument
 
 
 def said_by(account: BrokerAccount) -> set[Link]:

@@ -6,14 +6,20 @@ from decimal import Decimal
 import pytest
 
 from ledger.entries import Trade
-from ledger.fills import KnownFill
-from ledger.statement import Asked, bridge, plan
+from ledger.fills import NUMBERED, KnownFill, source_ids
+from ledger.statement import Asked, Plan, bridge
+from ledger.statement import plan as planned_by_share
 from tests.build import a_trade, an_order
 
 
 def a_fill(order: str, units: int, number: str = "", is_synthesised: bool = False) -> Trade:
     fill: Trade = a_trade(an_order(order, units, units), units, number, is_synthesised=is_synthesised)
     return fill
+
+
+def plan(told: list[Trade], known: list[KnownFill]) -> Plan:
+    """Of one share."""
+    return planned_by_share(told, known, lambda _: "instrument", {})
 
 
 def known(name: str, fill: Trade) -> KnownFill:
@@ -80,3 +86,21 @@ def test_what_a_person_made_void_is_no_difference_to_what_a_file_says() -> None:
     void = known("NSE:2026-10-05:T1:TCS:B", a_fill("O1", 10, "T1"))._replace(void_reason="it was none")
     made = plan([a_fill("O1", 11, "T1")], [void])
     assert (made.moves, made.known, made.differing) == ([], 1, [])
+
+
+def test_a_fill_that_is_void_since_its_number_came_stands_for_none() -> None:
+    unnumbered = a_fill("O1", 10)
+    ((name, _),) = source_ids([unnumbered]).items()
+    numbered = known("NSE:2026-10-05:T1:TCS:B", a_fill("O1", 10, "T1"))
+    book = [known(name, unnumbered)._replace(void_reason=NUMBERED), numbered]
+    made = plan([unnumbered, unnumbered], book)
+    assert [move.source_id for move in made.moves] == [name.removesuffix("1") + "2"]
+    assert made.known == 1
+
+
+def test_a_number_that_a_file_tells_with_an_isin_and_without_one_is_one_fill() -> None:
+    first = a_fill("", 10, "T1")._replace(isin="INE467B01029")
+    bare, other = first._replace(isin=None), first._replace(isin=None, quantity=Decimal(11))
+    made = plan([bare, first, other], [])
+    assert [move.trade for move in made.moves] == [first]
+    assert ([(each.known, each.told) for each in made.differing], made.known) == ([(first, other)], 1)

@@ -132,27 +132,28 @@ def held_against(
             says = f"{place} is of another installation, {checkpoint.origin}; this is {origin}"
             findings.append(Finding(says, table=CHECKPOINTS))
             continue
-        unsigned = list(_judge_signature(note, key, place)) if key else []
-        findings += unsigned
+        is_signed = not key or note.signed_by(key)
+        if key and not is_signed:
+            findings.append(_unsigned(note, key, place))
+        if is_signed is False:  # what it says was made up, and accuses nobody
+            continue
         if checkpoint.size > size:
             findings.append(Finding(f"{place} was signed, and here are only {size}: {older}", table=TREE))
         elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
             span = f"{last_size(fitting) + 1} to {checkpoint.size}"
             says = f"the tree is not the one of {place}: pages at positions {span} were rewritten"
             findings.append(Finding(says, table=TREE))
-        elif checkpoint.size in roots and not unsigned:
+        elif checkpoint.size in roots and is_signed:
             fitting.append(one)
     return findings, fitting
 
 
-def _judge_signature(note: Note, key: Key, place: str) -> Iterator[Finding]:
-    is_signed = note.signed_by(key)
-    if is_signed is None:
+def _unsigned(note: Note, key: Key, place: str) -> Finding:
+    if note.signed_by(key) is None:
         ids = ", ".join(one.key_id.hex() for one in note.signatures)
         says = f"{place} was signed with the key {ids}, and the key is now {key.id.hex()}: the signing key was replaced"
-        yield Finding(says, table=CHECKPOINTS)
-    elif not is_signed:
-        yield Finding(f"the signature of {place} does not fit: the checkpoint was changed", table=CHECKPOINTS)
+        return Finding(says, table=CHECKPOINTS)
+    return Finding(f"the signature of {place} does not fit: the checkpoint was changed", table=CHECKPOINTS)
 
 
 def digest(canonical: bytes) -> bytes:

@@ -89,6 +89,7 @@ class Preamble:
             except (ValueError, TypeError, BadCheckpoint) as error:
                 self.findings.append(Finding(f"this line is damaged: {error}", line=reader.number))
         reader.put_back([text] if text is not None else [])
+        self.last = self._last()
 
     def _line(self, word: str, *rest: str, number: int, is_given: bool) -> None:
         if word == "key":
@@ -112,21 +113,27 @@ class Preamble:
             says = f"the file names the key {key.id.hex()} and not the one that you gave: the signing key was replaced"
             self.findings.append(Finding(says, table=CHECKPOINTS))
 
-    @property
-    def last(self) -> Note | None:
-        """The checkpoint that paths lead to."""
-        return max((one.note for one in self.notes), key=lambda note: note.checkpoint.size, default=None)
+    def is_ours(self, note: Note) -> bool:
+        """Whether it can say anything of this tree: not of another installation, and its signature is no false one."""
+        return note.checkpoint.origin == self.origin and not (self.key and note.signed_by(self.key) is False)
+
+    def _last(self) -> Note | None:
+        """The checkpoint that paths lead to: the largest of ours, before any that another key signed."""
+        ours = [one.note for one in self.notes if self.is_ours(one.note)]
+        return max(
+            ours, key=lambda one: (not self.key or bool(one.signed_by(self.key)), one.checkpoint.size), default=None
+        )
 
     def joined_roots(self, notes: Iterable[Signed]) -> dict[int, bytes]:
         """The root at the size of each checkpoint that this file joins to its last one; an impossible one where the
         proof fails."""
         roots: dict[int, bytes] = {}
         last = self.last
-        for checkpoint in {one.note.checkpoint for one in notes}:
+        for checkpoint in {one.note.checkpoint for one in notes if self.is_ours(one.note)}:
             if last and checkpoint.size in self.joins:
                 end, path = last.checkpoint, self.joins[checkpoint.size]
                 fits = merkle.is_consistent(checkpoint.size, end.size, checkpoint.root, end.root, path)
-                roots.setdefault(checkpoint.size, checkpoint.root if fits else b"")
+                roots[checkpoint.size] = checkpoint.root if fits else roots.get(checkpoint.size, b"")
         if last:
             roots[last.checkpoint.size] = last.checkpoint.root
         return roots

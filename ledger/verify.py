@@ -34,7 +34,7 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
         size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
     judged, fitting = held_against(everything, preamble.origin, preamble.key, size, roots, OLDER)
     checked.findings += judged
-    for note, where in kept.notes:
+    for note, where in filter(lambda one: preamble.is_ours(one.note), kept.notes):
         if note.checkpoint.size <= size and note.checkpoint.size not in roots:
             says = (
                 f"this file is not joined to the checkpoint of {note.checkpoint.size} pages ({where}): make it again "
@@ -56,7 +56,7 @@ def _count_covered(checked: Checked, fitting: list[Signed], kept: Kept, below: C
 def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> Callable[[int], int]:
     """Returns how to count the pages that the checkpoint of a size covers."""
     last = preamble.last
-    if last is None:
+    if not preamble.notes:
         raise BadExport("the proof has no checkpoint, so it proves nothing")
     positions: list[int] = []
     while (text := reader.next()) is not None:
@@ -71,7 +71,7 @@ def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> Callab
     return lambda size: bisect_right(sorted(positions), size)
 
 
-def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked, positions: list[int]) -> None:
+def _check_version(reader: Reader, place: bytes, last: Note | None, checked: Checked, positions: list[int]) -> None:
     """One row, up to its page and on to the checkpoint."""
     line = reader.number
     try:
@@ -86,8 +86,8 @@ def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked, p
             raise ValueError("a page and a row of an order are wanted")
         leaf = merkle.leaf_hash(row)
         root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
-        size = last.checkpoint.size
-        top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, lines.path_of(path))
+        nodes, size = lines.path_of(path), last.checkpoint.size if last else 0
+        top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, nodes)
     except ValueError as error:
         checked.findings.append(Finding(f"this version is damaged: {error}", line=line))
         return
@@ -97,6 +97,6 @@ def _check_version(reader: Reader, place: bytes, last: Note, checked: Checked, p
     account = str(fields[1])
     if root != page.root:
         checked.findings.append(Finding("the row was changed", account, page.number, ORDER.name, str(fields[0]), line))
-    if top != last.checkpoint.root:
+    if last and top != last.checkpoint.root:
         says = "its page is not in the tree that was signed"
         checked.findings.append(Finding(says, account, page.number, TREE, position, line))

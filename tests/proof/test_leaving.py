@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ledger import canonical, lines, merkle, verify
-from ledger.checkpoint import read_notes
+from ledger.checkpoint import Checkpoint, Note, read_notes
 from ledger.exported import UNPLACED
 from ledger.findings import Signed
 from ledger.page import PAGE
@@ -415,6 +415,62 @@ def test_a_checkpoint_of_another_installation_is_told_as_that(tmp_path: Path) ->
 
     assert ran.returncode == 1
     assert "is of another installation, khata/another-" in ran.stdout
+
+
+def of_others(note: Note) -> list[Note]:
+    """Checkpoints of other installations, as large as this one."""
+    return [
+        note._replace(checkpoint=Checkpoint(f"khata/another-{n}", note.checkpoint.size, bytes(32))) for n in range(9)
+    ]
+
+
+def spoilt(note: Note, size: int) -> Note:
+    """One that says something else than what was signed."""
+    checkpoint = note.checkpoint._replace(root=bytes(32), size=size)
+    return note._replace(checkpoint=checkpoint, text=str(checkpoint))
+
+
+def test_a_checkpoint_of_another_installation_accuses_no_page_whatever_its_size() -> None:
+    one, *_ = a_signed_book()
+    for mine in kept_notes():
+        others = [Signed(note, "other") for note in of_others(mine.note)]
+        for content in (exported(one), exported(), a_proof()):
+            told = said(checked(content, *others))
+            assert (len(told), [says for says in told if "is of another installation" not in says]) == (9, [])
+
+
+@pytest.mark.parametrize("how", ["another installation", "a false signature"])
+def test_a_checkpoint_in_the_file_that_is_not_of_this_tree_is_told_and_leads_nowhere(how: str) -> None:
+    one, *_ = a_signed_book()
+    (*_, last) = kept_notes()
+    more = last.note.checkpoint.size + 1
+    checkpoint = last.note.checkpoint._replace(origin="khata/another", size=more)
+    put_in = spoilt(last.note, more)
+    if how == "another installation":
+        put_in = last.note._replace(checkpoint=checkpoint, text=str(checkpoint))
+    for content in (exported(one), exported(), a_proof()):
+        at = content.index(b'["place"')
+        (says,) = said(checked(content[:at] + lines.line("checkpoint", put_in) + content[at:], last))
+        assert re.search("is of another installation|the signature of .* does not fit", says)
+
+
+def test_a_checkpoint_that_was_changed_is_told_as_that_and_accuses_no_page() -> None:
+    one, *_ = a_signed_book()
+    for mine in kept_notes():
+        for content in (exported(one), exported(), a_proof(mine)):
+            (says,) = said(checked(content, mine, Signed(spoilt(mine.note, mine.note.checkpoint.size), "kept")))
+            assert says.endswith("does not fit: the checkpoint was changed")
+
+
+def test_a_proof_whose_one_checkpoint_was_changed_is_told_with_its_name() -> None:
+    a_signed_book()
+    content = a_proof()
+    note = next(line for line in content.splitlines(keepends=True) if line.startswith(b'["checkpoint"'))
+    false = lines.line("checkpoint", spoilt(kept_notes()[-1].note, kept_notes()[-1].note.checkpoint.size))
+
+    found = checked(content.replace(note, false))
+
+    assert (found.above, [says.endswith("the checkpoint was changed") for says in said(found)]) == (found.pages, [True])
 
 
 @pytest.mark.parametrize(

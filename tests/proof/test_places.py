@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from ledger.exported import UNPLACED
 from ledger.findings import TREE
 from ledger.preamble import Checked
 from portfolio.models import BrokerAccount
@@ -42,11 +43,11 @@ def test_what_is_wrong_with_a_chain_names_the_account_as_commands_do() -> None:
     assert {each.account for each in of(unreadable).findings} == {""}  # nothing says whose it is
 
 
-def test_a_page_of_an_account_that_has_no_place_is_not_said_to_be_elsewhere() -> None:
+def test_a_page_of_an_account_that_has_no_place_is_named_and_not_said_to_be_elsewhere() -> None:
     account, *_ = a_signed_book()
     found, (first, *_) = lines_of(account)
     found[first] = b'["place","",""]\n'
-    assert of(found).findings == []
+    assert [(each.says, each.page, each.line) for each in of(found).findings] == [(UNPLACED, 1, first + 1)]
 
 
 def test_a_position_of_the_tree_that_is_left_out_is_told() -> None:

@@ -15,7 +15,8 @@ from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
 from .secret import Secret, revealed
 from .sync.capture import SHORTEST_SECRET
-from .triggers.base import Account, Answer, BaseTrigger, Credential, LoginRequired, Reply, TriggerError
+from .sync.elsewhere import words
+from .triggers.base import Account, Answer, BaseTrigger, Credential, Reply, TriggerError
 from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
 
@@ -58,10 +59,8 @@ def try_login(
     tokens = _OneToken()
     try:
         named = asyncio.run(_identify(trigger, {**revealed(credentials), "login_method": method}, tokens))
-    except LoginRequired as error:
-        raise Refused(_said(trigger, str(error), credentials)) from None
     except TriggerError as error:
-        raise Refused(_said(trigger, f"{error}{_elsewhere(trigger, str(error))}", credentials)) from None
+        raise Refused(_said(trigger, words(trigger.code, error), credentials)) from None
     except Exception as error:
         message = f"the trigger failed with {type(error).__name__}: {error}"
         raise Refused(_said(trigger, message, credentials)) from None
@@ -70,12 +69,6 @@ def try_login(
     once = {field.name for way in trigger.login_methods for field in way.fields if not field.is_kept}
     kept = {name: value for name, value in credentials.items() if name not in once}
     return Login(trigger.code, method, kept, named or client_id or trigger.code.lower(), tokens.token)
-
-
-def _elsewhere(trigger: type[BaseTrigger], said: str) -> str:
-    """Where another address than the broker's own is set, it may be that."""
-    setting = f"{trigger.code}_API_URL"
-    return f". {setting} is set: is it right?" if broker_url(trigger.code) and setting not in said else ""
 
 
 def _said(trigger: type[BaseTrigger], message: str, credentials: Mapping[str, Secret]) -> str:

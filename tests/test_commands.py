@@ -337,6 +337,16 @@ def test_a_wrong_address_of_the_broker_is_told_and_nothing_is_stored(
     assert nothing_stored()
 
 
+def test_a_wrong_path_is_no_login_that_groww_refuses(
+    groww: GrowwSimulator, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(*secrets_of(groww, "totp"))
+    monkeypatch.setenv("GROWW_API_URL", f"http://{urlsplit(groww.url).netloc}/v2")
+    code, _, error = run("connect", "groww", "--method", "totp")
+    found = "Groww finds nothing where one logs in: Requested entity does not exist."
+    assert (code, error) == (2, f"{found} GROWW_API_URL is set: is it right?\nNothing was stored.")
+
+
 @pytest.mark.parametrize("token", ["no-token-of-groww", "x"])
 def test_a_pasted_token_that_is_refused_is_said_to_be(groww: GrowwSimulator, typed: Type, token: str) -> None:
     typed(token)
@@ -380,6 +390,17 @@ def test_zerodha_is_connected_with_what_the_login_in_the_browser_came_back_with(
     assert account.credential.login_method == "browser"
     assert f"{account.token_expires_at}" == "2026-10-06 00:30:00+00:00"
     assert [secret for secret in (known["api_secret"], pasted) if secret in out] == []
+
+
+def test_a_wrong_path_is_no_login_that_zerodha_refuses(
+    zerodha: ZerodhaSimulator, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = zerodha.credentials(next(iter(zerodha.investors)))
+    typed(known["api_key"], known["api_secret"], back_from(zerodha))
+    monkeypatch.setenv("ZERODHA_API_URL", f"http://{urlsplit(zerodha.url).netloc}/v2")
+    code, _, error = run("connect", "zerodha")
+    found = "Zerodha finds nothing where one logs in: Route not found."
+    assert (code, error) == (2, f"{found} ZERODHA_API_URL is set: is it right?\nNothing was stored.")
 
 
 def test_the_next_days_login_at_zerodha_asks_for_no_key_and_counts_once(zerodha: ZerodhaSimulator, typed: Type) -> None:

@@ -22,6 +22,7 @@ from ..triggers.base import (
     ForbiddenRequest,
     LeftAlone,
     LoginRequired,
+    NothingThere,
     NotPermitted,
     RateLimited,
     Reply,
@@ -31,6 +32,7 @@ from ..triggers.base import (
 )
 from . import dicts
 from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
+from .elsewhere import may_be_elsewhere, words
 
 SECTION_SECONDS = 180.0  # a plain trigger may hang; the client's own calls end long before
 
@@ -49,6 +51,8 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
     TimeoutError: ("timed_out", _LATER),
 }
+_LATER_ELSE = "correct the setting if it is wrong; else it is tried again later"
+_WRONG_ADDRESS = ("wrong_address", "correct the setting, then run the sync again")
 _OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
@@ -93,6 +97,7 @@ class _Run:
     def __init__(self, capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
         self.capture, self.trigger, self.keep, self.lacking = capture, trigger, keep, lacking
         self.refusal = ""  # why the first section that is not permitted is not
+        self.has_answered = False  # whose account it is: the broker's address is the right one
         self.is_over = False  # the login is refused: no further section is asked with a dead token
 
     async def is_the_right_account(self) -> bool:
@@ -106,6 +111,7 @@ class _Run:
         except Exception as error:
             self._blame("account", error)
             return False
+        self.has_answered = True
         return True
 
     async def ask(self, section: str, *arguments: Any) -> None:
@@ -184,13 +190,18 @@ class _Run:
 
     def _blame(self, section: str, error: Exception) -> None:
         self.is_over = self.is_over or isinstance(error, LoginRequired | WrongAccount)
-        blame(self.capture, section, error)
+        blame(self.capture, section, error, is_there=self.has_answered)
 
 
-def blame(capture: Capture, section: str, error: Exception) -> None:
-    """Says what went wrong, and what happens or is to be done next."""
+def blame(capture: Capture, section: str, error: Exception, is_there: bool = True) -> None:
+    """Says what went wrong, and what happens or is to be done next. Where nobody knows yet whether the broker is there
+    at all (`is_there`), its address may be wrong."""
     kind, next_step = next((step for known, step in NEXT_STEPS.items() if isinstance(error, known)), _OUR_FAULT)
     message = str(error) or type(error).__name__
+    if not is_there and may_be_elsewhere(capture.broker, error):
+        message = words(capture.broker, error)
+        kind, next_step = _WRONG_ADDRESS if isinstance(error, NothingThere) else (kind, next_step)
+        next_step = _LATER_ELSE if next_step == _LATER else next_step
     if kind == "trigger_failed":
         message = f"{type(error).__name__}: {message}"
     elif kind == "timed_out" and not str(error):

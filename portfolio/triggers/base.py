@@ -40,6 +40,15 @@ class LoginRequired(TriggerError):
     """The broker wants its owner to log in. Not retried: the account waits, with one notice."""
 
 
+class NothingThere(LoginRequired):
+    """Nothing is found where one logs in. A login that the broker does not know; but a wrong address where a setting
+    gave it: then `found` is what is told, and no advice on the login."""
+
+    def __init__(self, message: str, found: str) -> None:
+        super().__init__(message)
+        self.found = found
+
+
 class RateLimited(TriggerError):
     """Asked too often. Retried after `retry_after` seconds, or after a growing pause when that is None."""
 
@@ -282,6 +291,7 @@ __all__ = [
     "LoginMethod",
     "LoginRequired",
     "NotPermitted",
+    "NothingThere",
     "Order",
     "Rate",
     "RateLimited",

@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.normalise import IST, as_ist, scrubbed
 
-from .base import Credential, CredentialField, HttpClient, LoginMethod, LoginRequired, Reply
+from .base import Credential, CredentialField, HttpClient, LoginMethod, LoginRequired, NothingThere, Reply
 from .decode import exact, one
 from .groww_failures import failure, reason
 from .login import next_ist, totp
@@ -75,7 +75,10 @@ class GrowwLogin:
         try:
             token, told_end = granted(reply, self._secrets.values())
         except ValueError as refused:
-            raise LoginRequired(f"Groww refused the login: {refused}. {self.advice}") from None
+            message = f"Groww refused the login: {refused}. {self.advice}"
+            if reply.status == 404:
+                raise NothingThere(message, f"Groww finds nothing where one logs in: {refused}") from None
+            raise LoginRequired(message) from None
         return token, min(end, told_end or end)
 
     def _end_of_pasted(self, now: datetime) -> datetime:

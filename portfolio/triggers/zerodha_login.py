@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from ledger.errors import BadValue
 from ledger.normalise import name, scrubbed
 
-from .base import Account, CredentialField, HttpClient, LoginMethod, LoginRequired, Reply, WrongAccount
+from .base import Account, CredentialField, HttpClient, LoginMethod, LoginRequired, NothingThere, Reply, WrongAccount
 from .decode import one, row_type
 from .login import next_ist
 from .zerodha_failures import data, failure, reason
@@ -76,9 +76,10 @@ class ZerodhaLogin:
         """The client id and the access token; LoginRequired, in Zerodha's words, when it gave none."""
         if reply.status != 200 or failure(reply):
             said = scrubbed(reason(reply), tuple(map(str, self._secrets.values())))
-            raise LoginRequired(
-                f"Zerodha refused the login: {said}. It counts once and for a few minutes. {self.advice}"
-            )
+            message = f"Zerodha refused the login: {said}. It counts once and for a few minutes. {self.advice}"
+            if reply.status == 404:
+                raise NothingThere(message, f"Zerodha finds nothing where one logs in: {said}")
+            raise LoginRequired(message)
         try:
             row: Any = one(data(reply), SESSION_ROW)
             return name(row.user_id), row.access_token

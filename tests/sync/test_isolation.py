@@ -265,8 +265,38 @@ def test_a_wrong_address_of_the_broker_is_a_broker_that_is_not_there(
     monkeypatch.setenv("GROWW_INSTRUMENTS_URL", "http://127.0.0.1:9/instrument.csv")
     monkeypatch.setattr("portfolio.triggers.client.FIRST_PAUSE", 0.01)
     result = synced_with_a_sound_one(broker, build.an_account("GROWW", "1000000001"))
-    assert only_problem(result)[:2] == ("account", "broker_unavailable")
-    assert "no connection to 127.0.0.1" in only_problem(result)[2]
+    assert only_problem(result) == (
+        "account",
+        "broker_unavailable",
+        "GET /user/detail: no connection to 127.0.0.1. GROWW_API_URL is set: is it right?",
+    )
+    assert result.capture.problems[0].next == "correct the setting if it is wrong; else it is tried again later"
+
+
+def test_a_wrong_path_at_which_one_cannot_log_in_is_told_with_the_setting_to_correct() -> None:
+    with build.groww() as simulator, pytest.MonkeyPatch.context() as patch:
+        (ucc,) = simulator.investors
+        account = build.a_groww_account(simulator, ucc)
+        patch.setenv("GROWW_API_URL", f"{simulator.url}/v2")
+        (result,) = build.synced(account)
+    assert only_problem(result) == (
+        "account",
+        "wrong_address",
+        "Groww finds nothing where one logs in: Requested entity does not exist. GROWW_API_URL is set: is it right?",
+    )
+    assert result.capture.problems[0].next == "correct the setting, then run the sync again"
+    account.refresh_from_db()
+    assert (result.status, account.state) == ("FAILED", "failing")
+
+
+def test_a_broker_that_fails_once_it_has_answered_is_not_looked_for_elsewhere() -> None:
+    with build.groww() as simulator:
+        (ucc,) = simulator.investors
+        account = build.a_groww_account(simulator, ucc)
+        simulator.fault("500", "/holdings/user")
+        (result,) = build.synced(account)
+    assert "GROWW_API_URL" not in only_problem(result)[2]
+    assert result.capture.problems[0].next == "nothing to do: it is tried again later"
 
 
 def test_an_address_that_is_none_is_told_with_the_setting_to_correct(

@@ -450,6 +450,15 @@ def test_an_empty_book_that_comes_as_an_error_is_empty(refused: tuple[int, str, 
     assert run(groww, ask) == [([], [])] * 3
 
 
+def test_a_login_that_is_not_found_is_one_to_make_again_at_growws_own_address() -> None:
+    groww = Groww(grants=[failed(404, "GA004", "Requested entity does not exist")])
+    with pytest.raises(LoginRequired) as raised:
+        run(groww, lambda trigger: trigger.fetch_holdings(), tokens=None)
+    assert str(raised.value).startswith(
+        "Groww refused the login: Requested entity does not exist. Check the TOTP token and the subscription at "
+    )
+
+
 def test_a_404_that_is_not_growws_is_no_empty_book() -> None:
     sections = ("holdings", "positions", "orders", "funds")
     paths = ("/holdings/user", "/positions/user", "/order/list", "/margins/detail/user")

@@ -1,5 +1,6 @@
 """SQLite keeps any value in any column. Finds those of another kind in what all else is worked out from: heads, pages,
-tree, checkpoints and bodies. Rows of the book are read as they are, and are looked at only where one ended a reading.
+tree, checkpoints, bodies and words of acts. Rows of the book are read as they are, and are looked at only where one
+ended a reading.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,9 @@ from ledger.canonical import BOOK
 from ledger.errors import LedgerError
 from ledger.findings import Finding
 
-from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree, RawBody, SyncBatch
+from ..models import AccountHead, ActWords, Checkpoint, LedgerPage, LedgerTree, RawBody, SyncBatch
 
-_TABLES = (AccountHead, LedgerPage, LedgerTree, Checkpoint, RawBody)
+_TABLES = (AccountHead, LedgerPage, LedgerTree, Checkpoint, RawBody, ActWords)
 # What a value of another kind may come to, wherever it is worked with.
 _ENDS_IN = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, LedgerError, DatabaseError)
 _STORED = {

@@ -8,14 +8,12 @@ is said, not found.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, Func, Min, OuterRef, QuerySet, Sum, TextField
+from django.db.models import Exists, Min, OuterRef, Sum
 
 from ledger import merkle
 from ledger.checkpoint import Key, Note, read_notes
@@ -24,8 +22,9 @@ from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Findi
 
 from .. import guards, privileges
 from ..keys import KeyTrouble
-from ..models import AccountHead, Checkpoint, DroppedBody, LedgerPage, LedgerTree, RawReply
-from . import acts, kinds, pages, reading, signing, tree
+from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree
+from . import encrypted, kinds, pages, reading, signing, tree
+from .encrypted import as_stored
 from .scope import Scope
 from .verified import Verified
 
@@ -81,7 +80,7 @@ class _Verification:
         self._note(_protection())
         self._note(self._chains())
         self._rows()
-        self._note(self._bodies())
+        self._note(encrypted.judge(self.scope))
         self._tree()
         return self.found
 
@@ -90,11 +89,11 @@ class _Verification:
 
     def _chains(self) -> Iterator[Finding]:
         """Each head's pages follow one another, and its last one is the one that the head remembers."""
-        heads = AccountHead.objects.values_list(_as_stored("id"), "pk", "page_number", "page_hash")
+        heads = AccountHead.objects.values_list(as_stored("id"), "pk", "page_number", "page_hash")
         ends = {stored: (str(pk), number, bytes(hash_)) for stored, pk, number, hash_ in heads}
         pages = self.scope.pages().order_by("head_id", "number")
         columns = pages.values_list(
-            _as_stored("head_id"), "number", "previous_hash", "hash", "place__position", "place__page_hash"
+            as_stored("head_id"), "number", "previous_hash", "hash", "place__position", "place__page_hash"
         ).iterator()
         for stored, links in groupby(columns, key=itemgetter(0)):
             head, *end = ends.pop(stored, (str(stored), 0, b""))
@@ -129,27 +128,6 @@ class _Verification:
         for stretch in self.scope.stretches():
             self._note(pages.judge(stretch, self.accounts, self.found))
             self.progress(self.found.rows, total)
-
-    def _bodies(self) -> Iterator[Finding]:
-        """Raw replies: what is stored encrypted is what the reply's leaf has the digest of, and it is there, unless the
-        book says that it was dropped."""
-        replies = self._replies()
-        stored = list(map(_as_stored, ("id", "broker_account_id")))
-        columns = replies.filter(body__isnull=False).values_list("body__ciphertext", "ciphertext_digest", *stored)
-        for ciphertext, expected, *names in columns.iterator(chunk_size=500):
-            if sha256(ciphertext).digest() != expected:
-                yield _of_body("the body of this reply was changed", *names)
-        for names in replies.filter(body__isnull=True, dropped__isnull=True).values_list(*stored):
-            yield _of_body("the body of this reply is gone, and nothing says that it was dropped", *names)
-        yield from _of_those_that_stayed(replies.filter(body__isnull=False, dropped__isnull=False), stored)
-
-    def _replies(self) -> QuerySet[RawReply]:
-        replies = RawReply.objects.all()
-        if self.scope.account:
-            replies = replies.filter(broker_account=self.scope.account.account_id)
-        if self.scope.since:
-            replies = replies.filter(batch__page__in=self.scope.pages())
-        return replies
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]
@@ -211,31 +189,6 @@ class _Verification:
         except KeyTrouble as error:
             self._note([Finding(str(error), table=CHECKPOINTS)])
             return None
-
-
-def _as_stored(name: str) -> Func:
-    """An id as the driver hands it out: to make a UUID of each takes as long as to judge its page."""
-    return Func(F(name), template="%(expressions)s", output_field=TextField())
-
-
-def _of_those_that_stayed(replies: QuerySet[RawReply], stored: Sequence[Func]) -> Iterator[Finding]:
-    sealing = acts.sealing(DroppedBody.objects.filter(reply__in=replies))
-    for act, *names in replies.values_list("dropped__batch", *stored):
-        says = "the body of this reply is recorded as dropped and is there; manage.py drop_replies drops it"
-        if act not in sealing:
-            says = "the record that the body of this reply was dropped is forged: no act sealed it"
-        yield _of_body(says, *names)
-
-
-def _of_body(says: str, reply: Any, account: Any) -> Finding:
-    return Finding(says, _id_text(account), 0, "raw_bodies", _id_text(reply))
-
-
-def _id_text(stored: Any) -> str:
-    try:
-        return str(UUID(str(stored)))
-    except ValueError:
-        return str(stored or "")
 
 
 def _grown_to(size: int) -> merkle.Growing:

@@ -21,13 +21,14 @@ from portfolio.ids import new_id
 from portfolio.models import AccountHead
 from portfolio.proof import leaving, sealer
 from portfolio.proof import verification as proof
-from portfolio.sync import bulk, evidence, record
+from portfolio.sync import amend, bulk, evidence, record
 from tests import build, emptying
 from tests.faults.conftest import Part
 from tests.sync import recomputed
 
 pytestmark = pytest.mark.database
 NOW = datetime(2026, 10, 5, 10, 35, tzinfo=UTC)
+ENCRYPTED = {canonical.RAW_REPLY: evidence.RAW_BODY, canonical.ACT: amend.ACT_WORDS}
 ROUND = 8  # books of an installation: what is signed is compared with all that was signed before
 LETTERS = 'abcXYZ019 -_.,"\\/{}[]:\u20b9\u0939\u093f\U0001f600\x7f\u2028'
 
@@ -107,8 +108,8 @@ def write_a_book(chance: random.Random, head: AccountHead) -> int:
         for schema in chance.sample(list(BOOK.values()), chance.randrange(4)):
             rows = some_rows(chance, schema, account, batch, taken)
             bulk.insert(bulk.with_leaf(schema), rows)
-            if schema is canonical.RAW_REPLY:
-                bulk.insert(evidence.RAW_BODY, [[row[0], str(row[0]).encode().hex()] for row in rows])
+            if schema in ENCRYPTED:
+                bulk.insert(ENCRYPTED[schema], [[row[0], str(row[0]).encode().hex()] for row in rows])
             entries += [Entry(schema.name, str(row[0]), bytes.fromhex(str(row[-1]))) for row in rows]
         sealed = page.seal(str(head.pk), number + 1, entries, page.header_digest(header), previous)
         bulk.insert(record.PAGE_ROW, [record.page_row(sealed, batch)])

@@ -10,7 +10,7 @@ from django.db import connection
 
 from ledger.checkpoint import read_notes
 from ledger.findings import Finding, Signed
-from portfolio import guards
+from portfolio import guards, retention
 from portfolio.proof import sealer, signing
 from portfolio.proof.verification import verify
 from simulators.market import Market
@@ -33,6 +33,8 @@ def book() -> Iterator[Saved]:
         for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
             simulator.move_to(f"2026-10-{at}")
             build.synced(*accounts)
+            if not hours:
+                retention.hold(accounts[0], "Asha Rao", "an inquiry")
             sealer.checkpoint(NOW + timedelta(hours=hours))
     with tampering.unguarded():
         saved = save()

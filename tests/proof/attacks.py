@@ -19,6 +19,7 @@ from ledger.checkpoint import Checkpoint as Text
 from ledger.page import FIRST_PREVIOUS
 from portfolio.models import (
     AccountHead,
+    ActWords,
     BrokerAccount,
     Checkpoint,
     DroppedBody,
@@ -200,6 +201,21 @@ def delete_a_body(chance: random.Random) -> Traces:
     return Traces("the body of this reply is gone", row=str(body.pk))
 
 
+def change_words(chance: random.Random) -> Traces:
+    """Who did it and why: one bit of what is encrypted."""
+    words = chance.choice(list(ActWords.objects.order_by("pk")))
+    ciphertext = bytearray(words.ciphertext)
+    ciphertext[chance.randrange(len(ciphertext))] ^= 1
+    run("UPDATE act_words SET ciphertext = %s WHERE act_id = %s", bytes(ciphertext), key(words.pk))
+    return Traces("the words of this act, who did it and why, were changed", row=str(words.pk))
+
+
+def delete_words(chance: random.Random) -> Traces:
+    words = chance.choice(list(ActWords.objects.order_by("pk")))
+    run("DELETE FROM act_words WHERE act_id = %s", key(words.pk))
+    return Traces("the words of this act, who did it and why, are gone", row=str(words.pk))
+
+
 def drop_a_body_without_an_act(chance: random.Random) -> Traces:
     """With the record that the guard asks for, and a batch of the account for it."""
     body = chance.choice(list(RawBody.objects.select_related("reply__batch__page__head").order_by("pk")))
@@ -311,6 +327,7 @@ def back_to(size: int) -> None:
         run("DELETE FROM ledger_pages WHERE id = %s", key(sealed))
         run("DELETE FROM sync_batches WHERE id = %s", key(batch))
     run("DELETE FROM raw_bodies WHERE reply_id NOT IN (SELECT id FROM raw_replies)")
+    run("DELETE FROM act_words WHERE act_id NOT IN (SELECT id FROM acts)")
     for head in {head for *_, head in gone}:
         last = LedgerPage.objects.filter(head=head).order_by("number").last()
         number, hash_ = (last.number, bytes(last.hash)) if last else (0, FIRST_PREVIOUS)
@@ -362,6 +379,6 @@ def accounts() -> list[str]:
 
 ATTACKS: tuple[Callable[[random.Random], Traces], ...] = (
     update, delete, insert_afterwards, insert_under_an_open_batch, swap, truncate, change_a_batch, change_a_leaf,
-    change_a_body, delete_a_body, drop_a_body_without_an_act, with_its_leaf, with_its_page, rechained, replanted,
-    with_another_key, edit_the_file, cut_the_tail, delete_a_page,
+    change_a_body, delete_a_body, drop_a_body_without_an_act, change_words, delete_words, with_its_leaf, with_its_page,
+    rechained, replanted, with_another_key, edit_the_file, cut_the_tail, delete_a_page,
 )  # fmt: skip

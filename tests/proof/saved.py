@@ -11,7 +11,7 @@ from ledger.canonical import BOOK
 from portfolio.proof import signing
 from tests import emptying
 
-ABOVE = ("sync_batches", "ledger_pages", "ledger_tree", "checkpoints", "raw_bodies", "account_heads")
+ABOVE = ("sync_batches", "ledger_pages", "ledger_tree", "checkpoints", "raw_bodies", "act_words", "account_heads")
 
 
 @dataclass

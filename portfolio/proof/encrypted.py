@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Func, Model, QuerySet, TextField
+from django.db.models import Exists, F, Func, Model, OuterRef, QuerySet, TextField
 
 from ledger.findings import Finding
 
@@ -40,6 +40,9 @@ def judge(scope: Scope) -> Iterator[Finding]:
         yield _finding(ActWords, "the words of this act, who did it and why, were changed", *names)
     for names in done.filter(words__isnull=True).values_list(*_NAMES):
         yield _finding(ActWords, "the words of this act, who did it and why, are gone", *names)
+    if scope.is_whole:
+        yield from _of_nothing(RawBody, RawReply, "the reply that this is the body of")
+        yield from _of_nothing(ActWords, Act, "the act that these are the words of")
 
 
 def _rows(model: type[Model], scope: Scope) -> QuerySet[Any]:
@@ -65,6 +68,13 @@ def _that_stayed(replies: QuerySet[RawReply]) -> Iterator[Finding]:
         if act not in sealing:
             says = "the record that the body of this reply was dropped is forged: no act sealed it"
         yield _finding(RawBody, says, *names)
+
+
+def _of_nothing(model: type[Model], owner: type[Model], what: str) -> Iterator[Finding]:
+    """On SQLite foreign keys stand in nobody's way who does not ask for them."""
+    owners = owner._default_manager.filter(pk=OuterRef("pk"))
+    for row in model._default_manager.exclude(Exists(owners)).values_list(as_stored(model._meta.pk.attname), flat=True):
+        yield _finding(model, f"{what} is gone", row, "")
 
 
 def _finding(model: type[Model], says: str, row: Any, account: Any) -> Finding:

@@ -173,7 +173,8 @@ class _Verification:
         return self.scope.pages().aggregate(first=Min("place__position"))["first"] or tree.size() + 1
 
     def _stored_notes(self) -> Iterator[Note]:
-        for row, text in Checkpoint.objects.order_by("size", "signed_at").values_list("pk", "note"):
+        columns = Checkpoint.objects.order_by("size", "signed_at").values_list("pk", "note", "size", "root")
+        for row, text, size, root in columns:
             try:
                 notes = read_notes(text)
             except BadCheckpoint as error:
@@ -181,6 +182,9 @@ class _Verification:
                 continue
             if not notes:
                 self._note([Finding("the checkpoint is gone from its row", table=CHECKPOINTS, row=str(row))])
+            elif [(one.checkpoint.size, one.checkpoint.root) for one in notes] != [(size, bytes(root))]:
+                says = f"size and root beside the checkpoint of {notes[0].checkpoint.size} pages are not those it has"
+                self._note([Finding(says, table=CHECKPOINTS, row=str(row))])
             yield from notes
 
     def _key(self) -> Key | None:

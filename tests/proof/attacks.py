@@ -201,6 +201,13 @@ def delete_a_body(chance: random.Random) -> Traces:
     return Traces("the body of this reply is gone", row=str(body.pk))
 
 
+def a_body_of_nothing(chance: random.Random) -> Traces:
+    """Of a reply that never was: what foreign keys refuse where they are asked."""
+    body = RawBody(reply_id=UUID(int=chance.getrandbits(128)), ciphertext=chance.randbytes(20))
+    body.save(force_insert=True)
+    return Traces("the reply that this is the body of is gone", row=str(body.pk))
+
+
 def change_words(chance: random.Random) -> Traces:
     """Who did it and why: one bit of what is encrypted."""
     words = chance.choice(list(ActWords.objects.order_by("pk")))
@@ -281,6 +288,14 @@ def with_another_key(chance: random.Random) -> Traces:
         notes.append(note)
     where.checkpoints.write_text("".join(f"{note}\n" for note in notes), "utf-8")
     return Traces("the signing key was replaced")
+
+
+def relabel_a_checkpoint(chance: random.Random) -> Traces:
+    """What is read of it without reading the note."""
+    row = chance.choice(list(Checkpoint.objects.order_by("size")))
+    column, value = chance.choice([("size", row.size + 1), ("root", sha256(bytes(row.root)).digest())])
+    run(f"UPDATE checkpoints SET {column} = %s WHERE id = %s", value, key(row.pk))
+    return Traces("are not those it has", row=str(row.pk))
 
 
 def edit_the_file(chance: random.Random) -> Traces:
@@ -379,6 +394,7 @@ def accounts() -> list[str]:
 
 ATTACKS: tuple[Callable[[random.Random], Traces], ...] = (
     update, delete, insert_afterwards, insert_under_an_open_batch, swap, truncate, change_a_batch, change_a_leaf,
-    change_a_body, delete_a_body, drop_a_body_without_an_act, change_words, delete_words, with_its_leaf, with_its_page,
-    rechained, replanted, with_another_key, edit_the_file, cut_the_tail, delete_a_page,
+    change_a_body, delete_a_body, drop_a_body_without_an_act, a_body_of_nothing, change_words, delete_words,
+    with_its_leaf, with_its_page, rechained, replanted, with_another_key, relabel_a_checkpoint, edit_the_file,
+    cut_the_tail, delete_a_page,
 )  # fmt: skip

@@ -1,13 +1,16 @@
 """What is stored encrypted beside the book is held against the digests in it, also when nobody can read it any more."""
 
+from uuid import UUID
+
 import pytest
 
 from portfolio import retention
-from portfolio.models import Act, BrokerAccount
+from portfolio.models import Act, ActWords, BrokerAccount, RawBody
 from portfolio.proof.verification import verify
 from tests import build
 from tests.proof import tampering
 
+NOBODY = UUID(int=7)
 pytestmark = pytest.mark.database
 
 
@@ -50,6 +53,22 @@ def test_the_words_of_one_act_are_not_those_of_another() -> None:
             tampering.run(statement, bytes(words.ciphertext), tampering.key(act.pk))
 
     assert {row for _, _, row, _ in told(account)} == {str(one.pk), str(other.pk)}
+
+
+def test_what_belongs_to_nothing_in_the_book_is_named() -> None:
+    account = a_held_account()
+    with tampering.unguarded():
+        RawBody(reply_id=NOBODY, ciphertext=b"x").save(force_insert=True)
+        ActWords(act_id=NOBODY, ciphertext=b"x").save(force_insert=True)
+        alone, whole = verify(account=account.head).findings, verify().findings
+        tampering.run("DELETE FROM raw_bodies WHERE reply_id = %s", tampering.key(NOBODY))
+        tampering.run("DELETE FROM act_words WHERE act_id = %s", tampering.key(NOBODY))
+
+    assert [finding for finding in alone if finding.table] == []  # whose it is cannot be said
+    assert [(finding.table, finding.row, finding.says) for finding in whole if finding.table] == [
+        ("raw_bodies", str(NOBODY), "the reply that this is the body of is gone"),
+        ("act_words", str(NOBODY), "the act that these are the words of is gone"),
+    ]
 
 
 def test_the_words_of_a_person_who_was_erased_are_there_and_no_alarm() -> None:

@@ -148,6 +148,18 @@ def test_a_file_of_checkpoints_that_is_gone_is_one_finding_that_says_what_to_do(
     )
 
 
+@pytest.mark.parametrize(("column", "value"), [("size", 1_000), ("root", b"x" * 32)])
+def test_what_stands_beside_a_signed_note_is_what_the_note_says(column: str, value: Any) -> None:
+    a_signed_book()
+    row = Checkpoint.objects.latest("size")
+    with tampering.unguarded():
+        tampering.run(f"UPDATE checkpoints SET {column} = %s WHERE id = %s", value, tampering.key(row.pk))
+
+    (finding,) = verify().findings
+    says = f"size and root beside the checkpoint of {LedgerPage.objects.count()} pages are not those it has"
+    assert (finding.table, finding.row, finding.says) == ("checkpoints", str(row.pk), says)
+
+
 def test_what_is_signed_while_the_book_is_verified_is_no_finding() -> None:
     a_signed_book()
     build.synced(build.an_account())

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -39,9 +39,13 @@ class Command(BaseCommand):
             sealer.seal(clock.now())  # where a timetable runs this alone, nothing else would
         except (startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
+        done = {result.capture.account_id for result in results}
+        held = [account_id for account_id in named if account_id not in done]
         if options["json"]:
-            self.stdout.write(report.as_json({"results": [report.as_values(result) for result in results]}))
-        self._name_held(results, named)
+            told = [report.as_values(result) for result in results]
+            self.stdout.write(report.as_json({"results": told, "held": held}))
+        for account_id in held:
+            self.stderr.write(f"{named[account_id]}: another run holds this account; it is left to that run")
         if code := report.exit_code(results, len(named)):
             sys.exit(code)
 
@@ -77,12 +81,6 @@ class Command(BaseCommand):
 
     def _of_the_demo(self) -> str:
         return " (the demo's own accounts are synced by make demo alone)" if demo.is_here() else ""
-
-    def _name_held(self, results: Sequence[Result], named: Mapping[str, BrokerAccount]) -> None:
-        done = {result.capture.account_id for result in results}
-        for account_id, account in named.items():
-            if account_id not in done:
-                self.stderr.write(f"{account}: another run holds this account; it is left to that run")
 
 
 def _id(text: str) -> str:

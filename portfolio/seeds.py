@@ -4,6 +4,7 @@ from datetime import time
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from . import guards
 from .models import AccountHead, BrokerType, Schedule, ScheduledLook
@@ -35,8 +36,20 @@ SCHEDULES = {
 
 
 def after_migrate(using: str, **_: Any) -> None:
-    """Runs after every migration: puts the guards back and fills in what is missing. Changes nothing else."""
+    """Runs after every migration: puts the guards back and, once the database is at the newest version, fills in what
+    is missing. Changes nothing else."""
     guards.install(connections[using])
+    if _is_at_the_newest(using):
+        _fill_in(using)
+
+
+def _is_at_the_newest(using: str) -> bool:
+    """The models know the tables of the newest version alone."""
+    executor = MigrationExecutor(connections[using])
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes("portfolio"))
+
+
+def _fill_in(using: str) -> None:
     for code, name in BROKERS.items():
         BrokerType.objects.using(using).get_or_create(code=code, defaults={"name": name})
     if not AccountHead.objects.using(using).filter(account=None).exists():

@@ -33,6 +33,23 @@ def copied(broker: Broker, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table."""
+    url, server = databases.make(connection.vendor, tmp_path)
+    yield url
+    databases.drop(url, server)
+
+
+def test_an_empty_database_may_stop_at_an_older_version_and_is_filled_in_at_the_newest(empty: str) -> None:
+    for words in (("migrate", "portfolio", "0010", "--verbosity=0"), NEWEST):
+        code, said = manage(*words, DATABASE_URL=empty)
+        assert (words, code) == (words, 0), said
+    seeded = "sorted(Schedule.objects.values_list('code', flat=True)), AccountHead.objects.count()"
+    look = f"from portfolio.models import AccountHead, Schedule; raise SystemExit(str(({seeded})))"
+    assert manage("shell", "-c", look, DATABASE_URL=empty) == (1, "(['commodities', 'default'], 1)")
+
+
 def test_a_book_goes_back_before_bodies_were_dropped_and_comes_forward_again(copied: str) -> None:
     for words in (OLDER, NEWEST, ("verify_ledger",)):
         code, said = manage(*words, DATABASE_URL=copied)

@@ -43,7 +43,7 @@ def connect(
     label: str = "",
 ) -> BrokerAccount:
     """Adds a broker account with its head, its evidence key and its sealed credentials, or renews the credentials
-    of one that is there already."""
+    of one that is there already, with the label where one is given."""
     startup.require_keys()
     with transaction.atomic():
         portfolio = Portfolio.objects.select_for_update(no_key=True).get(pk=portfolio.pk)  # no switch meanwhile
@@ -59,6 +59,9 @@ def connect(
             AccountMemory.objects.create(head=head)
             wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
+        elif label and label != account.label:
+            account.label = label
+            account.save(update_fields=["label", "updated_at"])
         enable(account, "connected again")
         troubled = BrokerAccount.objects.filter(state__in=_TROUBLE)
         _turn(account, troubled, BrokerAccount.State.ACTIVE, "account.recovered", "logged in again")

@@ -20,9 +20,11 @@ from .triggers.base import Account, Answer, BaseTrigger, Credential, Reply, Trig
 from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
 
+FIRST_PORTFOLIO = "My portfolio"
+
 
 class Refused(Exception):
-    """The login was not accepted, or does not say whose account it is; the message says what to do."""
+    """The login was not accepted, or is not for the account that was meant; the message says what to do."""
 
 
 class Login(NamedTuple):
@@ -82,12 +84,21 @@ def login_address(trigger: type[BaseTrigger], credentials: Mapping[str, Secret],
     return trigger.login_address(broker_url(trigger.code, "LOGIN") or trigger.login_page, revealed(credentials), state)
 
 
-def renew(account: BrokerAccount, login: Login) -> BrokerAccount:
-    """Stores the new login of an account that is there."""
+def check_it_stays(account: BrokerAccount, portfolio_name: str | None) -> None:
+    """Refused where an account that is there is named with another portfolio than its own."""
+    if portfolio_name and portfolio_name != account.portfolio.name:
+        raise Refused(
+            f"{account} is in the portfolio {account.portfolio.name!r}, and connecting does not move it: leave "
+            "--portfolio out, and choose another one in the admin"
+        )
+
+
+def renew(account: BrokerAccount, login: Login, label: str = "") -> BrokerAccount:
+    """Stores the new login of an account that is there, and its label where one is given."""
     with transaction.atomic():
         renewed = accounts.connect(
             portfolio=account.portfolio, broker=login.broker, account_id=login.client_id,
-            login_method=login.method, credentials=revealed(login.credentials), label=account.label,
+            login_method=login.method, credentials=revealed(login.credentials), label=label,
         )  # fmt: skip
         _store_token(renewed, login)
     return renewed
@@ -98,14 +109,19 @@ def _store_token(account: BrokerAccount, login: Login) -> None:
         accounts.store_token(account.pk, *login.token)
 
 
-def store(login: Login, username: str, portfolio_name: str, label: str = "") -> BrokerAccount:
-    """Writes the account with its sealed credentials and token; the user and the portfolio, when they are new."""
+def store(login: Login, username: str, portfolio_name: str | None, label: str = "") -> BrokerAccount:
+    """Writes the account with its sealed credentials and token; the user and the portfolio, when they are new. One that
+    is there stays in its portfolio."""
+    known = BrokerAccount.objects.filter(user__username=username, broker=login.broker, account_id=login.client_id)
+    if account := known.select_related("portfolio").first():
+        check_it_stays(account, portfolio_name)
+        return renew(account, login, label)
     with transaction.atomic():
         user, is_new = User.objects.get_or_create(username=username)
         if is_new:
             user.set_unusable_password()
             user.save()
-        portfolio, _ = Portfolio.objects.get_or_create(user=user, name=portfolio_name)
+        portfolio, _ = Portfolio.objects.get_or_create(user=user, name=portfolio_name or FIRST_PORTFOLIO)
         account = accounts.connect(
             portfolio=portfolio, broker=login.broker, account_id=login.client_id, login_method=login.method,
             credentials=revealed(login.credentials), label=label,

@@ -119,15 +119,6 @@ def test_an_account_that_another_run_holds_is_named_and_gives_exit_code_1() -> N
     assert run("sync_holdings") == (1, "", "SAMPLE S1: another run holds this account; it is left to that run\n")
 
 
-def test_json_has_the_ids_of_accounts_that_another_run_holds() -> None:
-    held, free = build.an_account(), build.an_account(client_id="S2")
-    claim([str(held.pk)], "DAILY_PORTFOLIO", new_uuid(), clock.now())
-    code, out, errors = run("sync_holdings", "--json")
-    told = json.loads(out)
-    assert (code, errors) == (1, "SAMPLE S1: another run holds this account; it is left to that run\n")
-    assert ([result["account"] for result in told["results"]], told["held"]) == ([str(free.pk)], [str(held.pk)])
-
-
 def test_only_the_named_accounts_are_synced() -> None:
     first, _, third = (build.an_account(client_id=f"S{number}") for number in (1, 2, 3))
     code, _, _ = run("sync_holdings", "--account", str(first.pk).upper(), "--account", third.pk)
@@ -431,6 +422,41 @@ def test_the_login_of_another_client_does_not_become_this_accounts(zerodha: Zero
     typed(known["api_key"], known["api_secret"], back_from(zerodha))
     assert run("connect", "zerodha", "--client-id", "ZZ9999")[0] == 2
     assert nothing_stored()
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_connecting_again_takes_the_label_that_is_given_and_keeps_it_when_none_is(typed: Type, is_named: bool) -> None:
+    typed("old token")
+    run("connect", "sample", "--portfolio", "Family")
+    account = BrokerAccount.objects.get()
+    named = ["--account", account.pk] if is_named else []
+    for words in (["--label", "Mine"], []):
+        typed("new token")
+        code, out, _ = run("connect", "sample", *named, *words)
+        assert (code, out.splitlines()[1].partition(" with ")[0]) == (0, "Renewed the login of SAMPLE Mine")
+        kept = BrokerAccount.objects.get()
+        assert (kept.label, kept.portfolio.name, Portfolio.objects.count()) == ("Mine", "Family", 1)
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_connecting_again_into_another_portfolio_is_refused_and_changes_nothing(typed: Type, is_named: bool) -> None:
+    typed("old token")
+    run("connect", "sample", "--portfolio", "Family")
+    account = BrokerAccount.objects.get()
+    named = ["--account", account.pk] if is_named else []
+    typed("new token")
+    code, _, error = run("connect", "sample", *named, "--portfolio", "Other", "--label", "Mine")
+    assert (code, error) == (
+        2, "SAMPLE sample is in the portfolio 'Family', and connecting does not move it: leave --portfolio out, and "
+        "choose another one in the admin\nNothing was stored.",
+    )  # fmt: skip
+    account = BrokerAccount.objects.get()
+    stored = accounts.open_credentials(account.credential)["token"].reveal()
+    assert (account.label, account.portfolio.name, Portfolio.objects.count(), stored) == (
+        "", "Family", 1, "old token",
+    )  # fmt: skip
+    typed("new token")
+    assert run("connect", "sample", *named, "--portfolio", "Family")[0] == 0
 
 
 def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: Type) -> None:

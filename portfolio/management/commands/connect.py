@@ -15,7 +15,7 @@ from django.db.models import Model
 from ... import demo, report, startup
 from ...accounts import open_credentials
 from ...clock import ClockError, refresh
-from ...connecting import Login, Refused, login_address, renew, store, try_login
+from ...connecting import FIRST_PORTFOLIO, Login, Refused, check_it_stays, login_address, renew, store, try_login
 from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount, BrokerAccountCredential, Portfolio, User
 from ...secret import Secret
@@ -35,7 +35,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("broker", help="the broker's code, such as groww")
         parser.add_argument("--user", default="me", help="whose account it is (default: me; made when new)")
-        parser.add_argument("--portfolio", default="My portfolio", help="in which portfolio (made when new)")
+        where = f"in which portfolio (default: {FIRST_PORTFOLIO}; made when new); one that is there stays in its own"
+        parser.add_argument("--portfolio", help=where)
         parser.add_argument("--method", help="the way to log in; asked for when there are several")
         parser.add_argument("--client-id", help="the client id at the broker, where the broker does not tell it")
         parser.add_argument("--label", default="", help="a name to tell it by")
@@ -51,9 +52,11 @@ class Command(BaseCommand):
             startup.require_keys()
             refresh()
             known = self._known(trigger, options["account"])
+            if known:
+                check_it_stays(known, options["portfolio"])
             login = self._log_in(trigger, options["method"], options["client_id"], known)
             place = options["user"], options["portfolio"], options["label"]
-            account = renew(known, login) if known else store(login, *place)
+            account = renew(known, login, options["label"]) if known else store(login, *place)
         except (Refused, startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(f"{error}\nNothing was stored.", returncode=2) from None
         except (EOFError, KeyboardInterrupt):

@@ -78,7 +78,8 @@ def _json(checked: Checked) -> str:
 
 
 def _text(checked: Checked) -> str:
-    what = "the proof of an order" if checked.kind == PROOF else "an export of a book"
+    what = f"an export of the account {checked.account}" if checked.account else "an export of a book"
+    what = "the proof of an order" if checked.kind == PROOF else what
     told = [
         f"This is {what} of {checked.origin}: {_counted(checked.rows, 'row')} in {_counted(checked.pages, 'page')}."
     ]

@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from . import lines, merkle
 from .canonical import SYNC_BATCH
@@ -41,11 +42,21 @@ class Book:
                 self._say("this line is damaged, or does not belong here")
         else:
             self._say("the file ends in the middle: it was cut off")
+        self.checked.findings += self._judge_title()
         return self.tree.size, self.roots
 
     def below(self, size: int) -> int:
         """How many of the pages the checkpoint of this size covers."""
         return bisect_right(sorted(self.proved), size) if self.preamble.account else min(size, self.tree.size)
+
+    def _judge_title(self) -> Iterator[Finding]:
+        """By the record of the first page of each chain, which its page seals."""
+        titled = self.preamble.account
+        for account in sorted({chain.account for chain in self.chains.values() if titled and chain.account}):
+            if account != titled:
+                yield Finding(
+                    f"its pages are here, and the file says that it is of the account {titled}", account, line=1
+                )
 
     def _say(self, says: str) -> None:
         self.checked.findings.append(Finding(says, line=self.reader.number))

@@ -30,6 +30,7 @@ class Checked:
 
     kind: str = lines.EXPORT
     origin: str = ""
+    account: str = ""  # whose export it is; "": the whole book's, or a proof
     pages: int = 0
     rows: int = 0
     covered: int = 0  # pages of the installation that the last good checkpoint covers

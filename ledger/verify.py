@@ -5,7 +5,9 @@ come with the file only show that it agrees with itself.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import BinaryIO
 
 from . import lines, merkle
@@ -23,7 +25,7 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
     """BadExport when it is neither an export nor a proof."""
     kept, reader = kept or Kept(), Reader(file)
     preamble = Preamble(reader, kept)
-    checked = Checked(preamble.kind, preamble.origin, findings=preamble.findings)
+    checked = Checked(preamble.kind, preamble.origin, preamble.account, findings=preamble.findings)
     everything = [*preamble.notes, *kept.notes]
     if preamble.kind == lines.PROOF:
         below, size, roots = _check_proof(reader, preamble, checked), 0, None
@@ -58,21 +60,42 @@ def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> Callab
     last = preamble.last
     if not preamble.notes:
         raise BadExport("the proof has no checkpoint, so it proves nothing")
-    positions: list[int] = []
+    positions: dict[bytes, int] = {}
     while (text := reader.next()) is not None:
         if not text.startswith(lines.PLACE):
             break
         _check_version(reader, text, last, checked, positions)
     if text != lines.line("end", checked.rows, checked.rows)[:-1] or reader.next() is not None:
         checked.findings.append(Finding("the proof is cut off, or something was added to it", line=reader.number))
+    checked.pages = len(positions)
+    checked.findings += _judge_order(checked.versions)
     names = {(row["broker_account_id"], row["groww_order_id"], row["order_date"]) for row in checked.versions}
     if len(names) != 1:
-        checked.findings.append(Finding("the rows are not of one order"))
-    return lambda size: bisect_right(sorted(positions), size)
+        checked.findings.append(
+            Finding("the rows are not of one order" if names else "it shows no version of an order")
+        )
+    return lambda size: bisect_right(sorted(positions.values()), size)
 
 
-def _check_version(reader: Reader, place: bytes, last: Note | None, checked: Checked, positions: list[int]) -> None:
-    """One row, up to its page and on to the checkpoint."""
+def _judge_order(versions: list[dict[str, str | None]]) -> Iterator[Finding]:
+    """They are numbered from 1: one that is kept back shows by the number of the next."""
+    numbers = [int(row["version"] or 0) for row in versions]
+    for before, number in pairwise([0, *sorted(set(numbers))]):
+        if number > before + 1:
+            gone = f"{before + 1} is" if number == before + 2 else f"{before + 1} to {number - 1} are"
+            yield Finding(f"version {gone} missing", table=ORDER.name)
+    for number, times in Counter(numbers).items():
+        if times > 1:
+            yield Finding(f"version {number} is there {'twice' if times == 2 else f'{times} times'}", table=ORDER.name)
+    for before, number in pairwise(numbers):
+        if number < before:
+            yield Finding(f"version {number} stands after version {before}", table=ORDER.name)
+
+
+def _check_version(
+    reader: Reader, place: bytes, last: Note | None, checked: Checked, positions: dict[bytes, int]
+) -> None:
+    """One row, up to its page and on to the checkpoint. `positions`: of the pages, by their hash."""
     line = reader.number
     try:
         within, page_text, row = reader.take(3)
@@ -84,6 +107,9 @@ def _check_version(reader: Reader, place: bytes, last: Note | None, checked: Che
             raise ValueError("its place in its page is wanted")
         if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
             raise ValueError("a page and a row of an order are wanted")
+        version = dict(zip(ORDER.columns, fields, strict=True))
+        if not (version["version"] or "").isascii() or not (version["version"] or "").isdecimal():
+            raise ValueError("it has no number")
         leaf = merkle.leaf_hash(row)
         root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
         nodes, size = lines.path_of(path), last.checkpoint.size if last else 0
@@ -91,9 +117,9 @@ def _check_version(reader: Reader, place: bytes, last: Note | None, checked: Che
     except ValueError as error:
         checked.findings.append(Finding(f"this version is damaged: {error}", line=line))
         return
-    positions.append(int(position))
-    checked.pages, checked.rows = checked.pages + 1, checked.rows + 1
-    checked.versions.append(dict(zip(ORDER.columns, fields, strict=True)))
+    positions[page.hash] = int(position)
+    checked.rows += 1
+    checked.versions.append(version)
     account = str(fields[1])
     if root != page.root:
         checked.findings.append(Finding("the row was changed", account, page.number, ORDER.name, str(fields[0]), line))

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO, StringIO
@@ -26,6 +26,7 @@ from portfolio.proof import leaving, sealer, signing
 from simulators.market import Market
 from simulators.scripts import demo_investors
 from tests import build
+from tests.sync.scripted import Broker
 
 pytestmark = pytest.mark.database
 
@@ -264,6 +265,19 @@ def test_a_book_that_cannot_be_signed_is_exported_whole_and_what_nothing_shows_i
     assert "No checkpoint was signed first" in error.getvalue()
 
 
+def test_an_accounts_export_says_whose_it_is_and_its_title_is_held_against_its_pages(tmp_path: Path) -> None:
+    one, other, *_ = a_signed_book()
+    content = exported(one)
+    (tmp_path / "book").write_bytes(content)
+
+    ran = run_alone(tmp_path, tmp_path / "book")
+    titled = content.replace(f'"{one.pk}"]\n'.encode(), f'"{other.pk}"]\n'.encode(), 1)
+    (finding,) = checked(titled, *kept_notes()).findings
+
+    assert ran.stdout.startswith(f"This is an export of the account {one.pk} of {signing.origin()}: ")
+    assert (finding.account, finding.line, str(other.pk) in finding.says) == (str(one.pk), 1, True)
+
+
 DAMAGE: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("cut off", lambda lines: lines[: len(lines) // 2], "cut off|sealed are gone|damaged"),
     ("a row taken away", lambda lines: [*lines[:30], *lines[31:]], "sealed are gone|damaged|missing|gone"),
@@ -348,6 +362,41 @@ def test_the_proof_of_an_order_shows_its_versions_and_nothing_else_of_the_accoun
     assert [other for other in others if str(other.pk) in proof.read_text("utf-8")] == []
     assert proof.stat().st_size <= 1024 + 3072 * versions.count()
     assert proof.stat().st_mode & 0o777 == 0o600
+
+
+def versions_of(proof: bytes, numbers: Sequence[int]) -> bytes:
+    """The proof with these of its versions, in this order."""
+    all_lines = proof.splitlines(keepends=True)
+    first = next(i for i, line in enumerate(all_lines) if line.startswith(lines.PLACE))
+    shown = [b"".join(all_lines[first + 4 * (n - 1) : first + 4 * n]) for n in numbers]
+    return b"".join([*all_lines[:first], *shown, lines.line("end", len(numbers), len(numbers))])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ([1, 2, 3], []),
+        ([1, 3], ["version 2 is missing"]),
+        ([3], ["version 1 to 2 are missing"]),
+        ([1, 1, 2, 3, 3, 3], ["version 1 is there twice", "version 3 is there 3 times"]),
+        ([3, 2, 1], ["version 2 stands after version 3", "version 1 stands after version 2"]),
+        ([], ["it shows no version of an order"]),
+    ],
+)
+def test_versions_that_a_proof_lacks_or_shows_twice_or_in_another_order_are_named(
+    numbers: list[int], says: list[str], broker: Broker
+) -> None:
+    account = build.an_account("SCRIPTED")
+    for filled in (2, 5, 10):
+        broker.says["orders"] = [build.an_order(filled=filled)]
+        build.synced(account)
+    last = Signed(sealer.checkpoint(NOW), "kept")
+    proof = b"".join(leaving.prove(leaving.find_order("O1"), last.note))
+
+    found = checked(versions_of(proof, numbers), last)
+
+    assert [finding.says for finding in found.findings] == says
+    assert (found.rows, found.pages) == (len(numbers), len(set(numbers)))
 
 
 def test_a_proof_is_joined_to_an_older_checkpoint_only_when_asked() -> None:

@@ -344,6 +344,31 @@ def test_the_missed_looks_of_the_days_of_a_file_are_back_filled(broker: Broker, 
     assert back_filled(account) == days
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "why"),
+    [
+        ("2026-10-08", "2026-10-06", "--from 2026-10-08 is after --until 2026-10-06: there is no day between them"),
+        ("2026-10-07", "", "--from 2026-10-07 is after the last fill of the file, of 2026-10-06: say --until too"),
+        ("", "2026-10-05", "--until 2026-10-05 is before the first fill of the file, of 2026-10-06: say --from too"),
+    ],
+)
+def test_a_range_that_has_no_day_is_refused(
+    account: BrokerAccount, file: Any, since: str, until: str, why: str
+) -> None:
+    before = everything()
+    path = file(OURS, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}")
+    words = [*(("--from", since) if since else ()), *(("--until", until) if until else ())]
+    assert imported(path, account, "--accept", *words, code=2) == why
+    assert everything() == before
+
+
+def test_days_after_the_last_fill_of_a_file_are_covered_where_it_is_said(broker: Broker, at: At, file: Any) -> None:
+    account, days = missed_days(broker, at)
+    path = file(OURS, f"{days[0]},BUY,10,3000,TCS,{build.ISINS['TCS']}")
+    imported(path, account, "--accept", "--from", str(days[1]), "--until", str(days[-1]))
+    assert back_filled(account) == days[1:]
+
+
 def test_a_missed_day_without_a_fill_in_the_file_stays_missed(broker: Broker, at: At, file: Any) -> None:
     account, days = missed_days(broker, at)
     assert len(days) > 2

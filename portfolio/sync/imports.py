@@ -74,7 +74,7 @@ def import_fills(
     trades = [trade for trade in told.trades if trade.trade_date < today]
     days = sorted({trade.trade_date for trade in told.trades})
     covered = None if since or until else frozenset(days)
-    outcome = Outcome(len(told.trades), since or days[0], until or days[-1], covered)
+    outcome = Outcome(len(told.trades), *_range(days, since, until), covered)
     outcome.too_fresh = len(told.trades) - len(trades)
     if not is_anyway:
         _refuse_another_account(account, trades)
@@ -87,6 +87,19 @@ def import_fills(
     except _NotAccepted:
         pass
     return outcome
+
+
+def _range(days: Sequence[date], since: date | None, until: date | None) -> tuple[date, date]:
+    """The first and the last day that the file covers. Days without a fill may be said to be covered, but some day
+    has to be."""
+    first, last = since or days[0], until or days[-1]
+    if first <= last:
+        return first, last
+    if since and until:
+        raise CannotImport(f"--from {since} is after --until {until}: there is no day between them")
+    if since:
+        raise CannotImport(f"--from {since} is after the last fill of the file, of {last}: say --until too")
+    raise CannotImport(f"--until {until} is before the first fill of the file, of {first}: say --from too")
 
 
 def _refuse_another_broker(account: BrokerAccount, told: Statement) -> None:

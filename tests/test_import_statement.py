@@ -452,6 +452,8 @@ BAD: list[tuple[bytes, str]] = [
         b"trade_date,side,quantity,price,symbol,trade_time\n2026-04-06,BUY,10,3000.5,TCS,10:15",
         "so its trade_time may be cut off",
     ),
+    (f"{OURS}\n2026-04-06,BUY,10,3000.5,TCS,".encode(), "line 2: it does not end with the end of a line, so its isin"),
+    (f"{OURS},segment\n2026-04-06,BUY,10,3000.5,TCS,,".encode(), "so its segment may be cut off"),
     (b"PK\x03\x04 and more", "a spreadsheet, not a CSV file"),
     (
         "\n".join(LINES).replace("10.000000", '"1,0.00"').encode(),
@@ -483,6 +485,13 @@ def test_a_bad_file_is_refused_with_its_line_and_nothing_is_written(
     path.write_bytes(body)
     assert why in imported(path, account, "--accept", code=2)
     assert everything() == before
+
+
+@pytest.mark.parametrize("end", ["INE467B01029,CASH", ",FNO", ',""', ",\n", ",\r\n"])
+def test_a_last_line_whose_last_value_is_whole_need_not_end(account: BrokerAccount, tmp_path: Path, end: str) -> None:
+    path = tmp_path / "whole.csv"
+    path.write_bytes(f"{OURS},segment\n2026-04-06,BUY,10,3000.5,TCS,{end}".encode())
+    assert "new: 1" in imported(path, account, code=1)
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(account: BrokerAccount, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _FIRST_DAY = date(1990, 1, 1)
 _CUT_UNSEEN = (  # columns in which a part of a value is a value
     "quantity", "price", "symbol", "exchange", "product", "trade_id", "order_id", "trade_time", "order_execution_time",
 )  # fmt: skip
+_EMPTY_UNSEEN = ("isin", "segment")  # in which nothing is a value, and a part of one is not
 _WHOLE_TIME = re.compile(r"(.*[T ])?[0-9]{2}:[0-9]{2}:[0-9]{2}.*", re.ASCII)
 
 
@@ -115,10 +116,10 @@ def _decoded(path: Path, body: bytes) -> str:
 
 def _refuse_a_cut_value(text: str, header: Sequence[str]) -> None:
     """A file that was cut off within its last value would be read as another value."""
-    column = "_".join(header[-1].strip().lower().split())
-    if text.endswith(("\n", "\r")) or column not in _CUT_UNSEEN:
+    column, last = "_".join(header[-1].strip().lower().split()), text.rpartition(",")[2]
+    if text.endswith(("\n", "\r")) or column not in (*_CUT_UNSEEN, *_EMPTY_UNSEEN):
         return
-    if not ("time" in column and _WHOLE_TIME.fullmatch(text.rpartition(",")[2])):
+    if not last if column in _EMPTY_UNSEEN else not ("time" in column and _WHOLE_TIME.fullmatch(last)):
         line = len(text.splitlines())
         raise NotReadable(
             f"line {line}: it does not end with the end of a line, so its {header[-1].strip()} may be cut off; "

@@ -454,6 +454,15 @@ BAD: list[tuple[bytes, str]] = [
     ),
     (f"{OURS}\n2026-04-06,BUY,10,3000.5,TCS,".encode(), "line 2: it does not end with the end of a line, so its isin"),
     (f"{OURS},segment\n2026-04-06,BUY,10,3000.5,TCS,,".encode(), "so its segment may be cut off"),
+    (
+        f"{OURS},trade_id\n2026-04-06,BUY,10,3000,TCS,,1\n2026-04-06,BUY,10,3000,TCS,,2.0261E+17\n".encode(),
+        "line 3: trade_id: '2.0261E+17' is a number that a spreadsheet rewrote",
+    ),
+    (f"{OURS},order_id\n2026-04-06,BUY,10,3000,TCS,,2E17\n".encode(), "line 2: order_id: '2E17' is a number that a"),
+    (
+        "\n".join([*LINES, row("2026-04-06", "buy", 1, number="1.3e+15")]).encode(),
+        "line 5: trade_id: '1.3e+15' is a number that a spreadsheet rewrote",
+    ),
     (b"PK\x03\x04 and more", "a spreadsheet, not a CSV file"),
     (
         "\n".join(LINES).replace("10.000000", '"1,0.00"').encode(),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from ledger.entries import CASH, COMMODITY, CURRENCY, FNO, Trade
 from ledger.errors import BadValue
 
-from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, price_of, quantity_of, side_of, text_of
+from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, number_of, price_of, quantity_of, side_of
 
 _SEGMENTS = (CASH, FNO, COMMODITY, CURRENCY)
 
@@ -28,7 +28,7 @@ def _reader(columns: Columns) -> Callable[[Sequence[str]], Trade]:
         if not symbol:
             raise BadValue("symbol must not be empty")
         return Trade(
-            text_of("trade_id", trade_id), text_of("order_id", order_id), isin_of(isin), name_of("symbol", symbol),
+            number_of("trade_id", trade_id), number_of("order_id", order_id), isin_of(isin), name_of("symbol", symbol),
             name_of("exchange", exchange, 20) or "NSE", where,
             name_of("product", product, 20).upper() or ("CNC" if where == CASH else "NRML"), side_of(side),
             quantity_of(quantity), price_of(price),

@@ -23,6 +23,7 @@ _LARGEST_FIELD = 200
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
+_REWRITTEN = re.compile(r"\s*[0-9]+([.,][0-9]*)?E\+?[0-9]+\s*", re.ASCII | re.IGNORECASE)
 _FIRST_DAY = date(1990, 1, 1)
 _CUT_UNSEEN = (  # columns in which a part of a value is a value
     "quantity", "price", "symbol", "exchange", "product", "trade_id", "order_id", "trade_time", "order_execution_time",
@@ -227,6 +228,16 @@ def text_of(what: str, text: str, limit: int = 64) -> str:
     if len(text) > limit or not _TEXT.fullmatch(text):
         raise BadValue(f"{what}: {text[:40]!r} is longer than {limit} characters, or has signs that are no text")
     return text.strip()
+
+
+def number_of(what: str, text: str) -> str:
+    """An exchange's or a broker's own number, as it was written: of a rewritten one the last digits are lost."""
+    if _REWRITTEN.fullmatch(text):
+        raise BadValue(
+            f"{what}: {text[:40]!r} is a number that a spreadsheet rewrote; download the file again, and do not save it "
+            "from a spreadsheet"
+        )
+    return text_of(what, text)
 
 
 name_of = lru_cache(maxsize=8192)(text_of)

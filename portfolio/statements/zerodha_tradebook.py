@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ledger.entries import CASH, COMMODITY, CURRENCY, FNO, Trade
 from ledger.errors import BadValue
 
-from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, price_of, quantity_of, side_of, text_of
+from .reading import Columns, Format, day_of, isin_of, moment_of, name_of, number_of, price_of, quantity_of, side_of
 
 _SEGMENTS = {"EQ": CASH, "BE": CASH, "FO": FNO, "CDS": CURRENCY, "CD": CURRENCY, "COM": COMMODITY, "MCX": COMMODITY}
 
@@ -26,13 +26,13 @@ def _reader(columns: Columns) -> Callable[[Sequence[str]], Trade]:
         symbol, isin, date, exchange, segment, side, quantity, price, trade_id, order_id, moment = cells(row)
         day, known = day_of(date), isin_of(isin)
         where = _segment(segment, known)
-        number = text_of("trade_id", trade_id)
+        number = number_of("trade_id", trade_id)
         if not number or not symbol:
             raise BadValue("symbol and trade_id must not be empty")
         return Trade(
-            number, text_of("order_id", order_id), known, name_of("symbol", symbol), name_of("exchange", exchange, 20),
-            where, "CNC" if where == CASH else "NRML", side_of(side), quantity_of(quantity), price_of(price),
-            moment_of(moment, day) if moment else None, day,
+            number, number_of("order_id", order_id), known, name_of("symbol", symbol),
+            name_of("exchange", exchange, 20), where, "CNC" if where == CASH else "NRML", side_of(side),
+            quantity_of(quantity), price_of(price), moment_of(moment, day) if moment else None, day,
         )  # fmt: skip
 
     return fill

@@ -1,5 +1,6 @@
 """manage.py import_statement: the past is filled in once, from whichever files, and bad files change nothing."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -463,6 +464,10 @@ BAD: list[tuple[bytes, str]] = [
         "\n".join([*LINES, row("2026-04-06", "buy", 1, number="1.3e+15")]).encode(),
         "line 5: trade_id: '1.3e+15' is a number that a spreadsheet rewrote",
     ),
+    (
+        f"{OURS}\n2026-04-06,BUY,10,3000,TCS,\n2026-10-05,BUY,10000000,10000000,CIPLA,\n".encode(),
+        "bad.csv, line 3: amount: quantity times price: 100000000000000.",
+    ),
     (b"PK\x03\x04 and more", "a spreadsheet, not a CSV file"),
     (
         "\n".join(LINES).replace("10.000000", '"1,0.00"').encode(),
@@ -510,6 +515,18 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(account: BrokerAc
     assert "100 MB are more than the 50 MB that are taken at once" in imported(path, account, "--accept", code=2)
     assert "cannot be read: No such file or directory" in imported(tmp_path / "none.csv", account, "--accept", code=2)
     assert "cannot be read: Is a directory" in imported(tmp_path, account, "--accept", code=2)
+
+
+def test_what_comes_through_a_pipe_is_counted_too(account: BrokerAccount, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        for name, body, told, code in (
+            ("large", b"x" * 60_000_000, "51 MB are more than the 50 MB that are taken at once", 2),
+            ("small", "\n".join([*LINES, ""]).encode(), "new: 3", 1),
+        ):
+            os.mkfifo(tmp_path / name)
+            writing = pool.submit((tmp_path / name).write_bytes, body)
+            assert told in imported(tmp_path / name, account, code=code)
+            assert isinstance(writing.exception(), BrokenPipeError) is (name == "large")
 
 
 def test_numbers_are_exact_and_times_are_indias(account: BrokerAccount, file: Any) -> None:

@@ -4,6 +4,7 @@ A file is hostile: its size, its lines and its characters are limited, and nothi
 """
 
 import csv
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ledger.entries import BUY, SELL, Trade
 from ledger.errors import BadValue
-from ledger.normalise import IST, price, quantity
+from ledger.normalise import IST, money, price, quantity
 
 LARGEST_BYTES = 50_000_000
 _LARGEST_FIELD = 200
@@ -90,15 +91,19 @@ def read(path: Path, formats: Sequence[Format]) -> Statement:
 
 def _body(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise NotReadable(
-                f"{path}: {size / 1_000_000:,.0f} MB are more than the {LARGEST_BYTES // 1_000_000} MB that are taken "
-                "at once; download it in parts, such as a year each, and import them one after the other"
-            )
-        return path.read_bytes()
+        size = path.stat().st_size  # of a pipe it says nothing
+        if size <= LARGEST_BYTES:
+            with path.open("rb") as file:
+                body = file.read(LARGEST_BYTES + 1)
+            size = len(body)
     except OSError as error:
         raise NotReadable(f"{path} cannot be read: {error.strerror}") from None
+    if size > LARGEST_BYTES:
+        raise NotReadable(
+            f"{path}: {math.ceil(size / 1_000_000):,} MB are more than the {LARGEST_BYTES // 1_000_000} MB that are "
+            "taken at once; download it in parts, such as a year each, and import them one after the other"
+        )
+    return body
 
 
 def _decoded(path: Path, body: bytes) -> str:
@@ -158,9 +163,17 @@ def _trades(lines: Any, made: Callable[[Sequence[str]], Trade], width: int) -> I
                 f"line {lines.line_num}: {len(row)} columns, not {width}; the file {why}, download it again"
             )
         try:
-            yield made(row)
+            yield _of_an_amount_that_fits(made(row))
         except BadValue as error:
             raise NotReadable(f"line {lines.line_num}: {error}") from None
+
+
+def _of_an_amount_that_fits(trade: Trade) -> Trade:
+    try:
+        money(trade.quantity * trade.price)
+    except BadValue as error:
+        raise BadValue(f"amount: quantity times price: {error}") from None
+    return trade
 
 
 # Cells. The same few values stand in thousands of lines.

@@ -4,7 +4,6 @@ A file is hostile: its size, its lines and its characters are limited, and nothi
 """
 
 import csv
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -100,8 +99,8 @@ def _body(path: Path) -> bytes:
         raise NotReadable(f"{path} cannot be read: {error.strerror}") from None
     if size > LARGEST_BYTES:
         raise NotReadable(
-            f"{path}: {math.ceil(size / 1_000_000):,} MB are more than the {LARGEST_BYTES // 1_000_000} MB that are "
-            "taken at once; download it in parts, such as a year each, and import them one after the other"
+            f"{path}: it is larger than the {LARGEST_BYTES // 1_000_000} MB that are taken at once; download it in "
+            "parts, such as a year each, and import them one after the other"
         )
     return body
 
@@ -247,8 +246,8 @@ def number_of(what: str, text: str) -> str:
     """An exchange's or a broker's own number, as it was written: of a rewritten one the last digits are lost."""
     if _REWRITTEN.fullmatch(text):
         raise BadValue(
-            f"{what}: {text[:40]!r} is a number that a spreadsheet rewrote; download the file again, and do not save it "
-            "from a spreadsheet"
+            f"{what}: {text[:40]!r} is a number that a spreadsheet rewrote; download the file again, and do not save "
+            "it from a spreadsheet"
         )
     return text_of(what, text)
 

@@ -249,6 +249,12 @@ def test_the_command_refuses_in_words(account: BrokerAccount) -> None:
     assert (code, error) == (2, "what is void has no other figures: give --void alone")
 
 
+def test_a_blank_reason_is_asked_for(account: BrokerAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", type("Lines", (), {"isatty": lambda _: False, "readline": lambda _: " \n"})())
+    words = ("correct", "transaction", source_id(), "--account", account.pk, "--void", "--reason", "  ")
+    assert run(*words)[::2] == (2, "a correction needs a reason: --reason, or a line on standard input")
+
+
 def test_nobody_writes_about_a_person_whose_key_is_gone(account: BrokerAccount) -> None:
     AccountKey.objects.filter(account=account).update(wrapped=b"")
     with pytest.raises(CannotDecrypt):

@@ -138,6 +138,7 @@ def test_a_part_may_be_answered_and_the_rest_stays_open(broker: Broker, at: At) 
         (("split", "1/5"), "split needs a ratio"),
         (("splat",), "'splat' is no answer"),
         (("note",), "question 1: say why"),
+        (("note", "  ", "--note", " \t"), "question 1: say why"),
         ((), "question 1: say what it is"),
         (("accept", "--units", 5), "accept takes the proposal as it is"),
         (("split", "1:5", "--with", 7), "question 7 is not open in this account; open are: 1, 2"),

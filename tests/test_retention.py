@@ -16,6 +16,7 @@ from django.db import connection
 from portfolio import accounts, keys, retention, rotation
 from portfolio.installation import key_ring
 from portfolio.keys import CannotDecrypt
+from portfolio.management.arguments import login_name
 from portfolio.models import Act, BrokerAccount, BrokerAccountCredential, Event, RawReply, SyncBatch
 from portfolio.retention import Kept
 from portfolio.sync import evidence
@@ -184,6 +185,21 @@ def test_a_hold_stands_in_the_way_until_it_is_released(account: BrokerAccount) -
     kinds = Event.objects.filter(kind__in=["account.held", "account.released"]).order_by("number")
     assert [event.kind for event in kinds] == ["account.held", "account.released"]
     assert retention.shred(account, "Asha", "she asked for it").overridden == []
+
+
+def test_blanks_are_no_grounds(account: BrokerAccount) -> None:
+    which = ("--account", account.pk)
+    for words in (("hold",), ("shred",), ("drop_replies", "--before", "2034-01-01")):
+        _, _, error = run(*words, *which, "--reason", "  ")
+        assert "--reason: it must not be blank" in error
+    retention.hold(account, "Asha", "an inquiry")
+    code, _, error = run("shred", *which, "--reason", "asked", "--override", " \t")
+    assert (code, "a legal hold since" in error) == (2, True)
+    code, _, error = run("drop_replies", *which, "--before", "2034-01-01", "--reason", "no room", "--override", " ")
+    assert (code, "replies are kept for" in error) == (2, True)
+    run("hold", *which, "--release", "--reason", " it has ended ", "--by", " ")
+    said = words_of(Act.objects.order_by("pk")[1])
+    assert (said["who"], said["why"]) == (login_name(), "it has ended")
 
 
 def test_the_commands_say_what_stands_in_the_way_and_give_a_receipt(account: BrokerAccount) -> None:

@@ -32,6 +32,17 @@ def a_day(text: str) -> date:
         raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-20") from None
 
 
+def words(text: str) -> str:
+    """What a person says: blanks alone are nothing."""
+    return text.strip()
+
+
+def some_words(text: str) -> str:
+    if not words(text):
+        raise ArgumentTypeError("it must not be blank: say it in your words")
+    return words(text)
+
+
 def add_accounts(parser: ArgumentParser) -> None:
     help = "this account; may be repeated (default: all)"
     parser.add_argument("--account", action="append", type=an_id, metavar="ID", help=help)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ...corrections import Author, BadCorrection, Corrected, correct_order, revise, void
 from ...report import as_json
-from ..arguments import a_day, accounts_named, an_id, login_name, refusing
+from ..arguments import a_day, accounts_named, an_id, login_name, refusing, words
 
 
 class Command(BaseCommand):
@@ -36,8 +36,10 @@ class Command(BaseCommand):
         order.add_argument("--status", choices=["EXECUTED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED", "EXPIRED"])
         for each in (fill, order):
             each.add_argument("--account", type=an_id, required=True, metavar="ID")
-            each.add_argument("--by", default="", metavar="NAME", help="who says so (default: your login name)")
-            each.add_argument("--reason", default="", help="why, in your words (default: asked for)")
+            each.add_argument(
+                "--by", type=words, default="", metavar="NAME", help="who says so (default: your login name)"
+            )
+            each.add_argument("--reason", type=words, default="", help="why, in your words (default: asked for)")
             each.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def handle(self, **options: Any) -> None:

@@ -13,7 +13,7 @@ from ...models import BrokerAccount
 from ...report import as_json, counted
 from ...retention import Kept
 from ...sync.amend import Deed
-from ..arguments import a_day, accounts_named, add_accounts, login_name, refusing
+from ..arguments import a_day, accounts_named, add_accounts, login_name, refusing, some_words, words
 
 
 class Command(BaseCommand):
@@ -25,10 +25,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--before", type=a_day, required=True, metavar="DAY", help="what was last needed before it")
         add_accounts(parser)
-        parser.add_argument("--reason", required=True, help="why; kept encrypted")
-        parser.add_argument("--override", default="", metavar="REASON", help="why the years of retention do not count")
+        parser.add_argument("--reason", type=some_words, required=True, help="why; kept encrypted")
+        parser.add_argument(
+            "--override", type=words, default="", metavar="REASON", help="why the years of retention do not count"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only show how many would go")
-        parser.add_argument("--by", default="", metavar="NAME", help="who does it (default: your login name)")
+        parser.add_argument(
+            "--by", type=words, default="", metavar="NAME", help="who does it (default: your login name)"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def handle(self, **options: Any) -> None:

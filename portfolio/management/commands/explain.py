@@ -18,7 +18,7 @@ from ...models import BrokerAccount
 from ...report import as_json
 from ...sync.answer import Outcome, Said, accepted, answer, fitting, withdraw
 from ...sync.questions import open_questions, parent_on, read_open
-from ..arguments import REFUSALS, a_day, accounts_named, add_accounts, login_name, refusing
+from ..arguments import REFUSALS, a_day, accounts_named, add_accounts, login_name, refusing, words
 
 EXAMPLES = """examples:
   explain                                   what is open, and what it looks like
@@ -53,7 +53,9 @@ class Command(BaseCommand):
         parser.formatter_class = _Help
         parser.add_argument("number", nargs="?", type=int, help="the question")
         parser.add_argument("answer", nargs="?", help=f"accept, withdraw, {', '.join(WORDS)}")
-        parser.add_argument("said", nargs="?", default="", help="a ratio such as 1:5, or the words of a note")
+        parser.add_argument(
+            "said", nargs="?", type=words, default="", help="a ratio such as 1:5, or the words of a note"
+        )
         add_accounts(parser)
         parser.add_argument("--with", dest="others", type=int, metavar="N", help="the question that goes with it")
         parser.add_argument("--from", dest="parent", metavar="SYMBOL", help="which share a demerger split off")
@@ -63,9 +65,9 @@ class Command(BaseCommand):
             "--cost-percent", default="", metavar="P", help="how much of the cost a demerger took along"
         )
         parser.add_argument("--on", type=a_day, metavar="DATE", help="since when it is so (default: when it was seen)")
-        parser.add_argument("--note", default="", help="why, in your words; encrypted")
+        parser.add_argument("--note", type=words, default="", help="why, in your words; encrypted")
         parser.add_argument(
-            "--by", default="", metavar="NAME", help="who says so; encrypted (default: your login name)"
+            "--by", type=words, default="", metavar="NAME", help="who says so; encrypted (default: your login name)"
         )
         parser.add_argument("--everywhere", action="store_true", help="also for other accounts where it adds up")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from ... import retention
 from ...retention import Kept
-from ..arguments import accounts_named, an_id, login_name, refusing
+from ..arguments import accounts_named, an_id, login_name, refusing, some_words, words
 
 
 class Command(BaseCommand):
@@ -16,8 +16,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=an_id, required=True, metavar="ID")
         parser.add_argument("--release", action="store_true", help="the reason is gone")
-        parser.add_argument("--reason", required=True, help="why; kept encrypted")
-        parser.add_argument("--by", default="", metavar="NAME", help="who says so (default: your login name)")
+        parser.add_argument("--reason", type=some_words, required=True, help="why; kept encrypted")
+        parser.add_argument(
+            "--by", type=words, default="", metavar="NAME", help="who says so (default: your login name)"
+        )
 
     def handle(self, **options: Any) -> None:
         with refusing(Kept):

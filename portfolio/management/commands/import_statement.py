@@ -15,7 +15,7 @@ from ...statements.formats import FORMATS
 from ...statements.reading import NotReadable, Statement, read
 from ...sync.amend import Deed
 from ...sync.imports import CannotImport, Outcome, import_fills
-from ..arguments import a_day, accounts_named, an_id, login_name, refusing
+from ..arguments import a_day, accounts_named, an_id, login_name, refusing, words
 
 SHOWN = 5  # differing fills that are named
 
@@ -39,8 +39,10 @@ class Command(BaseCommand):
             help="the last day that the file covers; each day from the first one on counts as covered then",
         )  # fmt: skip
         parser.add_argument("--anyway", action="store_true", help="also when another account has these fills")
-        parser.add_argument("--note", default="", help="why, in your words; encrypted")
-        parser.add_argument("--by", default="", metavar="NAME", help="who; encrypted (default: your login name)")
+        parser.add_argument("--note", type=words, default="", help="why, in your words; encrypted")
+        parser.add_argument(
+            "--by", type=words, default="", metavar="NAME", help="who; encrypted (default: your login name)"
+        )
         parser.add_argument(
             "--json", action="store_true", help="print one JSON document instead of text, and do not ask"
         )

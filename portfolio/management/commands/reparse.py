@@ -10,7 +10,7 @@ from ...models import BrokerAccount, SyncBatch
 from ...reparse import Rereading, reparse
 from ...replies import of_batch
 from ...report import as_json, counted
-from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, refusing
+from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, refusing, words
 
 _READABLE = {"broker_account__key__destroyed_at": None}  # of an account that was erased nobody reads anything
 
@@ -28,7 +28,9 @@ class Command(BaseCommand):
         which.add_argument("--since", type=a_day, metavar="DAY", help="of all batches of this trading day and later")
         add_accounts(parser)
         parser.add_argument("--dry-run", action="store_true", help="only show what differs")
-        parser.add_argument("--by", default="", metavar="NAME", help="who says so (default: your login name)")
+        parser.add_argument(
+            "--by", type=words, default="", metavar="NAME", help="who says so (default: your login name)"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
     def handle(self, **options: Any) -> None:

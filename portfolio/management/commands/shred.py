@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from ...report import as_json
 from ...retention import Kept, Receipt, shred
-from ..arguments import accounts_named, an_id, login_name, refusing
+from ..arguments import accounts_named, an_id, login_name, refusing, some_words, words
 
 
 class Command(BaseCommand):
@@ -18,9 +18,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", type=an_id, required=True, metavar="ID")
-        parser.add_argument("--reason", required=True, help="on what ground; stands in clear, so name nobody")
-        parser.add_argument("--override", default="", metavar="REASON", help="why a hold or the years do not count")
-        parser.add_argument("--by", default="", metavar="NAME", help="who does it; in clear (default: your login name)")
+        parser.add_argument(
+            "--reason", type=some_words, required=True, help="on what ground; stands in clear, so name nobody"
+        )
+        parser.add_argument(
+            "--override", type=words, default="", metavar="REASON", help="why a hold or the years do not count"
+        )
+        parser.add_argument(
+            "--by", type=words, default="", metavar="NAME", help="who does it; in clear (default: your login name)"
+        )
         parser.add_argument("--json", action="store_true", help="print the receipt as one JSON document")
 
     def handle(self, **options: Any) -> None:

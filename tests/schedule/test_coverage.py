@@ -268,3 +268,15 @@ def test_an_id_that_is_not_known_is_refused(which: str) -> None:
     with pytest.raises(CommandError, match=unknown) as refused:
         run(which, known, which, unknown)
     assert refused.value.returncode == 2
+
+
+def test_the_demos_accounts_are_left_out_and_it_says_so(broker: Broker) -> None:
+    assert run() == (0, "No accounts yet; add one with: manage.py connect groww\n")
+    demos = build.an_account("SCRIPTED", portfolio=build.a_portfolio(simulated=True))
+    none = "No accounts but the demo's, whose days manage.py demo shows; add one of your own with: "
+    assert run() == (0, f"{none}manage.py connect groww\n")
+    for words in (("--account", str(demos.pk)), ("--portfolio", str(demos.portfolio_id))):
+        with pytest.raises(CommandError, match=f"of the demo, whose days it alone shows: {words[1]}"):
+            run(*words)
+    mine = build.an_account("SCRIPTED", "MINE")
+    assert "MINE" in run("--account", str(mine.pk))[1]

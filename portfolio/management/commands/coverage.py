@@ -18,6 +18,10 @@ from ...schedule import amendments
 from ...schedule.coverage import cover
 from ..arguments import accounts_named, an_id
 
+NONE_BUT_THE_DEMOS = (
+    "No accounts but the demo's, whose days manage.py demo shows; add one of your own with: manage.py connect groww\n"
+)
+
 
 class Command(BaseCommand):
     help = (
@@ -42,22 +46,28 @@ class Command(BaseCommand):
         first = options["month"] or clock.today().replace(day=1)
         last = (first + timedelta(31)).replace(day=1) - timedelta(1)
         rows = cover(_accounts(options["account"], options["portfolio"]), first, last, now)
-        self.stdout.write(as_json(grid.values(rows)) if options["json"] else grid.text(rows))
+        text = grid.text(rows) if rows or not BrokerAccount.objects.exists() else NONE_BUT_THE_DEMOS
+        self.stdout.write(as_json(grid.values(rows)) if options["json"] else text)
         if any(day.result in WANTING for row in rows for day in row.days):
             sys.exit(1)
 
 
 def _accounts(ids: list[UUID] | None, portfolio_ids: list[UUID] | None) -> list[BrokerAccount]:
     """Those named, or all but the demo's. Also those that are asked no more: what became of their days stays told."""
-    accounts = [account for account in accounts_named(ids) if not account.portfolio.simulated]
+    named = accounts_named(ids)
     if portfolio_ids:
-        accounts = [account for account in accounts if account.portfolio_id in portfolio_ids]
-    found = {id for account in accounts for id in (account.pk, account.portfolio_id)}
-    if missing := {str(each) for each in (*(ids or ()), *(portfolio_ids or ())) if each not in found}:
-        raise CommandError(
-            f"no account is, or is in, {', '.join(sorted(missing))}; see the ids in the admin", returncode=2
-        )
+        named = [account for account in named if account.portfolio_id in portfolio_ids]
+    asked, found = {*(ids or ()), *(portfolio_ids or ())}, _ids(named)
+    if missing := sorted(map(str, asked - found)):
+        raise CommandError(f"no account is, or is in, {', '.join(missing)}; see the ids in the admin", returncode=2)
+    accounts = [account for account in named if not account.portfolio.simulated]
+    if simulated := sorted(map(str, asked - _ids(accounts))):
+        raise CommandError(f"of the demo, whose days it alone shows: {', '.join(simulated)}", returncode=2)
     return accounts
+
+
+def _ids(accounts: list[BrokerAccount]) -> set[UUID]:
+    return {id for account in accounts for id in (account.pk, account.portfolio_id)}
 
 
 def _month(text: str) -> date:

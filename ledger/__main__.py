@@ -8,10 +8,10 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from .checkpoint import Key, read_key, read_notes
-from .errors import LedgerError
+from .errors import LedgerError, why_unread
 from .findings import Signed
 from .lines import PROOF
 from .preamble import Checked, Kept
@@ -25,9 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
         kept = Kept([one for path in options.checkpoint for one in _notes(path)], _key(options.key))
-        with options.file.open("rb") as file:
-            checked = _checked(options.file, file, kept)
-    except (LedgerError, OSError) as error:
+        checked = _checked(options.file, kept)
+    except LedgerError as error:
         print(error, file=sys.stderr)
         return 2
     print(_json(checked) if options.json else _text(checked))
@@ -44,11 +43,14 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _checked(path: Path, file: BinaryIO, kept: Kept) -> Checked:
+def _checked(path: Path, kept: Kept) -> Checked:
     try:
-        return check(file, kept)
+        with path.open("rb") as file:
+            return check(file, kept)
     except LedgerError as error:
         raise LedgerError(f"{path}: {error}") from None
+    except OSError as error:
+        raise LedgerError(f"{path}: {why_unread(error)}") from None
 
 
 def _notes(path: Path) -> list[Signed]:
@@ -67,8 +69,8 @@ def _key(given: str | None) -> Key | None:
 def _read(path: Path, parse: Callable[[str], T]) -> T:
     try:
         return parse(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise LedgerError(f"{path}: this is no text in UTF-8") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LedgerError(f"{path}: {why_unread(error)}") from None
     except LedgerError as error:
         raise LedgerError(f"{path}: {error}") from None
 

@@ -27,3 +27,17 @@ class BadCheckpoint(LedgerError):
 
 class BadExport(LedgerError):
     """A file that is no export and no proof, or cannot be read as one; the message names the line."""
+
+
+def why_unread(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read, in words for a person."""
+    match error:
+        case UnicodeDecodeError():
+            return "this is no text in UTF-8"
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "this is a folder, and a file is wanted"
+        case PermissionError():
+            return "this user may not read it"
+    return str(error.strerror or error)

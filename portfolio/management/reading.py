@@ -9,10 +9,11 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from ledger.checkpoint import read_notes
-from ledger.errors import BadCheckpoint
+from ledger.errors import BadCheckpoint, why_unread
 from ledger.findings import Signed
 
 from ..models import AccountHead
+from ..proof import signing
 
 
 def head_of(account_id: UUID) -> AccountHead:
@@ -23,13 +24,19 @@ def head_of(account_id: UUID) -> AccountHead:
 
 
 def kept_in(path: Path) -> list[Signed]:
-    """The checkpoints of a file that somebody kept."""
+    """The checkpoints of this installation in a file that somebody kept. The tables must be there."""
     try:
         notes = read_notes(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read as checkpoints: {why_unread(error)}", returncode=2) from None
+    except BadCheckpoint as error:
         raise CommandError(f"{path} cannot be read as checkpoints: {error}", returncode=2) from None
     if not notes:
         raise CommandError(f"{path} holds no checkpoint", returncode=2)
+    for note in notes:
+        if note.checkpoint.origin != signing.origin():
+            says = f"line {note.line} is a checkpoint of another installation, {note.checkpoint.origin}"
+            raise CommandError(f"{path}: {says}; this is {signing.origin()}", returncode=2)
     return [Signed(note, str(path)) for note in notes]
 
 

@@ -21,7 +21,7 @@ from ledger.exported import UNPLACED
 from ledger.findings import Signed
 from ledger.page import PAGE
 from ledger.preamble import Checked, Kept
-from portfolio.models import BrokerAccount, LedgerPage, OrderVersion
+from portfolio.models import BrokerAccount, Event, LedgerPage, OrderVersion
 from portfolio.proof import leaving, sealer, signing
 from simulators.market import Market
 from simulators.scripts import demo_investors
@@ -520,6 +520,36 @@ def test_a_proof_whose_one_checkpoint_was_changed_is_told_with_its_name() -> Non
     found = checked(content.replace(note, false))
 
     assert (found.above, [says.endswith("the checkpoint was changed") for says in said(found)]) == (found.pages, [True])
+
+
+@pytest.mark.parametrize("command", [["prove", "ORDER", "{}/out"], ["export_ledger", "{}/out"], ["verify_ledger"]])
+def test_a_checkpoint_of_another_installation_is_refused_by_every_command(command: list[str], tmp_path: Path) -> None:
+    a_signed_book()
+    (*_, last) = kept_notes()
+    other = tmp_path / "other"
+    other.write_text(str(last.note).replace("khata/", "khata/another-"), "utf-8")
+    words = [word.format(tmp_path).replace("ORDER", an_order().groww_order_id) for word in command]
+    events = Event.objects.count()
+
+    with pytest.raises(CommandError, match="line 1 is a checkpoint of another installation, khata/another-") as refused:
+        call_command(*words, "--checkpoint", str(other), stdout=StringIO())
+
+    assert (refused.value.returncode, Event.objects.count()) == (2, events)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize(("name", "says"), [("none", "there is no such file"), ("", "this is a folder"),
+                                            ("utf16", "this is no text in UTF-8")])  # fmt: skip
+def test_a_file_that_cannot_be_read_is_told_in_words_for_a_person(name: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "utf16").write_text("khata", "utf-16")
+    (tmp_path / "book").write_bytes(exported())
+    path = tmp_path / name
+
+    with pytest.raises(CommandError, match=f"cannot be read as checkpoints: {says}"):
+        call_command("verify_ledger", "--checkpoint", str(path), stdout=StringIO())
+    for words in (["book", "--checkpoint", path], ["book", "--key", path], [path])[: 2 if name == "utf16" else 3]:
+        ran = run_alone(tmp_path, *words)
+        assert (ran.returncode, ran.stderr.startswith(f"{path}: {says}")) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ class Command(BaseCommand):
         )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
-        kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
         try:
             startup.require_tables()
+            kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
             with kinds.named():
                 account = head_of(options["account"]) if options["account"] else None
                 is_signed = self._is_signed()

@@ -35,9 +35,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
         try:
             startup.require_tables()
+            kept = [one.note for path in options["checkpoint"] for one in kept_in(path)]
             with kinds.named():
                 versions = self._prove(kept, options)
         except (

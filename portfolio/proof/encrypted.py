@@ -78,10 +78,10 @@ def _of_nothing(model: type[Model], owner: type[Model], what: str) -> Iterator[F
 
 
 def _finding(model: type[Model], says: str, row: Any, account: Any) -> Finding:
-    return Finding(says, _id_text(account), 0, model._meta.db_table, _id_text(row))
+    return Finding(says, id_text(account), 0, model._meta.db_table, id_text(row))
 
 
-def _id_text(stored: Any) -> str:
+def id_text(stored: Any) -> str:
     try:
         return str(UUID(str(stored)))
     except ValueError:

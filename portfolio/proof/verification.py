@@ -23,7 +23,7 @@ from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Findi
 from .. import guards, privileges
 from ..keys import KeyTrouble
 from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree
-from . import encrypted, kinds, pages, reading, signing, tree
+from . import encrypted, kinds, pages, reading, signing, times, tree
 from .encrypted import as_stored
 from .scope import Scope
 from .verified import Verified
@@ -82,6 +82,8 @@ class _Verification:
         self._rows()
         self._note(encrypted.judge(self.scope))
         self._tree()
+        if self.scope.is_whole:
+            self._note(times.judge(self.accounts))
         return self.found
 
     def _note(self, findings: Iterable[Finding]) -> None:

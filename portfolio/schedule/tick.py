@@ -37,7 +37,7 @@ def tick(
         due = Due(WAVE, is_stopping, simulated)
         done = sync_due(due, report, simulated) if is_any_due(now, simulated) else 0
         count += done
-        sealer.seal(now)
+        sealer.seal(clock.now())  # not the time before the wave: pages are placed after it
         if not done:
             break
     return count

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 from django.db import connection
@@ -22,7 +22,6 @@ from tests.proof.attacks import ATTACKS, Traces
 from tests.proof.saved import Saved, save
 
 pytestmark = pytest.mark.database
-NOW = datetime(2026, 10, 6, 5, 20, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -30,12 +29,12 @@ def book() -> Iterator[Saved]:
     """Two investors over a day, signed after each look, without its guards."""
     with build.groww(*demo_investors(Market())) as simulator:
         accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
-        for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
-            simulator.move_to(f"2026-10-{at}")
+        for at in ("10:50", "11:15", "16:05"):
+            simulator.move_to(f"2026-10-06 {at}")
             build.synced(*accounts)
-            if not hours:
+            if at == "10:50":
                 retention.hold(accounts[0], "Asha Rao", "an inquiry")
-            sealer.checkpoint(NOW + timedelta(hours=hours))
+            sealer.checkpoint(datetime.fromisoformat(f"2026-10-06 {at}+05:30"))
     with tampering.unguarded():
         saved = save()
         yield saved

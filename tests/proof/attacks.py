@@ -236,6 +236,23 @@ def drop_a_body_without_an_act(chance: random.Random) -> Traces:
     return traces(row, "never sealed", names_row=False)
 
 
+def move_a_time(chance: random.Random) -> Traces:
+    """Known earlier or later than it was: of a place, or of a checkpoint before another."""
+    by = timedelta(hours=chance.choice([-1, 1]) * chance.randrange(8, 10_000))
+    if chance.random() < 0.3:
+        row = chance.choice(list(Checkpoint.objects.order_by("size"))[:-1])
+        run("UPDATE checkpoints SET signed_at = %s WHERE id = %s", _instant(row, "signed_at", by), key(row.pk))
+        return Traces("signed_at was changed", row=str(row.pk))
+    place = chance.choice(list(LedgerTree.objects.select_related("page__head").order_by("position")))
+    run("UPDATE ledger_tree SET placed_at = %s WHERE position = %s", _instant(place, "placed_at", by), place.position)
+    page = place.page
+    return Traces("placed_at was changed", account_of(page.head), page.number, str(place.position))
+
+
+def _instant(row: Any, name: str, by: timedelta) -> Any:
+    return row._meta.get_field(name).get_db_prep_value(getattr(row, name) + by, connection)
+
+
 # With what stands above made to fit
 
 
@@ -395,6 +412,6 @@ def accounts() -> list[str]:
 ATTACKS: tuple[Callable[[random.Random], Traces], ...] = (
     update, delete, insert_afterwards, insert_under_an_open_batch, swap, truncate, change_a_batch, change_a_leaf,
     change_a_body, delete_a_body, drop_a_body_without_an_act, a_body_of_nothing, change_words, delete_words,
-    with_its_leaf, with_its_page, rechained, replanted, with_another_key, relabel_a_checkpoint, edit_the_file,
-    cut_the_tail, delete_a_page,
+    move_a_time, with_its_leaf, with_its_page, rechained, replanted, with_another_key, relabel_a_checkpoint,
+    edit_the_file, cut_the_tail, delete_a_page,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -39,10 +39,10 @@ def a_signed_book() -> list[BrokerAccount]:
     with build.groww(*demo_investors(Market())) as simulator:
         accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
         accounts.append(build.an_account())
-        for hours, at in enumerate(("06 10:50", "06 11:15", "06 16:05")):
-            simulator.move_to(f"2026-10-{at}")
+        for at in ("10:50", "11:15", "16:05"):
+            simulator.move_to(f"2026-10-06 {at}")
             build.synced(*accounts)
-            sealer.checkpoint(NOW + timedelta(hours=hours))
+            sealer.checkpoint(datetime.fromisoformat(f"2026-10-06 {at}+05:30"))
     return accounts
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portfolio import clock
 from portfolio.ids import new_uuid
-from portfolio.models import AccountHead, BrokerAccount, BrokerAccountCredential, SyncSlot
+from portfolio.models import AccountHead, BrokerAccount, BrokerAccountCredential, Checkpoint, LedgerTree, SyncSlot
 from portfolio.schedule.due import Due
 from portfolio.schedule.owe import owe
 from portfolio.schedule.tick import tick
@@ -18,7 +18,7 @@ from portfolio.triggers.base import BrokerUnavailable, LoginMethod, UnexpectedRe
 from portfolio.triggers.registry import REGISTRY
 from tests import build
 from tests.schedule.evening import At, batches, kinds, results, tick_at
-from tests.sync.scripted import Broker
+from tests.sync.scripted import Broker, india
 
 pytestmark = pytest.mark.database
 EVENING = {"10-05 16:00": "complete", "10-05 19:00": "complete"}
@@ -85,6 +85,18 @@ def test_what_somebody_synced_while_nothing_ticked_is_not_missed(broker: Broker,
         build.synced(account)
     tick_at(at, "2026-10-06 08:00")
     assert results(account) == {**EVENING, "10-06 16:00": None, "10-06 19:00": None}
+
+
+def test_pages_are_placed_at_the_time_after_the_wave_that_wrote_them(broker: Broker, at: At) -> None:
+    def slowly() -> list[Any]:
+        at("2026-10-05 16:20")
+        return []
+
+    build.an_account("SCRIPTED")
+    broker.says["holdings"] = slowly
+    assert tick_at(at, "2026-10-05 16:00") == [1]
+    assert set(LedgerTree.objects.values_list("placed_at", flat=True)) == {india("2026-10-05 16:20")}
+    assert Checkpoint.objects.get().signed_at == india("2026-10-05 16:20")
 
 
 def test_a_tick_without_accounts_does_nothing() -> None:

@@ -119,6 +119,15 @@ def test_an_account_that_another_run_holds_is_named_and_gives_exit_code_1() -> N
     assert run("sync_holdings") == (1, "", "SAMPLE S1: another run holds this account; it is left to that run\n")
 
 
+def test_json_has_the_ids_of_accounts_that_another_run_holds() -> None:
+    held, free = build.an_account(), build.an_account(client_id="S2")
+    claim([str(held.pk)], "DAILY_PORTFOLIO", new_uuid(), clock.now())
+    code, out, errors = run("sync_holdings", "--json")
+    told = json.loads(out)
+    assert (code, errors) == (1, "SAMPLE S1: another run holds this account; it is left to that run\n")
+    assert ([result["account"] for result in told["results"]], told["held"]) == ([str(free.pk)], [str(held.pk)])
+
+
 def test_only_the_named_accounts_are_synced() -> None:
     first, _, third = (build.an_account(client_id=f"S{number}") for number in (1, 2, 3))
     code, _, _ = run("sync_holdings", "--account", str(first.pk).upper(), "--account", third.pk)

@@ -24,10 +24,10 @@ _JOINS = {"postgresql": ("string_agg", "concat({})"), "sqlite": ("group_concat",
 _SCALES = {"quantity": QUANTITY_SCALE, "price": PRICE_SCALE, "money": MONEY_SCALE}
 
 
-def rows(found: QuerySet[Any, tuple[Any, ...]], kinds: Sequence[str]) -> list[tuple[Any, ...]]:
+def rows(found: QuerySet[Any, tuple[Any, ...]], kinds: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """What `values_list` would give, in any order; `kinds` are those of `ledger.canonical`. Null and "" are one:
     None, but for text."""
-    return list(zip(*columns(*found.query.sql_with_params(), kinds), strict=True))
+    return zip(*columns(*found.query.sql_with_params(), kinds), strict=True)
 
 
 def columns(sql: str, parameters: Sequence[Any], kinds: Sequence[str]) -> list[Sequence[Any]]:
@@ -57,7 +57,7 @@ def each(kind: type[Made], *columns: Iterable[Any]) -> Iterator[Made]:
     return map(partial(tuple.__new__, kind), zip(*columns, strict=False))
 
 
-def table_rows(found: QuerySet[Any], table: Schema) -> list[tuple[Any, ...]]:
+def table_rows(found: QuerySet[Any], table: Schema) -> Iterator[tuple[Any, ...]]:
     """The same, for columns of one table."""
     return rows(found.values_list(*table.columns), [kind for _, kind in table.fields])
 

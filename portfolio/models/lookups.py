@@ -11,7 +11,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BinaryField, Field, ForeignObject, UUIDField
 from django.db.models.lookups import In
 
-_uuid = lru_cache(maxsize=65_536)(UUIDField().to_python)  # a run asks for the same accounts again and again
+
+@lru_cache(maxsize=65_536)  # a run asks for the same accounts again and again
+def _uuid(text: str) -> str:
+    """The text that a UUID has; ValidationError for what is none."""
+    return str(UUIDField().to_python(text))
 
 
 @ForeignObject.register_lookup
@@ -51,4 +55,8 @@ class Among(In):
         field = self._field
         if isinstance(field, BinaryField):
             return [bytes(value) for value in self.rhs]
+        if isinstance(field, UUIDField):
+            texts = [str(value) for value in self.rhs]
+            is_native = connection.features.has_native_uuid_field
+            return texts if is_native else [text.replace("-", "") for text in texts]
         return [field.get_db_prep_value(value, connection, prepared=True) for value in self.rhs]

@@ -83,7 +83,7 @@ def _fresh(replies: Sequence[Kept]) -> list[Kept]:
 
 def _replies(keys: Iterable[tuple[str, bytes]]) -> QuerySet[RawReply]:
     """Those that hold these bodies: (account, digest). A digest is keyed, so it is of one account alone."""
-    return RawReply.objects.filter(body_digest__among=[digest for _, digest in keys])
+    return RawReply.objects.filter(body_digest__among={digest for _, digest in keys})
 
 
 def lasting(replies: QuerySet[RawReply]) -> QuerySet[RawReply]:

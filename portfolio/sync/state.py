@@ -1,7 +1,7 @@
 """Reads what the book says of a group of accounts: a fixed number of queries, however many there are."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -51,7 +51,7 @@ OPEN_POSITION = schema(
 
 listing_named = lru_cache(maxsize=65_536)(Listing)  # the same names stand in thousands of accounts
 
-AccountIds = Sequence[Any]  # the text of a UUID is as good as the UUID that the stubs want
+AccountIds = Set[Any]  # the text of a UUID is as good as the UUID that the stubs want; of a list each would be resolved
 
 
 class HeldRow(NamedTuple):
@@ -146,9 +146,9 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
     _read_leaves(captures, books)
     busy = [capture for capture in captures if not capture.is_quiet and not capture.is_broken]
     if busy:
-        ids = [capture.account_id for capture in busy]
-        _read_holdings([c.account_id for c in busy if _compares_holdings(c)], books)
-        _read_owned([c.account_id for c in busy if not _compares_holdings(c)], books)
+        ids = {capture.account_id for capture in busy}
+        _read_holdings({c.account_id for c in busy if _compares_holdings(c)}, books)
+        _read_owned({c.account_id for c in busy if not _compares_holdings(c)}, books)
         _read_positions(ids, books)
         read_orders(busy, books)
         read_listed(busy, books)
@@ -160,7 +160,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
 
 def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
     """A head that was claimed and whose account is as it was need not be read again: the record compares the page."""
-    ids: AccountIds = [capture.account_id for capture in captures]
+    ids: AccountIds = {capture.account_id for capture in captures}
     heads = read_heads(AccountHead.objects.filter(account__among=ids)) if ids else []
     return {str(head.account_id): Book(head) for head in heads}
 

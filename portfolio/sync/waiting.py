@@ -33,13 +33,13 @@ LATEST = timedelta(days=14)  # what is overdue for longer is no longer looked fo
 
 
 def read_waiting(busy: Sequence[Capture], books: Mapping[str, Book]) -> None:
-    ids, today = [capture.account_id for capture in busy], busy[0].trading_day
+    ids, today = {capture.account_id for capture in busy}, busy[0].trading_day
     since = {account: _since(books[account], today) for account in ids}
     first = min(since.values())  # of the whole group: who was seen later has no use for the days before
     _read_fills(ids, books, since, first)
     _read_used(ids, books, since, first)
     _read_overdue(ids, books, first - LATEST)
-    young = [c.account_id for c in busy if _is_young(books[c.account_id], since[c.account_id], c.holdings_day)]
+    young = {c.account_id for c in busy if _is_young(books[c.account_id], since[c.account_id], c.holdings_day)}
     if young:
         _read_openings(young, books)
 

@@ -12,6 +12,7 @@ from .preamble import Checked, Preamble, Reader, fields_of, name_of, page_of
 
 _BEGINS_A_PAGE = re.compile(rb'\["ledger_pages","1","([^"\\]+)","\d{1,18}","(\d{1,9})",')
 _PAGE = b'["ledger_pages","1","%b","%d","%d","%b","%b","%b"]'
+CUT_OFF = "the file ends in the middle: it was cut off"
 UNPLACED = (
     "the page has no place in the tree that was signed: it is newer than the last checkpoint, or was put in place of "
     "another. Have the export made again"
@@ -38,10 +39,10 @@ class Book:
             elif text.startswith(b'["end"'):
                 self._end(text)
                 break
-            else:
+            elif not self.reader.is_at_end():
                 self._say("this line is damaged, or does not belong here")
         else:
-            self._say("the file ends in the middle: it was cut off")
+            self._say(CUT_OFF)
         self.checked.findings += self._judge_title()
         return self.tree.size, self.roots
 
@@ -66,7 +67,8 @@ class Book:
         begun = reader.take(2)
         found = _BEGINS_A_PAGE.match(begun[0]) if len(begun) == 2 else None
         if found is None:
-            self._say("this page is damaged")
+            if not reader.is_at_end():
+                self._say("this page is damaged")
             reader.put_back([text for text in begun if text.startswith(_ENDS_A_PAGE)])
             return
         text, batch, head, count = begun[0], begun[1], found[1], int(found[2])
@@ -96,6 +98,8 @@ class Book:
             return 0
         lists = [*rows, stored]
         cut = next((i for i, text in enumerate(lists) if text.startswith(_ENDS_A_PAGE)), len(lists))
+        if self.reader.is_at_end() and not [text for text in lists[cut:] if text.endswith(b'"]')]:
+            return page.number  # where the file was cut off, nothing can be told of a page
         if cut != len(rows):
             begins_anew = not lists[cut : cut + 1] or not lists[cut].startswith(b'["leaves"')
             self.reader.put_back([text for text in lists[cut + (not begins_anew) :] if text or cut < len(rows)])
@@ -159,7 +163,9 @@ class Book:
             self.roots[self.tree.size] = self.tree.root()
 
     def _end(self, text: bytes) -> None:
-        if text + b"\n" != lines.line("end", self.checked.pages, self.checked.rows):
+        if self.reader.is_at_end() and not text.endswith(b'"]'):
+            self._say(CUT_OFF)
+        elif text + b"\n" != lines.line("end", self.checked.pages, self.checked.rows):
             self._say(
                 f"{self.checked.pages} pages and {self.checked.rows} rows are there, which is not what the end says"
             )

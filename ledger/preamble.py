@@ -66,6 +66,11 @@ class Reader:
         self._lines, self._at = taken + self._lines[self._at :], 0
         self.number -= len(taken)
 
+    def is_at_end(self) -> bool:
+        while self._at == len(self._lines) and self._read():
+            pass
+        return self._at == len(self._lines)
+
     def _read(self) -> bool:
         block = self._file.read(BLOCK_BYTES)
         *found, rest = (self._rest + block).split(b"\n")
@@ -87,8 +92,10 @@ class Preamble:
         while (text := reader.next()) is not None and not text.startswith((lines.PLACE, b'["end"')):
             try:
                 self._line(*lines.strings_of(text), number=reader.number, is_given=kept.key is not None)
-            except (ValueError, TypeError, BadCheckpoint) as error:
-                self.findings.append(Finding(f"this line is damaged: {error}", line=reader.number))
+            except (ValueError, TypeError, BadCheckpoint, BadExport) as error:
+                why = f": {error}" if isinstance(error, BadCheckpoint | BadExport) else ""
+                if not reader.is_at_end():
+                    self.findings.append(Finding(f"this line is damaged{why}", line=reader.number))
         reader.put_back([text] if text is not None else [])
         self.last = self._last()
 
@@ -105,7 +112,7 @@ class Preamble:
         elif word == "schema":
             _require_schema(*rest)
         else:
-            raise ValueError(f"{word[:40]!r} is not known here")
+            raise BadExport(f"{word[:40]!r} is not known here")
 
     def _take_key(self, key: Key, is_given: bool) -> None:
         if not is_given:
@@ -156,7 +163,7 @@ def _title(text: bytes) -> tuple[str, str, str]:
 def _require_schema(name: str, version: str, fields: str) -> None:
     """They only explain, but whoever reads the rows by them must be able to believe them."""
     if lines.line("schema", name, version, fields) not in _SCHEMAS:
-        raise ValueError(f"these are not the fields of {name[:40]!r}, or they are of a later version")
+        raise BadExport(f"these are not the fields of {name[:40]!r}, or they are of a later version")
 
 
 def page_of(text: bytes) -> Page | None:

@@ -14,7 +14,7 @@ from . import lines, merkle
 from .canonical import ORDER
 from .checkpoint import Note
 from .errors import BadExport
-from .exported import Book
+from .exported import CUT_OFF, Book
 from .findings import CHECKPOINTS, TREE, Finding, Signed, held_against, last_size
 from .preamble import Checked, Kept, Preamble, Reader, fields_of, name_of, page_of
 
@@ -34,7 +34,8 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
         below, (size, roots) = book.below, book.check()
     if roots is None or preamble.account:
         size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
-    judged, fitting = held_against(everything, preamble.origin, preamble.key, size, roots, OLDER)
+    older = "the file was cut off" if CUT_OFF in [one.says for one in checked.findings] else OLDER
+    judged, fitting = held_against(everything, preamble.origin, preamble.key, size, roots, older)
     checked.findings += judged
     for note, where in filter(lambda one: preamble.is_ours(one.note), kept.notes):
         if note.checkpoint.size <= size and note.checkpoint.size not in roots:
@@ -65,12 +66,14 @@ def _check_proof(reader: Reader, preamble: Preamble, checked: Checked) -> Callab
         if not text.startswith(lines.PLACE):
             break
         _check_version(reader, text, last, checked, positions)
-    if text != lines.line("end", checked.rows, checked.rows)[:-1] or reader.next() is not None:
-        checked.findings.append(Finding("the proof is cut off, or something was added to it", line=reader.number))
+    if text is None or (reader.is_at_end() and not text.endswith(b'"]')):
+        checked.findings.append(Finding(CUT_OFF, line=reader.number))
+    elif text != lines.line("end", checked.rows, checked.rows)[:-1] or reader.next() is not None:
+        checked.findings.append(Finding("the end does not fit, or something was added after it", line=reader.number))
     checked.pages = len(positions)
     checked.findings += _judge_order(checked.versions)
     names = {(row["broker_account_id"], row["groww_order_id"], row["order_date"]) for row in checked.versions}
-    if len(names) != 1:
+    if len(names) > 1 or not (names or checked.findings):
         checked.findings.append(
             Finding("the rows are not of one order" if names else "it shows no version of an order")
         )
@@ -98,24 +101,27 @@ def _check_version(
     """One row, up to its page and on to the checkpoint. `positions`: of the pages, by their hash."""
     line = reader.number
     try:
-        within, page_text, row = reader.take(3)
+        within, page_text, row = [*reader.take(3), b"", b""][:3]
         _, position, path = lines.strings_of(place)
         what, index, page_path = lines.strings_of(within)
         page = page_of(page_text)
         fields = fields_of(row)
         if what != lines.IN_PAGE:
-            raise ValueError("its place in its page is wanted")
+            raise BadExport("its place in its page is wanted")
         if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
-            raise ValueError("a page and a row of an order are wanted")
+            raise BadExport("a page and a row of an order are wanted")
         version = dict(zip(ORDER.columns, fields, strict=True))
         if not (version["version"] or "").isascii() or not (version["version"] or "").isdecimal():
-            raise ValueError("it has no number")
+            raise BadExport("it has no number")
         leaf = merkle.leaf_hash(row)
         root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
         nodes, size = lines.path_of(path), last.checkpoint.size if last else 0
         top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, nodes)
-    except ValueError as error:
-        checked.findings.append(Finding(f"this version is damaged: {error}", line=line))
+    except (ValueError, BadExport) as error:
+        if reader.is_at_end():  # it was cut off here, which is said anyway
+            return
+        why = f": {error}" if isinstance(error, BadExport) else ""
+        checked.findings.append(Finding(f"this version is damaged{why}", line=line))
         return
     positions[page.hash] = int(position)
     checked.rows += 1

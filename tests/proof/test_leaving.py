@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 
 from ledger import canonical, lines, merkle, verify
 from ledger.checkpoint import Checkpoint, Note, read_notes
-from ledger.exported import UNPLACED
+from ledger.exported import CUT_OFF, UNPLACED
 from ledger.findings import Signed
 from ledger.page import PAGE
 from ledger.preamble import Checked, Kept
@@ -299,6 +299,16 @@ def test_a_damaged_export_is_told_with_the_line(how: str, damage: Any, wanted: s
     found = checked(content, *kept_notes()).findings
 
     assert any(finding.line and re.search(wanted, finding.says) for finding in found), found
+
+
+def test_a_file_that_was_cut_off_is_told_as_that_and_accuses_no_row() -> None:
+    one, *_ = a_signed_book()
+    for content in (exported(one), a_proof()):
+        first = content.index(b'["place"')
+        for at in range(first + 1, len(content) - 1, max(1, (len(content) - first) // 60)):
+            cut, whole = content[:at], content[:at].rstrip(b"\n")
+            (finding,) = checked(cut).findings
+            assert (finding.says, finding.line) == (CUT_OFF, whole.count(b"\n") + 1), cut[-60:]
 
 
 def test_a_checkpoint_that_an_editor_saved_with_a_mark_and_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def fresh(kind: str) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settle() -> None:
+def vacuum() -> None:
     """What a server's autovacuum does between two days, now: so that no figure depends on when it comes."""
     from django.db import connection
 

@@ -184,7 +184,7 @@ def _stage(
 ) -> tuple[float, int]:
     """One stage of one round, the three in turn. Returns rows and naive statements an account."""
     loops.prepare(stage, mine)
-    database.settle()
+    database.vacuum()
     times[stage, "ours"].append(timed(loops.record) / len(mine))
     wrote = loops.write_limit()
     times[stage, "limit"].append(sum(part.seconds for part in wrote) / len(mine))

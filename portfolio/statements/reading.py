@@ -19,7 +19,6 @@ from ledger.errors import BadValue
 from ledger.normalise import IST, money, price, quantity
 
 LARGEST_BYTES = 50_000_000
-_LARGEST_FIELD = 200
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")

@@ -113,7 +113,7 @@ class Order(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """One fill. `trade_id` is the exchange's; empty when the broker gave none.
+    """One fill. `trade_id` is the exchange's; empty when the broker gave none. A file may not say the exchange: "".
 
     `is_synthesised`: made up from its order, whose whole filled quantity and average price it has, since the broker
     would not list the fills; how much of it no listed fill covers is worked out against the book.

@@ -18,6 +18,7 @@ from .pairs import Fills, Pairs, paired
 NUMBERED = "it has a number of the exchange by now"
 NOT_LISTED = "the fills that are listed add up to its order without it"
 ALL_LISTED = "all fills of its order are listed by now"
+NSE = "NSE"  # where nobody said at which exchange
 BY_HAND = "MANUAL_ADJUSTMENT"  # the source of a revision, and the reason of a change, that a person made
 
 
@@ -50,7 +51,8 @@ def source_ids(trades: Iterable[Trade]) -> dict[str, Trade]:
     """A name for each fill; identical rows count once, and of different rows of one name the first stands.
 
     The exchange's trade number, with day, instrument and side, since how far it is unique is not settled. Without a
-    number: the order, time, price, quantity and a running number, so that two real equal fills stay two.
+    number: the order, time, price, quantity and a running number, so that two real equal fills stay two. Where no
+    exchange is said, it is NSE.
     """
     named: dict[str, Trade] = {}
     for trade in trades:
@@ -59,7 +61,7 @@ def source_ids(trades: Iterable[Trade]) -> dict[str, Trade]:
         elif trade.trade_id:
             instrument = trade.isin or trade.symbol
             side = trade.transaction_type[:1]
-            named.setdefault(f"{trade.exchange}:{trade.trade_date}:{trade.trade_id}:{instrument}:{side}", trade)
+            named.setdefault(f"{trade.exchange or NSE}:{trade.trade_date}:{trade.trade_id}:{instrument}:{side}", trade)
         else:
             named[free_name(trade, named)] = trade
     return named

@@ -58,8 +58,14 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
             moves.append(FillMove(free, None, trade))
         elif (found := latest[pairs[name]]).counts and _terms(found.trade) != _terms(trade):
             differing.append(Differing(found.trade, trade))
+    moves = [move._replace(trade=at_some_exchange(move.trade)) for move in moves]
     written = sum(1 for move in moves if move.before is None)
     return Plan(moves, len(told) - written - len(differing), differing)
+
+
+def at_some_exchange(trade: Trade) -> Trade:
+    """As it is kept, where the file does not say the exchange."""
+    return trade if trade.exchange else trade._replace(exchange=fills.NSE)
 
 
 def _again(named: Named) -> dict[str, str]:
@@ -110,6 +116,12 @@ class _Pairing:
         }  # fmt: skip
         self.pairs = {name: name for name, trade in named.items() if name in known and self._is_named_so(name, trade)}
         told = {name: trade for name, trade in named.items() if name not in self.pairs}
+        anywhere = {name: trade for name, trade in told.items() if trade.trade_id and not trade.exchange}
+        if anywhere:
+            self._pair_all({name: trade._replace(exchange="") for name, trade in known.items()}, anywhere)
+        self._pair_all(known, {name: trade for name, trade in told.items() if name not in anywhere})
+
+    def _pair_all(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))
         self._pair(
             known, told, lambda trade, _: trade.order_id and (trade.order_id, trade.symbol, trade.transaction_type)

@@ -238,6 +238,39 @@ def test_fills_that_the_broker_told_are_found_with_an_isin_and_without_one(
             assert "new, written: 0; in the book already: 2" in shown
 
 
+@pytest.mark.parametrize("isin", ["", build.ISINS["TCS"]])
+@pytest.mark.parametrize("order_id", ["", "B"])
+def test_a_fill_at_another_exchange_is_found_by_its_number_where_the_file_does_not_say_the_exchange(
+    broker: Broker, at: At, file: Any, isin: str, order_id: str
+) -> None:
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, isin=build.ISINS["TCS"], exchange="BSE"))
+    build.synced(account)
+    at("2026-10-09 10:00")
+    columns, rest = f"{OURS},trade_id,order_id", f"{isin},TB,{order_id}"
+    assert "new, written: 0; in the book already: 1" in imported(
+        file(columns, f"2026-10-06,BUY,10,3000,TCS,{rest}"), account, "--accept"
+    )
+    told = imported(file(columns, f"2026-10-06,BUY,12,3000,TCS,{rest}"), account, "--accept")
+    assert "2026-10-06 TCS: 10 at 3000, in the file 12 at 3000" in told
+    assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
+
+
+def test_a_number_of_the_book_is_another_fill_at_another_exchange_or_of_another_side(
+    broker: Broker, at: At, file: Any
+) -> None:
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, isin=build.ISINS["TCS"], exchange="BSE"))
+    build.synced(account)
+    at("2026-10-09 10:00")
+    rest = f"10,3000,TCS,{build.ISINS['TCS']},TB"
+    path = file(f"{OURS},trade_id,exchange", f"2026-10-06,SELL,{rest},", f"2026-10-06,BUY,{rest},NSE")
+    for _ in range(2):
+        imported(path, account, "--accept")
+    found = Transaction.objects.current().values_list("transaction_type", "exchange")
+    assert sorted(found) == [("BUY", "BSE"), ("BUY", "NSE"), ("SELL", "NSE")]
+
+
 def test_a_number_of_the_book_with_other_units_is_named_and_not_taken(broker: Broker, at: At, file: Any) -> None:
     account = held(broker, at)
     evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 11))

@@ -1,7 +1,7 @@
 """Khata's own CSV of fills, for whatever no other format covers: see docs/statements.md.
 
-Needed: trade_date, side, quantity, price, symbol. Where they are known: isin, trade_time, exchange (NSE), segment
-(CASH), product (CNC), trade_id, order_id. Without a trade_id two equal lines of one file are two fills.
+Needed: trade_date, side, quantity, price, symbol. Where they are known: isin, trade_time, exchange, segment (CASH),
+product (CNC), trade_id, order_id. Without a trade_id two equal lines of one file are two fills.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def _reader(columns: Columns) -> Callable[[Sequence[str]], Trade]:
             raise BadValue("symbol must not be empty")
         return Trade(
             number_of("trade_id", trade_id), number_of("order_id", order_id), isin_of(isin), name_of("symbol", symbol),
-            name_of("exchange", exchange, 20) or "NSE", where,
+            name_of("exchange", exchange, 20), where,
             name_of("product", product, 20).upper() or ("CNC" if where == CASH else "NRML"), side_of(side),
             quantity_of(quantity), price_of(price),
             moment_of(f"{day}T{time}" if len(time) < 9 else time, day) if time else None, day,

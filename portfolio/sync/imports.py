@@ -78,7 +78,7 @@ def import_fills(
     outcome.too_fresh = len(told.trades) - len(trades)
     if not is_anyway:
         _refuse_another_account(account, trades)
-    known_instruments = instruments.of_the_past((listing_of(trade) for trade in trades), clock.today(), accept)
+    known_instruments = instruments.of_the_past((_listing(trade) for trade in trades), clock.today(), accept)
     try:
         with amending(account, IMPORT, deed) as amendment:
             _write_all(amendment, told, trades, known_instruments, outcome)
@@ -123,14 +123,14 @@ def _write_all(
     account = amendment.account
     known = _known_fills(account, trades) if trades else []
     same = one_share(account, {*of.values(), *(fill.instrument for fill in known)}) if known else {}
-    planned = statement.plan(trades, known, lambda trade: of[listing_of(trade)], same)
+    planned = statement.plan(trades, known, lambda trade: of[_listing(trade)], same)
     outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
     slots = _to_fill(account, outcome)
     outcome.days = sorted({slot.trading_day for slot in slots})
     if not planned.moves and not slots:
         return
     file = _keep_file(amendment, told)
-    placed = [(move, move.before.instrument if move.before else of[listing_of(move.trade)]) for move in planned.moves]
+    placed = [(move, move.before.instrument if move.before else of[_listing(move.trade)]) for move in planned.moves]
     before = snapshots.told(account, {move.trade.trade_date for move in planned.moves})
     _write_fills(amendment, placed)
     learnt = late_fills.bridge(amendment, placed)
@@ -149,6 +149,10 @@ def _write_all(
         "format": told.format.name, "file": file.hex(), "rows": outcome.rows, "new": outcome.new,
         "known": outcome.known, "back_filled": [str(day) for day in outcome.days],
     }  # fmt: skip
+
+
+def _listing(trade: Trade) -> Listing:
+    return listing_of(statement.at_some_exchange(trade))
 
 
 def _count(moves: Iterable[FillMove]) -> int:

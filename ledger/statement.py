@@ -45,12 +45,13 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
     for name in again:
         del named[name]
     latest = {fill.source_id: fill for fill in known}
-    pairs = _Pairing(named, latest, share_of, same).pairs if latest else {}
-    moves, replaced = _replacing(named, latest)
+    pairing = _Pairing(named, latest, share_of, same) if latest else None
+    pairs = pairing.pairs if pairing else {}
+    moves, replaced = pairing.replacing() if pairing else ([], set())
     differing = list(_contradicting(told, named, again)) if len(named) < len(told) else []
     in_use = {*latest, *named} if latest else set()
     for name, trade in named.items():
-        if trade.order_id in replaced:
+        if name in replaced:
             continue
         if name not in pairs:
             free = fills.free_name(trade, in_use) if name in latest else name
@@ -109,7 +110,7 @@ class _Pairing:
     def __init__(self, named: Named, latest: Mapping[str, KnownFill], share_of: ShareOf, same: Mapping[str, str]):
         self._shares = {name: same.get(share, share) for name, share in ((n, share_of(t)) for n, t in named.items())}
         self._known_shares = {name: same.get(fill.instrument, fill.instrument) for name, fill in latest.items()}
-        self._latest = latest
+        self._named, self._latest = named, latest
         known = {
             name: fill.trade for name, fill in latest.items()
             if not fill.trade.is_synthesised and fill.void_reason != fills.NUMBERED
@@ -150,21 +151,53 @@ class _Pairing:
         for group, trades in of_known.items():
             self.pairs.update(paired(trades, of_told[group]))
 
+    def replacing(self) -> tuple[list[FillMove], set[str]]:
+        """Fills that were made up from their order, since the broker would not list them: by now they are listed.
+        Returns what changes, and the names of the listed ones."""
+        moves: list[FillMove] = []
+        listed: set[str] = set()
+        made_up = [fill for fill in self._latest.values() if fill.counts and fill.trade.is_synthesised]
+        if not made_up:
+            return moves, listed
+        told_of = _by_order(self._named, self._shares)
+        known_of = _by_order({name: fill.trade for name, fill in self._latest.items()}, self._known_shares)
+        for fill in sorted(made_up, key=lambda fill: fill.source_id):
+            order, share = _order_of(fill.trade), self._known_shares[fill.source_id]
+            where = fill.trade.exchange
+            told = {
+                name: trade._replace(exchange=trade.exchange or where)
+                for name, trade in _of_share(told_of[order], share, fill.trade.symbol)
+            }
+            if told:
+                known = [self._latest[name] for name, _ in _of_share(known_of[order], share, fill.trade.symbol)]
+                filled = sum((each.trade.quantity for each in known if each.counts), ZERO)
+                moves += fills.moves(known, told, filled)
+                listed.update(told)
+        return moves, listed
+
+
+OfOrder = list[tuple[str, Trade, str]]  # each fill with its name and its share
+
+
+def _order_of(trade: Trade) -> Hashable:
+    """A broker may use the id of an order again, on another day or for another share."""
+    return trade.order_id, trade.trade_date, trade.transaction_type
+
+
+def _by_order(named: Named, shares: Mapping[str, str]) -> Mapping[Hashable, OfOrder]:
+    by_order: dict[Hashable, OfOrder] = defaultdict(list)
+    for name, trade in named.items():
+        if trade.order_id:
+            by_order[_order_of(trade)].append((name, trade, shares[name]))
+    return by_order
+
+
+def _of_share(found: OfOrder, share: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+    return ((name, trade) for name, trade, of in found if of == share or trade.symbol == symbol)
+
 
 def _without_isin(trades: Named) -> Named:
     return {name: trade for name, trade in trades.items() if not trade.isin}
-
-
-def _replacing(named: Named, latest: Mapping[str, KnownFill]) -> tuple[list[FillMove], set[str]]:
-    """Orders whose fill was made up, since the broker would not list them: by now they are listed."""
-    made_up = {fill.trade.order_id for fill in latest.values() if fill.counts and fill.trade.is_synthesised} - {""}
-    orders = made_up & {trade.order_id for trade in named.values()} if made_up else set()
-    moves: list[FillMove] = []
-    for order in sorted(orders):
-        of_order = [fill for fill in latest.values() if fill.trade.order_id == order]
-        filled = sum((fill.trade.quantity for fill in of_order if fill.counts), ZERO)
-        moves += fills.moves(of_order, {n: trade for n, trade in named.items() if trade.order_id == order}, filled)
-    return moves, orders
 
 
 def net_units(moves: Iterable[tuple[FillMove, str]], after: date) -> dict[HoldingKey, dict[date, Decimal]]:

@@ -256,6 +256,25 @@ def test_a_fill_at_another_exchange_is_found_by_its_number_where_the_file_does_n
     assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
 
 
+def test_a_made_up_fill_is_replaced_by_those_of_its_own_day_and_share_alone(broker: Broker, at: At, file: Any) -> None:
+    """The broker used the number of the order again."""
+    account = held(broker, at)
+    bought = order("B", 6, "BUY", 10, isin=build.ISINS["TCS"])
+    evening(broker, at, 6, {"TCS": 100}, bought)
+    broker.says["trades"] = [build.a_trade(bought, trade_id="", is_synthesised=True)]
+    build.synced(account)
+    at("2026-10-09 10:00")
+    others = f"2026-10-07,BUY,4,3000,TCS,{build.ISINS['TCS']},T7,B", "2026-10-06,BUY,5,900,INFY,INE009A01021,T8,B"
+    columns = f"{OURS},trade_id,order_id"
+    imported(file(columns, *others), account, "--accept")
+    assert fills(account) == [
+        ("2026-10-06", "BUY", 5, "IMPORT"), ("2026-10-06", "BUY", 10, "API"), ("2026-10-07", "BUY", 4, "IMPORT"),
+    ]  # fmt: skip
+    imported(file(columns, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']},T9,B"), account, "--accept")
+    assert fills(account)[1] == ("2026-10-06", "BUY", 10, "IMPORT")
+    assert len(fills(account)) == 3
+
+
 def test_a_number_of_the_book_is_another_fill_at_another_exchange_or_of_another_side(
     broker: Broker, at: At, file: Any
 ) -> None:

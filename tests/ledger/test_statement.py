@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,27 @@ def test_listed_fills_take_the_place_of_the_made_up_one_of_their_order_alone() -
         ("", True), ("T1", False), ("T2", False), ("T3", False),
     ]  # fmt: skip
     assert made.differing == []
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"trade_date": date(2026, 10, 6)}, {"symbol": "INFY", "isin": None}, {"transaction_type": "SELL"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_listed_fills_of_another_order_of_the_same_id_replace_no_made_up_one(other: dict[str, Any]) -> None:
+    made_up = known("made up", a_fill("O1", 10, is_synthesised=True))
+    listed = a_fill("O1", 10, "T1")
+
+    made = planned_by_share([listed._replace(**other)], [made_up], lambda trade: trade.symbol, {"TCS": "instrument"})
+
+    assert [(move.trade.trade_id, move.before, move.void_reason) for move in made.moves] == [("T1", None, "")]
+
+
+def test_what_takes_the_place_of_a_made_up_fill_is_at_the_exchange_of_their_order() -> None:
+    made_up = known("made up", a_fill("O1", 10, is_synthesised=True)._replace(exchange="BSE"))
+    made = plan([a_fill("O1", 10, "T1")._replace(exchange="")], [made_up])
+    assert [(move.trade.exchange, bool(move.void_reason)) for move in made.moves] == [("BSE", False), ("BSE", True)]
 
 
 def test_a_row_that_says_otherwise_than_an_earlier_one_of_its_number_is_named() -> None:

@@ -69,7 +69,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
     if done.trouble:
         return
     listings = (listing_of(row) for section, rows in entries.items() if section != "funds" for row in rows)
-    named = instruments.of_the_past(listings, batch.trading_day, is_kept=not is_dry)
+    named = instruments.of_the_past(account, listings, batch.trading_day, is_kept=not is_dry)
     deed = Deed(f"read anew: batch {batch.pk}", who)
     try:
         with amending(account, REPARSE, deed) as amendment:

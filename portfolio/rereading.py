@@ -33,6 +33,7 @@ from .sync.amend import Amendment
 from .sync.capture import ACCEPTED, Memory
 from .sync.decision import listing_of
 from .sync.history import known_fills, known_orders
+from .sync.instruments import Past
 from .sync.late_fills import Placed
 
 
@@ -53,7 +54,7 @@ class Reader:
     account: BrokerAccount
     batch: SyncBatch
     amendment: Amendment
-    instruments: Mapping[Any, str]
+    instruments: Past
     differences: list[Difference]
     fills: list[Placed] = field(default_factory=list)  # those that are written
     ends: list[date] = field(default_factory=list)  # of what else is written: when it no longer stands
@@ -101,7 +102,7 @@ class Reader:
         return bool(found)
 
     def instrument(self, row: Any) -> str:
-        return self.instruments[listing_of(row)]
+        return self.instruments.of(listing_of(row), self.batch.trading_day)
 
     def holdings(self, entries: Iterable[Holding]) -> None:
         stands = {(str(row.instrument_id), row.lot): row for row in book.holdings([self.account.pk], self.day)}

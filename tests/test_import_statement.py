@@ -16,9 +16,12 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from ledger.canonical import BOOK
+from ledger.entries import Instrument as Line
+from ledger.entries import Listing as Named
 from portfolio.dropping import drop
 from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
 from portfolio.replies import referred_to
+from portfolio.sync import master
 from portfolio.sync.amend import Deed
 from portfolio.sync.capture import DAILY
 from portfolio.sync.evidence import read_body
@@ -167,6 +170,50 @@ def test_a_name_of_long_ago_says_nothing_of_what_it_means_today(account: BrokerA
     imported(file(ZERODHA, line), account, "--accept")
     instrument = Transaction.objects.get().instrument
     assert (instrument.isin, instrument.listings.count()) == (build.ISINS["TCS"], 0)
+
+
+def shares(account: BrokerAccount) -> list[tuple[str, str | None]]:
+    """The day and the share of each fill."""
+    found = Transaction.objects.current().filter(broker_account=account).order_by("trade_date")
+    return [(str(row.trade_date), row.instrument.isin) for row in found.select_related("instrument")]
+
+
+NEW_SHARE = "INE467B01037"
+
+
+@pytest.mark.parametrize("exchange", ["NSE", "BSE"])
+def test_a_symbol_alone_is_the_share_that_was_called_so_on_the_day_of_the_fill(
+    account: BrokerAccount, at: At, file: Any, exchange: str
+) -> None:
+    master.take("ANY", [Line(Named(build.ISINS["TCS"], "TCS"))])
+    at("2026-10-08 10:00")
+    master.take("ANY", [Line(Named(build.ISINS["TCS"], "TATACS")), Line(Named(NEW_SHARE, "TCS"))])
+    at("2026-10-09 10:00")
+    lines = [f"{day},BUY,1,10,TCS,{exchange}" for day in ("2019-07-01", "2026-10-07", "2026-10-08")]
+    path = file("trade_date,side,quantity,price,symbol,exchange", *lines)
+    assert "new, written: 3" in imported(path, account, "--accept")
+    old = build.ISINS["TCS"]
+    assert shares(account) == [("2019-07-01", old), ("2026-10-07", old), ("2026-10-08", NEW_SHARE)]
+    assert "new, written: 0; in the book already: 3" in imported(path, account, "--accept")
+
+
+def test_a_former_symbol_alone_is_the_share_that_the_book_has_under_it(account: BrokerAccount, file: Any) -> None:
+    master.take("ANY", [Line(Named(build.ISINS["TCS"], "TCS"))])
+    old = file(OURS, f"2019-07-01,BUY,5,100,OLDTCS,{build.ISINS['TCS']}", "2019-07-01,BUY,5,100,OLDINFY,INE009A01021")
+    imported(old, account, "--accept")
+    path = file(OURS, "2019-07-02,BUY,1,10,OLDTCS,", "2019-07-03,BUY,1,10,OLDINFY,")
+    assert "no share is known by" not in imported(path, account, "--accept")
+    assert shares(account)[2:] == [("2019-07-02", build.ISINS["TCS"]), ("2019-07-03", "INE009A01021")]
+
+
+def test_a_symbol_that_nobody_knows_is_told(account: BrokerAccount, file: Any) -> None:
+    imported(file(f"{OURS},trade_id", "2019-07-01,BUY,5,100,OLDTCS,,T1"), account, "--accept")
+    new, future = "2019-07-02,BUY,1,10,OLDITC,,,CASH", "2019-07-02,BUY,1,10,ITC19JULFUT,,,FNO"
+    path = file(f"{OURS},trade_id,segment", "2019-07-01,BUY,5,100,OLDTCS,,T1,CASH", new, future)
+    for words in ([], ["--accept"]):
+        told = imported(path, account, *words, code=0 if words else 1).splitlines()
+        assert told[2] == "  no share is known by these symbols, which are kept as they are: OLDITC"
+    assert shares(account) == [("2019-07-01", None), ("2019-07-02", None), ("2019-07-02", None)]
 
 
 def held(broker: Broker, at: At) -> BrokerAccount:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import islice
 
 from ledger import canonical, statement
-from ledger.entries import Listing, Trade
+from ledger.entries import CASH, Listing, Trade
 from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
 from ledger.statement import Differing
@@ -25,6 +25,7 @@ from .amend import IMPORT, Amendment, Deed, amending
 from .decision import listing_of
 from .evidence import RAW_BODY, lasting
 from .history import fill_revisions
+from .instruments import Past
 from .late_fills import Placed
 from .links import one_share
 from .slots import SETTLED
@@ -54,6 +55,7 @@ class Outcome:
     new: int = 0
     known: int = 0
     differing: list[Differing] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # symbols of new fills that are no share's as far as is known
     too_fresh: int = 0  # fills of today and later: the sync takes those
     days: list[date] = field(default_factory=list)  # missed days that are filled in
     answered: list[int] = field(default_factory=list)
@@ -78,10 +80,10 @@ def import_fills(
     outcome.too_fresh = len(told.trades) - len(trades)
     if not is_anyway:
         _refuse_another_account(account, trades)
-    known_instruments = instruments.of_the_past((_listing(trade) for trade in trades), clock.today(), accept)
+    past = instruments.of_the_past(account, (_listing(trade) for trade in trades), today, accept)
     try:
         with amending(account, IMPORT, deed) as amendment:
-            _write_all(amendment, told, trades, known_instruments, outcome)
+            _write_all(amendment, told, trades, past, outcome)
             if not accept:
                 raise _NotAccepted
     except _NotAccepted:
@@ -117,20 +119,24 @@ def _refuse_another_account(account: BrokerAccount, trades: Sequence[Trade]) -> 
         raise CannotImport(f"fills of this file stand in the book of {found}; if they belong here too: --anyway")
 
 
-def _write_all(
-    amendment: Amendment, told: Statement, trades: Sequence[Trade], of: dict[Listing, str], outcome: Outcome
-) -> None:
+def _write_all(amendment: Amendment, told: Statement, trades: Sequence[Trade], past: Past, outcome: Outcome) -> None:
     account = amendment.account
+
+    def share_of(trade: Trade) -> str:
+        return past.of(_listing(trade), trade.trade_date)
+
     known = _known_fills(account, trades) if trades else []
-    same = one_share(account, {*of.values(), *(fill.instrument for fill in known)}) if known else {}
-    planned = statement.plan(trades, known, lambda trade: of[_listing(trade)], same)
+    same = one_share(account, {*map(share_of, trades), *(fill.instrument for fill in known)}) if known else {}
+    planned = statement.plan(trades, known, share_of, same)
     outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
+    unknown = (move.trade for move in planned.moves if not move.before and _listing(move.trade) in past.unknown)
+    outcome.unknown = sorted({trade.symbol for trade in unknown if trade.segment == CASH})
     slots = _to_fill(account, outcome)
     outcome.days = sorted({slot.trading_day for slot in slots})
     if not planned.moves and not slots:
         return
     file = _keep_file(amendment, told)
-    placed = [(move, move.before.instrument if move.before else of[_listing(move.trade)]) for move in planned.moves]
+    placed = [(move, move.before.instrument if move.before else share_of(move.trade)) for move in planned.moves]
     before = snapshots.told(account, {move.trade.trade_date for move in planned.moves})
     _write_fills(amendment, placed)
     learnt = late_fills.bridge(amendment, placed)

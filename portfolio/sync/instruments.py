@@ -4,15 +4,17 @@ Instruments are shared by all accounts, so they are made in a short transaction 
 record. Rows are never re-pointed, so ids may be remembered for the life of the process.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from threading import Lock
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 
 from ledger.canonical import render
-from ledger.entries import Listing
+from ledger.entries import CASH, Listing
 from ledger.listings import Known, Name, Plan, plan
 
 from .. import models
@@ -37,6 +39,21 @@ class Made(NamedTuple):
     names: int
 
 
+class Past(NamedTuple):
+    """Instruments by ISIN, by name as they are called by now, and by name until when. `unknown`: names of which nobody
+    knows whose they are."""
+
+    by_isin: Mapping[str, str]
+    by_name: Mapping[Listing, str]
+    former: Mapping[Listing, Sequence[tuple[date, str]]]
+    unknown: frozenset[Listing]
+
+    def of(self, listing: Listing, day: date) -> str:
+        if listing.isin:
+            return self.by_isin[listing.isin]
+        return next((pk for until, pk in self.former[listing] if day <= until), self.by_name[listing])
+
+
 def forget() -> None:
     """Empties what this process remembers: after the tables were emptied under it."""
     _remembered.clear()
@@ -53,9 +70,10 @@ def resolve(listings: Iterable[Listing], day: date) -> dict[Listing, str]:
         return {listing: _remembered.id_of(listing) for listing in wanted}
 
 
-def of_the_past(listings: Iterable[Listing], day: date, is_kept: bool) -> dict[Listing, str]:
+def of_the_past(account: models.BrokerAccount, listings: Iterable[Listing], day: date, is_kept: bool) -> Past:
     """The instruments of fills of long ago, by ISIN alone where there is one: what a name meant then says nothing of
-    today. What was never seen is made, without a name of today; where it is not to be kept, it gets an id all the same.
+    today. A name alone is asked by day, and where no list of names has it, the book of the account. What was never
+    seen is made, without a name of today; where it is not to be kept, it gets an id all the same.
     """
     wanted = set(listings)
     isins = {listing.isin: listing for listing in wanted if listing.isin}
@@ -68,13 +86,55 @@ def of_the_past(listings: Iterable[Listing], day: date, is_kept: bool) -> dict[L
             known |= _made_without_names([each for each in missing if each.isin not in there])
     known |= {str(each.isin): new_id() for each in missing if each.isin not in known}
     by_name = [listing for listing in wanted if not listing.isin]
-    named = resolve(by_name, day) if is_kept else _by_name(by_name, day)
-    return {listing: known[listing.isin] if listing.isin else named[listing] for listing in wanted}
+    former, unlisted = _former(by_name)
+    called = _called_in_book(account, unlisted)
+    listed = [listing for listing in by_name if listing not in called]
+    named = called | (resolve(listed, day) if is_kept else _by_name(listed, day))
+    return Past(known, named, former, frozenset(listing for listing in unlisted if listing not in called))
 
 
 def _by_isin(isins: Iterable[str]) -> dict[str, str]:
     found = models.Instrument.objects.filter(isin__among=list(isins)).values_list("isin", "pk")
     return {str(isin): str(pk) for isin, pk in found}
+
+
+def _former(names: Sequence[Listing]) -> tuple[dict[Listing, list[tuple[date, str]]], list[Listing]]:
+    """What these names meant before they mean what they do, and until when; and those that no list has ever had. What a
+    share was called at one exchange says what it was called at the other, where that has no such name."""
+    rows = models.Listing.objects.filter(symbol__among={listing.symbol for listing in names}).order_by("listed_until")
+    of: dict[tuple[str, str], list[models.Listing]] = defaultdict(list)
+    for row in rows:
+        of[row.symbol, row.segment].append(row)
+    former, unlisted = {}, []
+    for listing in names:
+        found = of[listing.symbol, listing.segment]
+        own = [row for row in found if row.exchange == listing.exchange] or (found if listing.segment == CASH else [])
+        if not own:
+            unlisted.append(listing)
+        former[listing] = [(row.listed_until, str(row.instrument_id)) for row in own if row.listed_until]
+    return former, unlisted
+
+
+def _called_in_book(account: models.BrokerAccount, names: Sequence[Listing]) -> dict[Listing, str]:
+    """The one share with an ISIN that fills of this account, or else whatever first told of it, have under the name."""
+    symbols = [listing.symbol for listing in names if listing.segment == CASH]
+    if not symbols:
+        return {}
+    fills = models.Transaction.objects.filter(broker_account=account, segment=CASH, symbol__among=symbols)
+    shares = models.Instrument.objects.filter(segment=CASH, symbol__among=symbols).exclude(isin=None)
+    told = _alone(fills.exclude(isin="").values_list("symbol", "instrument_id").distinct())
+    called = _alone(shares.values_list("symbol", "pk")) | told
+    return {
+        listing: called[listing.symbol] for listing in names if listing.segment == CASH and listing.symbol in called
+    }
+
+
+def _alone(found: Iterable[tuple[str, UUID]]) -> dict[str, str]:
+    """By symbol, where it is one share."""
+    shares: dict[str, set[str]] = defaultdict(set)
+    for symbol, instrument in found:
+        shares[symbol].add(str(instrument))
+    return {symbol: next(iter(of)) for symbol, of in shares.items() if len(of) == 1}
 
 
 def _by_name(listings: Sequence[Listing], day: date) -> dict[Listing, str]:

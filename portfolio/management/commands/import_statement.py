@@ -92,6 +92,11 @@ class Command(BaseCommand):
         )
         if outcome.too_fresh:
             out.write(f"  left to the sync, since they are of today or later: {outcome.too_fresh:,}")
+        if outcome.unknown:
+            out.write(f"  no share is known by these symbols, which are kept as they are: {', '.join(outcome.unknown)}")
+            out.write(
+                "    if they are former symbols, say their ISIN, so that their fills are those of the share of today"
+            )
         if outcome.differing:
             out.write(f"  told otherwise than in the book or an earlier line, which stands: {len(outcome.differing):,}")
             for known, other in outcome.differing[:SHOWN]:
@@ -116,6 +121,7 @@ def _adds(outcome: Outcome) -> bool:
 def _values(outcome: Outcome) -> dict[str, Any]:
     return {
         "rows": outcome.rows, "from": outcome.first, "until": outcome.last, "new": outcome.new, "known": outcome.known,
-        "differing": len(outcome.differing), "too_fresh": outcome.too_fresh, "back_filled": outcome.days,
+        "differing": len(outcome.differing), "unknown_symbols": outcome.unknown,
+        "too_fresh": outcome.too_fresh, "back_filled": outcome.days,
         "answered": outcome.answered, "opened": outcome.opened,
     }  # fmt: skip

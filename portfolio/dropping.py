@@ -54,7 +54,7 @@ def passed_by(before: date, override: str) -> list[str]:
     if before <= end:
         return []
     obstacle = f"replies are kept for {settings.KHATA_REPLY_YEARS} years: only those before {end} may go"
-    if not override:
+    if not override.strip():
         raise Kept(obstacle)
     return [obstacle]
 

@@ -96,13 +96,15 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
     """Destroys the evidence key and the credentials, and overwrites what names the person, in one transaction; then
     the database is made to forget the old bytes. `reason` and `who` stand in clear: nobody could read them otherwise.
     """
+    override = override.strip()
     _passed_by(_as_it_stands(account), override)
     _forget_deleted_bytes()
     with amending(account, RETENTION, Deed("erased", who, reason)) as amendment:
         passed = _passed_by(_as_it_stands(account), override)  # under the lock: a hold may have come meanwhile
         if passed:
             amendment.deed = amendment.deed._replace(subject="erased, although it was to be kept")
-        told = {"by": who, "reason": reason, "overridden": passed, "override_reason": override}
+        _, by, ground = amendment.deed
+        told = {"by": by, "reason": ground, "overridden": passed, "override_reason": override}
         amendment.metadata |= told
         amendment.tell("account.erased", account=str(account.pk), **told)
         amendment.pen.update(
@@ -119,7 +121,7 @@ def shred(account: BrokerAccount, who: str, reason: str, override: str = "") -> 
     page = LedgerPage.objects.get(batch=UUID(amendment.batch_id))
     backups_until = ist_date(amendment.now) + timedelta(settings.KHATA_BACKUP_DAYS)
     return Receipt(
-        str(account.pk), amendment.now, who, reason, passed, page.number, bytes(page.hash).hex(), backups_until,
+        str(account.pk), amendment.now, by, ground, passed, page.number, bytes(page.hash).hex(), backups_until,
         is_forgotten,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from portfolio.models import (
     SyncBatch,
     Transaction,
 )
-from portfolio.sync.amend import words_of
+from portfolio.sync.amend import Unsaid, words_of
 from portfolio.sync.capture import Memory, Seen
 from tests import build
 from tests.sync import recomputed
@@ -253,6 +253,16 @@ def test_a_blank_reason_is_asked_for(account: BrokerAccount, monkeypatch: pytest
     monkeypatch.setattr("sys.stdin", type("Lines", (), {"isatty": lambda _: False, "readline": lambda _: " \n"})())
     words = ("correct", "transaction", source_id(), "--account", account.pk, "--void", "--reason", "  ")
     assert run(*words)[::2] == (2, "a correction needs a reason: --reason, or a line on standard input")
+
+
+@pytest.mark.parametrize("author", [Author(" ", "a slip"), Author("Asha", " ")])
+def test_who_corrects_and_why_is_never_blank(account: BrokerAccount, author: Author) -> None:
+    before = Transaction.objects.count()
+    with pytest.raises(Unsaid):
+        void(account, source_id(), author)
+    with pytest.raises(Unsaid):
+        revise(account, source_id(), {"price": Decimal(1)}, author)
+    assert Transaction.objects.count() == before
 
 
 def test_nobody_writes_about_a_person_whose_key_is_gone(account: BrokerAccount) -> None:

@@ -131,7 +131,7 @@ def test_a_file_that_was_dropped_is_kept_again_when_it_adds_something(
     """Of its last day it did so on the next."""
     path = file(*LINES, row("2026-10-05", "buy", 1))
     imported(path, account, "--accept")
-    drop(account, date(2026, 10, 6), Deed("bodies of replies dropped", "Asha"))
+    drop(account, date(2026, 10, 6), Deed("bodies of replies dropped", "Asha", "no room"))
     at("2026-10-06 12:00")
 
     assert "new, written: 1; in the book already: 3" in imported(path, account, "--accept")

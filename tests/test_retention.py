@@ -13,14 +13,15 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 
-from portfolio import accounts, keys, retention, rotation
+from portfolio import accounts, clock, keys, retention, rotation
+from portfolio.dropping import drop
 from portfolio.installation import key_ring
 from portfolio.keys import CannotDecrypt
 from portfolio.management.arguments import login_name
 from portfolio.models import Act, BrokerAccount, BrokerAccountCredential, Event, RawReply, SyncBatch
 from portfolio.retention import Kept
 from portfolio.sync import evidence
-from portfolio.sync.amend import ANSWER, Deed, amending, words_of
+from portfolio.sync.amend import ANSWER, Deed, Unsaid, amending, words_of
 from tests import build
 from tests.rows import only_on
 from tests.sync import recomputed
@@ -200,6 +201,24 @@ def test_blanks_are_no_grounds(account: BrokerAccount) -> None:
     run("hold", *which, "--release", "--reason", " it has ended ", "--by", " ")
     said = words_of(Act.objects.order_by("pk")[1])
     assert (said["who"], said["why"]) == (login_name(), "it has ended")
+
+
+def test_whoever_calls_it_says_who_does_it_and_why(account: BrokerAccount) -> None:
+    before = SyncBatch.objects.count()
+    for who, why, missing in ((" ", "she asked", "who does it"), ("Asha", "\t", "why")):
+        for act in (retention.shred, retention.hold):
+            with pytest.raises(Unsaid, match=f": say {missing}$"):
+                act(account, who, why)
+        with pytest.raises(Unsaid, match=f": say {missing}$"):
+            drop(account, clock.today(), Deed("bodies dropped", who, why))
+    assert (SyncBatch.objects.count(), Act.objects.count()) == (before, 0)
+    retention.hold(account, " Asha ", "an inquiry")
+    account.refresh_from_db()
+    with pytest.raises(Unsaid, match="legal hold released: say why"):
+        retention.release(account, "Asha", " ")
+    with pytest.raises(retention.Kept, match="a legal hold since"):
+        retention.shred(account, "Asha", "she asked for it", override=" ")
+    assert words_of(Act.objects.get())["who"] == "Asha"
 
 
 def test_the_commands_say_what_stands_in_the_way_and_give_a_receipt(account: BrokerAccount) -> None:

@@ -14,8 +14,9 @@ from .. import startup
 from ..clock import ClockError, refresh
 from ..keys import CannotDecrypt, KeyTrouble
 from ..models import BrokerAccount
+from ..sync.amend import Unsaid
 
-REFUSALS: tuple[type[Exception], ...] = (startup.NotReady, ClockError, KeyTrouble, CannotDecrypt)
+REFUSALS: tuple[type[Exception], ...] = (startup.NotReady, ClockError, KeyTrouble, CannotDecrypt, Unsaid)
 
 
 def an_id(text: str) -> UUID:

@@ -39,12 +39,18 @@ AMENDED_HEAD = schema(
     1,
     "id:uuid page_number:integer page_hash:digest event_number:integer question_number:integer",
 )
+_ON_GROUNDS = frozenset({CORRECTION, RETENTION})
 COUNTERS = ("holdings_updated", "positions_updated", "orders_created", "quantity_changes_detected")
 _encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
+class Unsaid(Exception):
+    """Who does it, or on what ground, is blank. Nothing was written."""
+
+
 class Deed(NamedTuple):
-    """What a person does: `subject` stands in clear and names nobody; `who` and `why` are encrypted."""
+    """What a person does: `subject` stands in clear and names nobody; `who` and `why` are encrypted. Who must be said,
+    and of a correction and of what is kept or erased why too."""
 
     subject: str
     who: str
@@ -112,8 +118,10 @@ class Amendment:
 def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Amendment]:
     """One transaction: the head is locked first, and the batch, its page and its events are written at the end.
 
-    CannotDecrypt when the account's evidence key is gone: then nobody may write about the person any more.
+    CannotDecrypt when the account's evidence key is gone: then nobody may write about the person any more. Unsaid when
+    the words that the act must have are blank.
     """
+    deed = _in_words(deed, sync_type)
     with transaction.atomic(durable=True):
         head = AccountHead.objects.select_for_update().get(account=account)
         # As it stands under the lock: an erasure may have come since the account was read.
@@ -128,6 +136,16 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
         if pen.written or pen.entries or pen.inserts or pen.updates or pen.deletes:
             _keep(amendment)
             _close(amendment)
+
+
+def _in_words(deed: Deed, sync_type: str) -> Deed:
+    """Blanks are no words."""
+    said = deed._replace(who=deed.who.strip(), why=deed.why.strip())
+    if not said.who:
+        raise Unsaid(f"{deed.subject}: say who does it")
+    if not said.why and sync_type in _ON_GROUNDS:
+        raise Unsaid(f"{deed.subject}: say why")
+    return said
 
 
 def words_of(act: Act) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from ledger import answers, canonical
-from ledger.answers import CORPORATE, DEMERGER, Answer, AnswerPiece, Parent, Question
+from ledger.answers import CORPORATE, DEMERGER, NOTED, Answer, AnswerPiece, Parent, Question
 from ledger.entries import ZERO, Holding
 from ledger.errors import BadAnswer
 
@@ -53,6 +53,8 @@ def accepted(account: BrokerAccount, number: int, who: str, why: str = "", on: d
 
 def answer(account: BrokerAccount, said: Said) -> Outcome:
     """Records it, in a batch of its own. BadAnswer, with nothing written, when it does not add up."""
+    if said.answer.kind == NOTED and not said.why.strip():
+        raise BadAnswer(f'question {said.number}: say why, such as: explain {said.number} note "a gift from my father"')
     deed = Deed(f"question {said.number}: {said.answer.text()}", said.who, said.why)
     with amending(account, ANSWER, deed) as amendment:
         opened = {each.question.number: each for each in read_open(account)}

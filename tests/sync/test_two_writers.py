@@ -155,7 +155,7 @@ def assert_all_is_well(account: BrokerAccount) -> None:
 
 def drops(stand: Stand) -> Found:
     try:
-        return drop(stand.account, TODAY, Deed("bodies dropped", "Asha"))
+        return drop(stand.account, TODAY, Deed("bodies dropped", "Asha", "no room"))
     finally:
         connections.close_all()
 

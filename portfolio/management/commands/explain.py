@@ -169,8 +169,6 @@ def _said(account: BrokerAccount, options: dict[str, Any], who: str) -> Said:
         return accepting
     is_note = word == "note"
     why = " ".join(each for each in (said if is_note else "", options["note"]) if each)
-    if is_note and not why:
-        raise BadAnswer(f'question {number}: say why, such as: explain {number} note "a gift from my father"')
     made = answers.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
     answers.refuse_unused(made, _given(options))
     made = made._replace(on=options["on"])

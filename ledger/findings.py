@@ -121,7 +121,7 @@ def held_against(
     found: Iterable[Signed], origin: str, key: Key | None, size: int, roots: dict[int, bytes], older: str
 ) -> tuple[list[Finding], list[Signed]]:
     """The same, with every checkpoint that fits, the smallest first: signed by the key, where there is one, and of this
-    very tree. `older`: what it means that the tree is smaller than one."""
+    very tree. `older`: what it means that the tree is smaller than one; "" where that need not be said."""
     findings: list[Finding] = []
     fitting: list[Signed] = []
     for one in sorted(found, key=lambda one: one.note.checkpoint.size):
@@ -138,7 +138,8 @@ def held_against(
         if is_signed is False:  # what it says was made up, and accuses nobody
             continue
         if checkpoint.size > size:
-            findings.append(Finding(f"{place} was signed, and here are only {size}: {older}", table=TREE))
+            says = f"{place} was signed, and here are only {size}: {older}"
+            findings += [Finding(says, table=TREE)] if older else []
         elif checkpoint.size in roots and roots[checkpoint.size] != checkpoint.root:
             span = f"{last_size(fitting) + 1} to {checkpoint.size}"
             says = f"the tree is not the one of {place}: pages at positions {span} were rewritten"

@@ -32,9 +32,11 @@ def check(file: BinaryIO, kept: Kept | None = None) -> Checked:
     else:
         book = Book(reader, preamble, checked, {one.note.checkpoint.size for one in everything})
         below, (size, roots) = book.below, book.check()
+    older = OLDER
     if roots is None or preamble.account:
         size, roots = preamble.last.checkpoint.size if preamble.last else 0, preamble.joined_roots(everything)
-    older = "the file was cut off" if CUT_OFF in [one.says for one in checked.findings] else OLDER
+    elif CUT_OFF in [one.says for one in checked.findings]:
+        older = ""  # each checkpoint above the cut would say again what is said
     judged, fitting = held_against(everything, preamble.origin, preamble.key, size, roots, older)
     checked.findings += judged
     for note, where in filter(lambda one: preamble.is_ours(one.note), kept.notes):

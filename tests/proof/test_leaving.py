@@ -311,6 +311,17 @@ def test_a_file_that_was_cut_off_is_told_as_that_and_accuses_no_row() -> None:
             assert (finding.says, finding.line) == (CUT_OFF, whole.count(b"\n") + 1), cut[-60:]
 
 
+def test_a_whole_book_that_was_cut_off_is_told_once_however_many_checkpoints_lie_above() -> None:
+    a_signed_book()
+    content = exported()
+    first = content.index(b'["place"')
+    kept = kept_notes()
+    assert len(kept) > 1
+    for at in range(first + 1, len(content) - 1, (len(content) - first) // 60):
+        (finding,) = checked(content[:at], *kept).findings
+        assert (finding.says, finding.line) == (CUT_OFF, content[:at].rstrip(b"\n").count(b"\n") + 1)
+
+
 def test_a_checkpoint_that_an_editor_saved_with_a_mark_and_other_ends_of_lines_is_the_same(tmp_path: Path) -> None:
     a_signed_book()
     (tmp_path / "book").write_bytes(exported())

@@ -318,3 +318,25 @@ def test_a_correction_answers_the_question_that_it_explains(
     revise(account, source_id(), {"quantity": Decimal(10)}, ASHA)
     assert (left_open(account), explained(account)) == ({}, 110)
     assert account.events.filter(kind="question.closed").count() == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"trade_date": date(2026, 10, 1)}])  # void; or of before the opening
+@pytest.mark.parametrize("shown", [90, 0])
+def test_a_sale_that_was_shown_on_its_own_day_and_was_none_is_asked_for_at_the_next_look(
+    broker: Broker, at: At, shown: int, changes: dict[str, Any]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    rest = {"INFY": 1}
+    evening(broker, at, 5, {"TCS": 100} | rest)
+    build.synced(account)
+    evening(broker, at, 6, ({"TCS": shown} if shown else {}) | rest, order("S", 6, "SELL", 100 - shown))
+    build.synced(account)
+    assert left_open(account) == {}
+    revise(account, source_id(), changes, ASHA) if changes else void(account, source_id(), ASHA)
+    evening(broker, at, 7, ({"TCS": shown} if shown else {}) | rest)
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({1: shown - 100}, 1 + shown)
+    at("2026-10-08 16:05")
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({1: shown - 100}, 1 + shown)
+    recomputed.check_all_pages()

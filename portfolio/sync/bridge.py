@@ -56,7 +56,9 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
 
 
 def _traded_before(book: Book, day: date) -> dict[HoldingKey, None]:
-    return {key: None for dated, filled in book.fills.items() if dated < day for key in filled}
+    """What has fills of earlier days, or had some that are void by now."""
+    traded = {key: None for dated, filled in book.fills.items() if dated < day for key in filled}
+    return traded | {key: None for key, days in book.used.items() if any(dated < day for dated in days)}
 
 
 def _write(made: Decision, key: HoldingKey, moved: Moved | None, explained: Explained) -> None:

@@ -118,13 +118,15 @@ class Book:
         self.trades[fill.source_id] = self.trades_of[fill.trade.order_id][fill.source_id] = fill
 
     def waiting(self, key: HoldingKey, today: date) -> Waiting:
-        """The delivery fills of a holding that it does not show yet."""
-        opened_on = self.head.opened_on
-        by_day = {day: filled[key] for day, filled in self.fills.items() if key in filled}
+        """The delivery fills of a holding that it does not show yet; and where it has shown some that are void by now,
+        the reverse of those."""
+        opened_on, used = self.head.opened_on, self.used.get(key, {})
+        by_day = dict.fromkeys(used, NOTHING_FILLED)
+        by_day |= {day: filled[key] for day, filled in self.fills.items() if key in filled}
         if not by_day or opened_on is None:
             return NOTHING_WAITS
         days = {day: (fills.bought, fills.sold) for day, fills in by_day.items() if day > opened_on}
-        return waiting_fills(days, self.used.get(key, {}), today)
+        return waiting_fills(days, used, today)
 
     def add_fills(
         self, key: PositionKey, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal,

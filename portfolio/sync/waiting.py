@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Max, QuerySet, Sum
 
@@ -75,9 +75,9 @@ def _not_held(book: Book) -> set[str]:
     return {key[0] for filled in book.fills.values() for key in filled if key not in book.holdings}
 
 
-def _read_names(fills: QuerySet[Transaction], books: Mapping[str, Book]) -> None:
-    """What is traded and not held, by its name."""
-    named = fills.values_list("broker_account_id", "instrument_id").annotate(
+def _read_names(rows_of: QuerySet[Any], books: Mapping[str, Book]) -> None:
+    """What was traded and is not held, by its name."""
+    named = rows_of.values_list("broker_account_id", "instrument_id").annotate(
         Max("isin"), Max("symbol"), Max("exchange")
     )
     for account, instrument, isin, symbol, exchange in rows(named, NAMES):
@@ -90,6 +90,13 @@ def _read_used(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, d
     for account, instrument, lot, day, units in rows(grouped, USED):
         if day >= since[account]:
             books[account].used[instrument, lot][day] = units
+    nameless = {instrument for account in ids for instrument in _void_and_not_held(books[account])}
+    if nameless:
+        _read_names(used.filter(instrument__among=list(nameless)), books)
+
+
+def _void_and_not_held(book: Book) -> set[str]:
+    return {key[0] for key in book.used if key not in book.holdings and key[0] not in book.named}
 
 
 def _read_overdue(ids: AccountIds, books: Mapping[str, Book], first: date) -> None:

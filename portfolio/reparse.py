@@ -9,10 +9,12 @@ a section that it still cannot read. Prices stay; snapshots of the days that it 
 
 import inspect
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from ledger.entries import Order
 from ledger.errors import BadValue
@@ -21,7 +23,7 @@ from . import rebuild, replies, snapshots
 from .keys import CannotDecrypt
 from .models import BrokerAccount, SyncBatch
 from .replies import KeyGone, ReplyGone, Told
-from .rereading import EACH_ROW, TAKES, Difference, Reader
+from .rereading import EACH_ROW, TAKES, Difference, Learnt, Reader
 from .sync import dicts, instruments, late_fills
 from .sync.amend import REPARSE, Deed, amending
 from .sync.capture import ACCEPTED, FAILED
@@ -52,16 +54,17 @@ class _OnlyLooked(Exception):
 
 
 def reparse(batches: Iterable[SyncBatch], is_dry: bool, who: str) -> Iterator[Rereading]:
+    learnt: dict[UUID | None, Learnt] = defaultdict(Learnt)
     for batch in batches:
         done = Rereading(batch)
         try:
-            _reread(done, is_dry, who)
+            _reread(done, is_dry, who, learnt[batch.broker_account_id] if is_dry else Learnt())
         except (ReplyGone, CannotDecrypt, BadValue) as error:
             done.trouble, done.is_locked = str(error), isinstance(error, KeyGone)
         yield done
 
 
-def _reread(done: Rereading, is_dry: bool, who: str) -> None:
+def _reread(done: Rereading, is_dry: bool, who: str, learnt: Learnt) -> None:
     batch, said = done.batch, replies.told(done.batch)
     account = batch.broker_account
     assert account is not None
@@ -74,7 +77,7 @@ def _reread(done: Rereading, is_dry: bool, who: str) -> None:
     try:
         with amending(account, REPARSE, deed) as amendment:
             amendment.metadata |= {"of": str(batch.pk), "parser": done.parsers[1]}
-            reader = Reader(account, batch, amendment, named, done.differences)
+            reader = Reader(account, batch, amendment, named, done.differences, learnt)
             for section, take in TAKES.items():
                 if section in entries and (section in EACH_ROW or reader.speaks_for_its_day(section)):
                     take(reader, entries[section])

@@ -36,6 +36,8 @@ from .sync.history import known_fills, known_orders
 from .sync.instruments import Past
 from .sync.late_fills import Placed
 
+Figures = dict[str, Any]  # by column
+
 
 class Difference(NamedTuple):
     """One thing that is read otherwise today."""
@@ -48,6 +50,27 @@ class Difference(NamedTuple):
 
 
 @dataclass(slots=True)
+class Learnt:
+    """What was read otherwise so far. A dry run keeps it from batch to batch: what was found in one is found once."""
+
+    orders: dict[str, list[diff.KnownOrder]] = field(default_factory=dict)
+    fills: dict[str, KnownFill] = field(default_factory=dict)
+    figures: dict[tuple[str, ...], tuple[Figures, Figures]] = field(default_factory=dict)  # as they stood and as read
+
+    def stands(self, name: tuple[str, ...], row: Any, columns: Sequence[str]) -> Figures:
+        """These figures of a row of the book; where it stands as it did when others were read, those."""
+        now = _figures(row, columns)
+        stood, read = self.figures.get(name, (now, now))
+        if stood == now:
+            return read
+        del self.figures[name]
+        return now
+
+    def differ(self, name: tuple[str, ...], row: Any, read: Figures) -> None:
+        self.figures[name] = _figures(row, list(read)), read
+
+
+@dataclass(slots=True)
 class Reader:
     """Compares the sections of one batch with the book, and writes what differs into the amendment."""
 
@@ -56,6 +79,7 @@ class Reader:
     amendment: Amendment
     instruments: Past
     differences: list[Difference]
+    learnt: Learnt
     fills: list[Placed] = field(default_factory=list)  # those that are written
     ends: list[date] = field(default_factory=list)  # of what else is written: when it no longer stands
 
@@ -111,7 +135,9 @@ class Reader:
             key = (self.instrument(entry), entry.lot)
             before = stands.get(key)
             read = _read(rows.holding_figures(entry, None), HOLDING)
-            if self.differ("holdings", entry.symbol, _figures(before, HOLDING), read):
+            name = ("holdings", entry.isin or entry.symbol, entry.lot)
+            if self.differ("holdings", entry.symbol, self.learnt.stands(name, before, HOLDING), read):
+                self.learnt.differ(name, before, read)
                 known = _as_holding(before) if before else None
                 move = HoldingMove(key, known, entry, before.unconfirmed_since if before else None)
                 version = self.amendment.pen.holding_version(self.batch.trading_day, self.batch.started_at, move)
@@ -135,7 +161,9 @@ class Reader:
         for entry in entries:
             key = (self.instrument(entry), entry.segment, entry.product)
             read = _read(rows.position_figures(entry), POSITION)
-            if self.differ("positions", entry.symbol, _figures(stands.get(key), POSITION), read):
+            name, before = ("positions", *key), stands.get(key)
+            if self.differ("positions", entry.symbol, self.learnt.stands(name, before, POSITION), read):
+                self.learnt.differ(name, before, read)
                 move = PositionMove(key, None, entry)
                 self.amendment.pen.position_version(self.batch.trading_day, self.batch.started_at, move)
                 same = PositionVersion.objects.filter(instrument__pk=key[0], segment=key[1], product=key[2])
@@ -146,7 +174,8 @@ class Reader:
         last = mine.order_by("as_of", "detected_at", "pk").last()
         for entry in list(entries)[:1]:
             read = entry._asdict()
-            if self.differ("funds", "cash and margin", {name: getattr(last, name, None) for name in read}, read):
+            if self.differ("funds", "cash and margin", self.learnt.stands(("funds",), last, list(read)), read):
+                self.learnt.differ(("funds",), last, read)
                 values = (self.batch.trading_day, *entry, self.batch.started_at)
                 self.amendment.pen.write(canonical.FUNDS_VERSION, *values)
                 self._stands_until(FundsVersion.objects.all())
@@ -168,7 +197,7 @@ class Reader:
         for _, one in known_orders(found):
             known.setdefault(one.order.order_id, []).append(one)
         for order_id, entry in told.items():
-            self._order(entry, known.get(order_id, []))
+            self._order(entry, known.get(order_id, []) + self.learnt.orders.get(order_id, []))
 
     def _order(self, told: Order, versions: Sequence[diff.KnownOrder]) -> None:
         current = diff.known_order(versions, told, self.batch.trading_day, False)
@@ -178,12 +207,14 @@ class Reader:
             return
         before = current.order if current else None
         self.differ("orders", told.order_id, before._asdict() if before else {}, read._asdict())
-        is_late = current is not None and self._was_seen_later(current)
+        learnt = self.learnt.orders.setdefault(told.order_id, [])
+        is_late = current is not None and (current in learnt or self._was_seen_later(current))
         day = (
             current.order_date if current else ist_date(read.created_at) if read.created_at else self.batch.trading_day
         )
         version = 1 + max((one.version for one in of_it), default=0)
         row_id = self.amendment.pen.order(self.instrument(told), day, version, read, is_late)
+        learnt.append(diff.KnownOrder(day, version, read, is_late))
         for change in () if is_late else diff.order_changes(before, read):
             self.amendment.pen.order_change(row_id, read, change)
 
@@ -197,7 +228,8 @@ class Reader:
     def trades(self, entries: Iterable[Trade]) -> None:
         """Each fill that is listed; one that is not listed here may have come later, so none is void for that."""
         named = fills.source_ids(entries)
-        known = known_fills(str(self.account.pk), {trade.order_id for trade in named.values()}, set(named))
+        found = known_fills(str(self.account.pk), {trade.order_id for trade in named.values()}, set(named))
+        known = ({fill.source_id: fill for fill in found} | self.learnt.fills).values()
         for order_id in dict.fromkeys(trade.order_id for trade in named.values()):
             told = {name: trade for name, trade in named.items() if trade.order_id == order_id}
             mine = [fill for fill in known if fill.trade.order_id == order_id or fill.source_id in told]
@@ -211,8 +243,11 @@ class Reader:
         self.differ("trades", move.source_id, stands, read)
         revision, supersedes = (before.revision, before.row_id) if before else (0, None)
         instrument = before.instrument if before else self.instrument(move.trade)
-        self.amendment.pen.transaction(
+        row_id = self.amendment.pen.transaction(
             move.source_id, revision + 1, supersedes, move.void_reason, instrument, move.trade
+        )
+        self.learnt.fills[move.source_id] = KnownFill(
+            move.source_id, row_id, revision + 1, move.void_reason, instrument, move.trade
         )
         self.fills.append((move, instrument))
 
@@ -242,7 +277,7 @@ def _is_of_its_day(batch: SyncBatch) -> bool:
     return ist_date(batch.started_at) == batch.trading_day
 
 
-def _figures(row: Any, names: Sequence[str]) -> dict[str, Any]:
+def _figures(row: Any, names: Sequence[str]) -> Figures:
     return {name: getattr(row, name, None) for name in names}
 
 

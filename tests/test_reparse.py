@@ -171,6 +171,28 @@ def test_days_on_which_the_same_was_misread_follow_too(
     assert all(snapshots(account)[day][1] < wrong[day][1] for day in (5, 6))
 
 
+def test_a_dry_run_tells_what_would_be_written_and_no_more(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was misread alike in several batches is set right by the first of them, until it was seen otherwise."""
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", one_more)
+        misread(patch, "orders", lambda order: order._replace(remark="misread"))
+        misread(patch, "trades", lambda trade: trade._replace(price=trade.price + 1))
+        misread(patch, "positions", lambda held: held._replace(quantity=held.quantity + 1))
+        misread(patch, "funds", lambda funds: funds._replace(cash_balance=funds.cash_balance + 1))
+        account = captured(simulator, "2026-10-05 16:05")
+        for at in ("2026-10-06 11:00", "2026-10-06 16:05", "2026-10-06 19:05", "2026-10-07 16:05"):
+            captured(simulator, at, account)
+    shown = [one.differences for one in read_again(account, is_dry=True)]
+    written = [one.differences for one in read_again(account)]
+    assert shown == written
+    assert {each.section for differences in written for each in differences} == {
+        "holdings", "orders", "trades", "positions", "funds",
+    }  # fmt: skip
+    assert read_again(account, is_dry=True)[0].differences == []
+
+
 def test_an_old_day_is_set_right_and_what_stands_by_now_stays(
     simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

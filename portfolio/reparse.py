@@ -100,7 +100,11 @@ def _parsed(done: Rereading, account: BrokerAccount, said: Told) -> dict[str, Se
     if trigger is None:
         done.trouble = f"no broker {account.broker_id} is known any more"
         return {}
-    done.parsers = said.parser, trigger.parser()
+    try:
+        done.parsers = said.parser, str(trigger.parser())
+    except Exception as error:
+        done.trouble = f"parser() of the trigger of {account.broker_id} raised {type(error).__name__}: {error}"
+        return {}
     kept = replies.bodies(account, said)
     entries: dict[str, Sequence[Any]] = {}
     for section in (name for name in READ if _is_read(name, said.sections.get(name)) and kept.get(name)):

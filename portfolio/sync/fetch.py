@@ -80,17 +80,38 @@ def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | Non
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
     """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
     run = _Run(capture, trigger, keep, lacking)
-    capture.metadata["parser"] = trigger.parser()
+    try:
+        capture.metadata["parser"] = str(trigger.parser())
+    except Exception as error:
+        _blame_method(capture, "account", "parser", error)
+        return
     if not await run.is_the_right_account():
         return
-    wanted = [section for section in SECTIONS[capture.sync_type] if trigger.offers(section)]
-    capture.absent.update(set(SECTIONS[capture.sync_type]) - set(wanted))
+    wanted = _offered(capture, trigger)
     first = [section for section in (HOLDINGS, POSITIONS, ORDERS, FUNDS) if section in wanted]
     await asyncio.gather(*(run.ask(section) for section in first))
     later = {TRAILS: run.ask_trails, TRADES: run.ask_trades, PRICES: run.ask_prices}
     await asyncio.gather(*(ask() for section, ask in later.items() if section in wanted))
     if HOLDINGS in capture.absent and not capture.answers and not capture.problems:
         blame(capture, "account", NotPermitted(f"nothing that was asked is permitted: {run.refusal}"))
+
+
+def _offered(capture: Capture, trigger: BaseTrigger) -> list[str]:
+    """The sections that the trigger has; the others are absent, but for those of which it cannot say it."""
+    offered: list[str] = []
+    for section in SECTIONS[capture.sync_type]:
+        try:
+            (offered.append if trigger.offers(section) else capture.absent.add)(section)
+        except Exception as error:
+            _blame_method(capture, section, "offers", error)
+    return offered
+
+
+def _blame_method(capture: Capture, section: str, method: str, error: Exception) -> None:
+    """For what a trigger says of itself, and cannot: of these nobody expects that they raise."""
+    kind, next_step = _OUR_FAULT
+    message = f"{method}() of the trigger of {capture.broker} raised {type(error).__name__}: {error}"
+    capture.blame(section, kind, message, next_step)
 
 
 class _Run:

@@ -64,7 +64,11 @@ def refresh(accounts: QuerySet[BrokerAccount]) -> None:
 
 def offers(code: str) -> bool:
     trigger = get_trigger_for_code(code)
-    return trigger is not None and trigger.offers("instruments")
+    try:
+        return trigger is not None and trigger.offers("instruments")
+    except Exception as error:  # whatever a foreign trigger does: the accounts of others go on
+        logger.warning("offers() of the trigger of %s raised %s: %s", code, type(error).__name__, error)
+        return False
 
 
 def file_of(code: str) -> str:

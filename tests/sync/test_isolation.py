@@ -11,7 +11,7 @@ from ledger import entries
 from ledger.entries import Price
 from portfolio.models import AccountKey, AccountMemory, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
 from portfolio.models import Price as StoredPrice
-from portfolio.sync import fetch
+from portfolio.sync import fetch, master
 from portfolio.triggers.base import Answer, BaseTrigger, BrokerUnavailable, LoginRequired, Reply
 from portfolio.triggers.registry import REGISTRY
 from tests import build
@@ -195,6 +195,55 @@ def test_a_trigger_that_cannot_be_made_is_told_as_one_that_fails_when_it_is_aske
     (problem,) = result.capture.problems
     assert (problem.section, problem.message, problem.next) == ("account", message, next_step)
     assert (result.status, caplog.text) == ("FAILED", "")
+
+
+def _odd(monkeypatch: pytest.MonkeyPatch, **methods: Any) -> BrokerAccount:
+    """An account at a broker whose trigger has these methods of its own."""
+    trigger = type("Odd", (BaseTrigger,), {"code": "ODD", "fetch_holdings": lambda _: [build.a_holding()], **methods})
+    monkeypatch.setitem(REGISTRY, "ODD", trigger)
+    return build.an_account("ODD")
+
+
+def test_a_trigger_that_cannot_say_what_reads_its_replies_fails_its_accounts_alone(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def parser(*_: Any) -> str:
+        raise KeyError("version")
+
+    result = synced_with_a_sound_one(broker, _odd(monkeypatch, parser=parser))
+    (problem,) = result.capture.problems
+    assert (problem.section, problem.kind, problem.message, problem.next) == (
+        "account", "trigger_failed", "parser() of the trigger of ODD raised KeyError: 'version'",
+        "a fault of the trigger; report it with this message",
+    )  # fmt: skip
+    assert (result.status, caplog.text) == ("FAILED", "")
+
+
+def test_a_section_of_which_a_trigger_cannot_say_whether_it_has_it_fails_alone(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def offers(_: Any, section: str) -> bool:
+        if section == "orders":
+            raise RuntimeError("lost")
+        return section == "holdings"
+
+    account = _odd(monkeypatch, offers=classmethod(offers))
+    result = synced_with_a_sound_one(broker, account)
+    assert only_problem(result) == (
+        "orders", "trigger_failed", "offers() of the trigger of ODD raised RuntimeError: lost",
+    )  # fmt: skip
+    assert (result.status, account.holdings.get().symbol, caplog.text) == ("PARTIAL", "TCS", "")
+
+
+def test_a_trigger_of_which_nobody_can_say_whether_it_has_an_instrument_file_stops_no_sync(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def offers(*_: Any) -> bool:
+        raise RuntimeError("lost")
+
+    _odd(monkeypatch, offers=classmethod(offers))
+    master.refresh(BrokerAccount.objects.all())
+    assert "offers() of the trigger of ODD raised RuntimeError: lost\n" in caplog.text
 
 
 def test_a_trigger_that_hangs_is_left_behind(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,8 +134,12 @@ def explain_all(
 
 
 def _late(one: Explained, overdue: Sequence[Overdue], today: date) -> Explained:
-    """What holdings ought to have shown before, and show now."""
+    """What holdings ought to have shown before, and show now. Where more moved than that it is left alone: the rest of
+    what a company did would fit no ratio."""
     pieces, left = list(one.pieces), one.unexplained
+    came = sum((-each.open for each in overdue if _common(left, -each.open)), ZERO)
+    if abs(left) > abs(came):
+        return one
     for question, missing in overdue:
         units = _common(left, -missing)
         if units:

@@ -223,7 +223,8 @@ def _count(net: dict[HoldingKey, dict[date, Decimal]], instrument: str, trade: T
 
 
 class Asked(NamedTuple):
-    """An open question about one holding, and on which day it was seen. `since`: the day of the look before."""
+    """An open question about one holding, and on which day it was seen. `since`: the day of the look before; of what no
+    look has raised, before the fills that it is about."""
 
     number: int
     as_of: date
@@ -254,11 +255,14 @@ def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | 
 
 
 def _explaining(question: Asked, waiting: Mapping[date, Decimal]) -> list[date]:
-    """The days whose fills the holding ought to show since the look before; of those before it, and of the day's own
-    sales, what leaves least open."""
+    """The days whose fills the holding ought to show since the look before, perhaps with the day's own sales: what
+    leaves less open. Those before it too where nothing is left: else the rest of what a company did fits no ratio."""
     earlier = [day for day in waiting if day < question.as_of]
     expected = [day for day in earlier if question.since and day >= question.since]
-    readings = [expected, earlier]
-    if waiting.get(question.as_of, ZERO) < ZERO:
-        readings += [[*days, question.as_of] for days in (expected, earlier)]
-    return min(readings, key=lambda days: abs(question.open - sum((waiting[day] for day in days), ZERO)))
+    sold_on_it = [question.as_of] if waiting.get(question.as_of, ZERO) < ZERO else []
+
+    def left(days: Iterable[date]) -> Decimal:
+        return abs(question.open - sum((waiting[day] for day in days), ZERO))
+
+    whole = [days for days in (earlier, earlier + sold_on_it) if not left(days)]
+    return min(expected, expected + sold_on_it, *whole, key=left)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from ledger.answers import Answer
 from portfolio import book
 from portfolio.book import Moment
 from portfolio.corrections import Author, BadCorrection, correct_order, revise, void
@@ -24,6 +25,7 @@ from portfolio.models import (
     Transaction,
 )
 from portfolio.sync.amend import Unsaid, words_of
+from portfolio.sync.answer import Said, answer
 from portfolio.sync.capture import Memory, Seen
 from tests import build
 from tests.sync import recomputed
@@ -340,3 +342,28 @@ def test_a_sale_that_was_shown_on_its_own_day_and_was_none_is_asked_for_at_the_n
     build.synced(account)
     assert (left_open(account), explained(account)) == ({1: shown - 100}, 1 + shown)
     recomputed.check_all_pages()
+
+
+def test_what_was_corrected_by_mistake_and_back_takes_nothing_of_a_bonus(
+    explained_purchase: BrokerAccount, broker: Broker, at: At
+) -> None:
+    account = explained_purchase
+    evening(broker, at, 8, {"TCS": 220})
+    build.synced(account)
+    revise(account, source_id(), {"quantity": Decimal(18)}, ASHA)
+    assert left_open(account) == {1: 110, 2: -8}
+    revise(account, source_id(), {"quantity": Decimal(10)}, ASHA)
+    assert left_open(account) == {1: 110}
+    answer(account, Said(1, Answer("BONUS", 1, 2), "Asha"))
+    assert (left_open(account), explained(account)) == ({}, 220)
+    recomputed.check_all_pages()
+
+
+def test_a_correction_takes_up_the_question_of_another_one_of_that_day(
+    explained_purchase: BrokerAccount, broker: Broker, at: At
+) -> None:
+    account = explained_purchase
+    for units, left in ((7, {1: 3}), (6, {1: 4}), (9, {1: 1}), (12, {1: -2}), (10, {})):
+        revise(account, source_id(), {"quantity": Decimal(units)}, ASHA)
+        assert left_open(account) == left
+    assert explained(account) == 110

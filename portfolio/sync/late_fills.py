@@ -22,7 +22,7 @@ from ledger.statement import Asked
 from ..models import BrokerAccount, Instrument
 from .amend import Amendment
 from .links import onward
-from .questions import OpenQuestion, last_look, read_open
+from .questions import OpenQuestion, read_open
 
 Placed = tuple[FillMove, str]  # with the instrument that it is of
 LateDays = dict[date, Late]
@@ -102,17 +102,12 @@ class _Writing:
         """Writes what these fills explain of the questions about a holding; returns those that it ought to have shown
         by now and did not."""
         opened = self._open[key]
-        asked = [self._asked(each) for each in opened.values()]
+        asked = [Asked(q.number, q.as_of, q.open, q.looked) for q in (each.question for each in opened.values())]
         units = {day: late.units for day, late in days.items()}
         found = statement.bridge(units, asked, self.amendment.head.holdings_day)
         for number, pieces in found.answers.items():
             self._explain(opened, number, [days[piece.dated] for piece in pieces])
         return {piece.dated: days[piece.dated] for piece in found.overdue}
-
-    def _asked(self, each: OpenQuestion) -> Asked:
-        question = each.question
-        since = last_look(self.amendment.account, question.as_of)
-        return Asked(question.number, question.as_of, question.open, since)
 
     def _explain(self, opened: dict[int, OpenQuestion], number: int, used: Sequence[Late]) -> None:
         each = opened.pop(number)

@@ -189,11 +189,6 @@ def _unseen(days: Sequence[date], looked: Container[date], opened_on: date | Non
     return [day for day in later if opened_on is not None and day > opened_on][::-1]
 
 
-def last_look(account: BrokerAccount, before: date) -> date | None:
-    """The last day before this one on which holdings were asked for."""
-    return _looks(account).filter(trading_day__lt=before).order_by("-trading_day").first()
-
-
 def _looks(account: BrokerAccount) -> QuerySet[SyncBatch, date]:
     """The days on which holdings were asked for."""
     return _every_look().filter(broker_account=account).values_list("trading_day", flat=True)

@@ -13,6 +13,7 @@ from ledger.reconcile import (
     LOT_MOVED,
     Change,
     Explained,
+    Overdue,
     Piece,
     Waiting,
     explain,
@@ -101,6 +102,15 @@ def test_evidence_counts_all_that_waits_and_what_was_bought() -> None:
 def test_an_opening_is_what_was_there_before_today() -> None:
     assert opening(Decimal(100), Decimal(4), Decimal(4)) == 100
     assert opening(Decimal(0), Decimal(10), Decimal(0)) == 10
+
+
+@pytest.mark.parametrize(("moved", "late"), [(3, [3]), (5, [5]), (7, [5, 2]), (8, []), (105, []), (-5, [])])
+def test_what_is_late_is_taken_only_of_what_it_explains_whole(moved: int, late: list[int]) -> None:
+    """Of a bonus that it took a part of, the rest would fit no ratio."""
+    missing = [Overdue(1, Decimal(-5)), Overdue(2, Decimal(-2)), Overdue(3, Decimal(4))]
+    found = explain_all({("I", "DELIVERY"): Change(Decimal(moved), overdue=missing)}, TODAY)["I", "DELIVERY"]
+    assert [int(piece.quantity) for piece in found.pieces] == late
+    assert found.unexplained == moved - sum(late)
 
 
 @pytest.mark.parametrize("product", ["CNC", "DELIVERY", "D", "MTF"])

@@ -84,6 +84,9 @@ BRIDGED: list[tuple[int, date | None, dict[date, int], list[date]]] = [
     (-3, D5, {D5: 4, D6: 2}, [D5, D6]),
     (1, D6, {D5: 4}, []),  # another look ought to have shown it
     (4, D6, {D5: 4}, [D5]),
+    (11, D6, {D5: 8}, []),  # a part of something else, such as a bonus: the rest would fit no ratio
+    (-3, D6, {D5: -2}, []),
+    (11, D6, {D5: 8, D6: 2}, [D6]),
     (4, D6, {D5: 4, D6: 7, D7: -7}, [D5, D6, D7]),
     (7, D6, {D5: 9, D6: 7, D8: 5}, [D6]),
     (-7, D6, {D7: -7}, [D7]),  # sold on the day itself, and shown at once

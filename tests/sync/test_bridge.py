@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ledger.answers import Answer
 from ledger.entries import Order
 from portfolio.models import BrokerAccount
+from portfolio.sync.answer import Said, answer
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -163,6 +165,17 @@ def test_a_purchase_that_arrives_in_two_parts_is_a_question_until_it_is_whole(
     assert told(account)[2:] == [("INFY", 5, 0, {"08": 5})]
     assert left_open(account) == {}
     assert kinds_of_events(account)[-2:] == ["holdings.changed", "question.closed"]
+
+
+def test_what_was_never_delivered_does_not_come_out_of_a_bonus(account: BrokerAccount, broker: Broker, at: At) -> None:
+    evening(broker, at, 6, {"TCS": 100}, order("O1", 6, "BUY", 5))
+    build.synced(account)
+    for day, units in ((7, 100), (8, 200)):
+        evening(broker, at, day, {"TCS": units})
+        build.synced(account)
+    assert left_open(account) == {1: -5, 2: 100}
+    answer(account, Said(2, Answer("BONUS", 1, 2), "Asha"))
+    assert (left_open(account), explained(account)) == ({1: -5}, 200)
 
 
 def test_a_question_is_told_to_be_closed_when_nothing_of_it_is_left(

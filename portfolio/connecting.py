@@ -21,6 +21,7 @@ from .triggers.client import Transport
 from .triggers.limits import OF_THIS_PROCESS
 
 FIRST_PORTFOLIO = "My portfolio"
+FIRST_USER = "me"
 
 
 class Refused(Exception):
@@ -84,8 +85,13 @@ def login_address(trigger: type[BaseTrigger], credentials: Mapping[str, Secret],
     return trigger.login_address(broker_url(trigger.code, "LOGIN") or trigger.login_page, revealed(credentials), state)
 
 
-def check_it_stays(account: BrokerAccount, portfolio_name: str | None) -> None:
-    """Refused where an account that is there is named with another portfolio than its own."""
+def check_it_stays(account: BrokerAccount, portfolio_name: str | None, username: str | None = None) -> None:
+    """Refused where an account that is there is named with another portfolio than its own, or another user."""
+    if username and username != account.user.username:
+        raise Refused(
+            f"{account} is an account of {account.user.username}, and connecting does not give it to {username}: leave "
+            "--user out"
+        )
     if portfolio_name and portfolio_name != account.portfolio.name:
         raise Refused(
             f"{account} is in the portfolio {account.portfolio.name!r}, and connecting does not move it: leave "

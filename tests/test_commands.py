@@ -468,6 +468,22 @@ def test_connecting_again_into_another_portfolio_is_refused_and_changes_nothing(
     assert run("connect", "sample", *named, "--portfolio", "Family")[0] == 0
 
 
+def test_connecting_again_as_another_user_is_refused_and_changes_nothing(typed: Type) -> None:
+    typed("old token")
+    run("connect", "sample", "--user", "asha")
+    account = BrokerAccount.objects.get()
+    for user, told in (("ravi", "ravi"), ("", None), ("asha", None)):
+        typed("new token")
+        code, _, error = run("connect", "sample", "--account", account.pk, *(("--user", user) if user else ()))
+        assert (code, error) == ((2, (
+            "SAMPLE sample is an account of asha, and connecting does not give it to ravi: leave --user out\n"
+            "Nothing was stored."
+        )) if told else (0, ""))  # fmt: skip
+        stored = accounts.open_credentials(BrokerAccount.objects.get().credential)["token"].reveal()
+        assert stored == ("old token" if told else "new token")
+    assert User.objects.filter(username="ravi").count() == 0
+
+
 def test_connecting_again_renews_the_credentials_and_enables_the_account(typed: Type) -> None:
     typed("old token")
     run("connect", "sample")

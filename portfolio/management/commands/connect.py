@@ -15,7 +15,17 @@ from django.db.models import Model
 from ... import demo, report, startup
 from ...accounts import open_credentials
 from ...clock import ClockError, refresh
-from ...connecting import FIRST_PORTFOLIO, Login, Refused, check_it_stays, login_address, renew, store, try_login
+from ...connecting import (
+    FIRST_PORTFOLIO,
+    FIRST_USER,
+    Login,
+    Refused,
+    check_it_stays,
+    login_address,
+    renew,
+    store,
+    try_login,
+)
 from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount, BrokerAccountCredential, Portfolio, User
 from ...secret import Secret
@@ -34,7 +44,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("broker", help="the broker's code, such as groww")
-        parser.add_argument("--user", default="me", help="whose account it is (default: me; made when new)")
+        parser.add_argument(
+            "--user", help="whose account it is (default: me; made when new); one that is there stays theirs"
+        )
         where = f"in which portfolio (default: {FIRST_PORTFOLIO}; made when new); one that is there stays in its own"
         parser.add_argument("--portfolio", help=where)
         parser.add_argument("--method", help="the way to log in; asked for when there are several")
@@ -53,9 +65,9 @@ class Command(BaseCommand):
             refresh()
             known = self._known(trigger, options["account"])
             if known:
-                check_it_stays(known, options["portfolio"])
+                check_it_stays(known, options["portfolio"], options["user"])
             login = self._log_in(trigger, options["method"], options["client_id"], known)
-            place = options["user"], options["portfolio"], options["label"]
+            place = options["user"] or FIRST_USER, options["portfolio"], options["label"]
             account = renew(known, login, options["label"]) if known else store(login, *place)
         except (Refused, startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(f"{error}\nNothing was stored.", returncode=2) from None

@@ -137,9 +137,12 @@ def _sign(now: datetime) -> Note:
         current = Checkpoint(signing.origin(), size, merkle.root_at(size, node))
         kept = file.notes()
         _refuse_contradiction(current, kept, signer.key, node)
-        note = kept[-1] if kept and kept[-1].checkpoint == current else signer.sign(current)
-        if note not in kept[-1:]:
-            file.append(note)
+        for note in kept[-1:]:  # whoever signed it may have been killed before the table had it
+            _record(note, now)
+            if note.checkpoint == current:
+                return note
+        note = signer.sign(current)
+        file.append(note)
     _record(note, now)
     return note
 

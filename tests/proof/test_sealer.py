@@ -244,6 +244,18 @@ def test_a_checkpoint_that_only_the_file_has_yet_is_recorded_the_next_time() -> 
     assert len(read_notes(signing.files().checkpoints.read_text("utf-8"))) == 1
 
 
+def test_a_checkpoint_that_only_the_file_has_is_recorded_also_when_pages_came_after_the_crash() -> None:
+    a_book(1)
+    first = sealer.checkpoint(NOW)
+    with tampering.unguarded():
+        tampering.run("DELETE FROM checkpoints")
+    build.synced(build.an_account(client_id="S2"))
+
+    second = sealer.checkpoint(NOW)
+    assert list(Checkpoint.objects.order_by("size").values_list("note", flat=True)) == [str(first), str(second)]
+    assert verify().findings == []
+
+
 def test_an_idle_tick_asks_little_and_writes_nothing() -> None:
     a_book(1)
     sealer.seal(NOW)

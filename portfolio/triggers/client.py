@@ -36,6 +36,7 @@ from .permits import Permits, checked_address
 Keep = Callable[[Reply], Awaitable[None]]
 MEBIBYTE: Final = 1024 * 1024
 DEPTH_LIMIT: Final = 64
+MINUTE: Final = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0  # seconds between attempts: the first is anything up to 1, then 2, 4, 8
 PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
 USER_AGENT: Final = "Khata/0.1"
@@ -60,9 +61,10 @@ class Call:
 class Transport:
     """What all accounts of a run share: connections, limits. `async with Transport(clock) as transport: ...`.
 
-    `clock` gives the instant that is recorded; `timer`, `sleep` and `random` are real time and chance,
-    handed in for tests. Seconds: `deadline` for one attempt, connect and body together; `patience` for
-    a call with all its attempts. `shared` are the limits of the process; without them the run has its own.
+    `clock` gives the instant that is recorded; `timer`, `wall` (the hour, by the machine), `sleep` and `random` are
+    real time and chance, handed in for tests. Seconds: `deadline` for one attempt, connect and body together;
+    `patience` for a call with all its attempts. `shared` are the limits of the process; without them the run has its
+    own.
     """
 
     clock: Callable[[], datetime]
@@ -75,6 +77,7 @@ class Transport:
     timer: Timer = time.monotonic
     sleep: Sleep = asyncio.sleep
     random: Callable[[], float] = random.random
+    wall: Timer = time.time
     shared: Limits | None = None
     _permits: dict[type[BaseTrigger], Permits] = field(default_factory=dict, repr=False)
     limits: Limits = field(init=False, repr=False)
@@ -193,11 +196,12 @@ class Client:
     async def _ask(self, call: Call) -> Reply:
         """The reply, after as many attempts as make sense. Only a GET is asked twice: a POST may have counted.
 
-        A broker that failed and was then left alone is told with its failure."""
+        A broker that failed and was then left alone is told with its failure. One that counts by the minute and refuses
+        twice in a row, without saying for how long, is left alone until the next minute begins."""
         transport, limiter = self._transport, self._limiter(call)
         ends = transport.timer() + transport.patience
         attempts_left = transport.attempts if call.method == "GET" else 1
-        longest, failed = FIRST_PAUSE, None
+        longest, failed, refusals = FIRST_PAUSE, None, 0
         while True:
             if transport.timer() + limiter.held() > ends:
                 raise RateLimited("the broker asked for a pause that is not over", limiter.held())
@@ -206,6 +210,9 @@ class Client:
             except TriggerError as error:
                 attempts_left -= 1
                 failed = failed if failed and isinstance(error, LeftAlone) else error
+                refusals = refusals + 1 if isinstance(error, RateLimited) else 0
+                if refusals > 1 and error.retry_after is None and self._counts_by_minute(call):
+                    error.retry_after = MINUTE - transport.wall() % MINUTE
                 pause = self._pause(error, longest)
                 if isinstance(error, RateLimited) or error.retry_after is not None:
                     limiter.hold(pause)
@@ -213,6 +220,9 @@ class Client:
                     raise failed from None
             longest = min(longest * 2, LONGEST_PAUSE)
             await transport.sleep(pause)
+
+    def _counts_by_minute(self, call: Call) -> bool:
+        return any(rate.seconds == MINUTE for rate in self._trigger.limits.get(call.family, ()))
 
     def _limiter(self, call: Call) -> Limiter:
         return self._transport.limits.limiter(self._trigger, self._account_key, call.family)

@@ -48,10 +48,9 @@ def secrets(groww: GrowwSimulator, method: str) -> dict[str, str]:
 def run(
     groww: GrowwSimulator, ask: Callable[[GrowwTrigger], Awaitable[Any]], method: str = "totp", **options: Any
 ) -> Any:
-    tokens, kept = options.pop("tokens", Tokens()), options.pop("kept", Kept())
+    tokens, kept, time = options.pop("tokens", Tokens()), options.pop("kept", Kept()), options.pop("time", FakeTime())
 
     async def go() -> Any:
-        time = FakeTime()
         async with Transport(
             lambda: groww.now.astimezone(UTC), timer=time.timer, sleep=time.sleep, **options
         ) as transport:
@@ -83,6 +82,29 @@ def test_every_login_reads_every_section_whole(groww: GrowwSimulator, method: st
     assert all(len(answer.entries) > 0 for answer in found.values())
     assert len(tokens.puts) == 1
     assert [row.doubt for row in found["holdings"].entries if row.doubt] == []
+
+
+def test_who_is_refused_twice_in_a_row_waits_for_the_next_minute(groww: GrowwSimulator) -> None:
+    """Groww counts by the minute, and does not say how long to wait."""
+    groww.fault("429", "/holdings/user", times=2)
+    time = FakeTime()
+    found = run(groww, GrowwTrigger.fetch_holdings, "token", time=time, random=lambda: 0.0, wall=lambda: 60_033.0)
+    assert (len(found.entries) > 0, time.slept) == (True, [1, 27])
+
+
+def test_a_minute_that_does_not_begin_in_time_is_told_as_the_pause(groww: GrowwSimulator) -> None:
+    groww.fault("429", "/holdings/user")
+    with pytest.raises(RateLimited) as refused:
+        run(groww, GrowwTrigger.fetch_holdings, "token", random=lambda: 0.0, wall=lambda: 60.5)
+    assert refused.value.retry_after == 59.5
+    assert [seen.path for seen in groww.requests].count("/holdings/user") == 2
+
+
+def test_a_pause_that_is_said_is_the_one_that_is_kept(groww: GrowwSimulator) -> None:
+    groww.fault("429", "/holdings/user", times=2, retry_after=7)
+    time = FakeTime()
+    run(groww, GrowwTrigger.fetch_holdings, "token", time=time, random=lambda: 0.0)
+    assert time.slept == [7, 7]
 
 
 def bought_and_sold(orders: list[Order]) -> dict[str, Decimal]:

@@ -32,6 +32,7 @@ class KnownFill(NamedTuple):
     instrument: str
     trade: Trade  # with its `trade_id`, see `number_of`
     is_by_hand: bool = False  # a person set it right: no list changes it back
+    as_told: Trade | None = None  # what was told of it before that
 
     @property
     def counts(self) -> bool:

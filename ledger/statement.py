@@ -120,7 +120,10 @@ class _Pairing:
         anywhere = {name: trade for name, trade in told.items() if trade.trade_id and not trade.exchange}
         if anywhere:
             self._pair_all({name: trade._replace(exchange="") for name, trade in known.items()}, anywhere)
-        self._pair_all(known, {name: trade for name, trade in told.items() if name not in anywhere})
+        somewhere = {name: trade for name, trade in told.items() if name not in anywhere}
+        self._pair_all(known, somewhere)
+        as_told = {name: fill.as_told for name, fill in latest.items() if fill.as_told}
+        self._pair_all(as_told, somewhere)
 
     def _pair_all(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))

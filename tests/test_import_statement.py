@@ -18,6 +18,7 @@ from django.db import connections
 from ledger.canonical import BOOK
 from ledger.entries import Instrument as Line
 from ledger.entries import Listing as Named
+from portfolio.corrections import Author, revise
 from portfolio.dropping import drop
 from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
 from portfolio.replies import referred_to
@@ -235,6 +236,23 @@ def test_fills_that_the_broker_told_are_not_written_again(broker: Broker, at: At
     for lines in (numbered, without):
         assert "new, written: 0; in the book already: 1" in imported(file(*lines), account, "--accept")
     assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
+
+
+@pytest.mark.parametrize("changes", [{"quantity": Decimal(8)}, {"trade_date": date(2026, 10, 5)}])
+@pytest.mark.parametrize("numbers", ["", ",TB,B", ",,B"])
+def test_a_fill_that_a_person_corrected_is_found_as_it_was_told_before(
+    broker: Broker, at: At, file: Any, numbers: str, changes: dict[str, Any]
+) -> None:
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, isin=build.ISINS["TCS"]))
+    build.synced(account)
+    at("2026-10-09 10:00")
+    revise(account, Transaction.objects.get().source_id, changes, Author("Asha", "the contract note"))
+    stands = fills(account)
+    names = f"{OURS},trade_id,order_id" if numbers else OURS
+    lines = names, f"2026-10-06,BUY,10,3000,TCS,{build.ISINS['TCS']}{numbers}"
+    assert "new, written: 0" in imported(file(*lines), account, "--accept")
+    assert fills(account) == stands
 
 
 @pytest.mark.parametrize("isin", ["", "INE009A01021"])

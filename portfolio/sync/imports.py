@@ -170,11 +170,21 @@ def _known_fills(account: BrokerAccount, trades: Sequence[Trade]) -> Collection[
     days = [trade.trade_date for trade in trades]
     found = Transaction.objects.filter(broker_account=account, trade_date__range=(min(days), max(days)))
     latest: dict[str, KnownFill] = {}
+    as_told: dict[str, KnownFill] = {}
     for _, fill in fill_revisions(found):
-        before = latest.get(fill.source_id)
-        if before is None or before.revision < fill.revision:
-            latest[fill.source_id] = fill
+        _keep_later(latest, fill)
+        if not fill.is_by_hand:
+            _keep_later(as_told, fill)
+    for name, fill in latest.items():
+        if fill.is_by_hand and name in as_told:
+            latest[name] = fill._replace(as_told=as_told[name].trade)
     return latest.values()
+
+
+def _keep_later(kept: dict[str, KnownFill], fill: KnownFill) -> None:
+    before = kept.get(fill.source_id)
+    if before is None or before.revision < fill.revision:
+        kept[fill.source_id] = fill
 
 
 def _keep_file(amendment: Amendment, told: Statement) -> bytes:

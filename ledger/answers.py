@@ -183,9 +183,13 @@ def partners(answer: Answer, question: Question, others: Sequence[Question]) -> 
         return [each for each in others if each.instrument == question.instrument and each.open == -question.open][:1]
     if answer.kind not in _OLD_TO_NEW or not (question.is_gone or (question.after and not question.before)):
         return []
-    same = [each for each in others if each.symbol == question.symbol or answer.kind == MERGER]
+    same = [
+        each for each in others
+        if each.instrument != question.instrument and (each.symbol == question.symbol or answer.kind == MERGER)
+    ]  # fmt: skip
     if not question.is_gone:
-        return [each for each in same if each.is_gone][:1]
+        gone = [each for each in same if each.is_gone]
+        return ([each for each in gone if question.open == entitled(each.before, answer)] or gone)[:1]
     fits = [each for each in same if each.open == entitled(question.before, answer)]
     return (fits or [each for each in same if each.open > ZERO and not each.before])[:1]
 
@@ -262,6 +266,10 @@ def _replaced(answer: Answer, old: Question, others: Sequence[Question]) -> list
             "say its question's number with --with"
         )
     new = others[0]
+    if new.instrument == old.instrument:
+        raise BadAnswer(
+            f"question {new.number}: {new.symbol} cannot have come in its own place; perhaps it is moved-back"
+        )
     _must_come_in_time(answer, new)
     _must_equal(answer, old.before, new.open, new)
     return [AnswerPiece(old.number, answer.kind, old.open), AnswerPiece(new.number, answer.kind, new.open)]

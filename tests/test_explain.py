@@ -252,6 +252,18 @@ def test_what_fails_in_a_further_account_is_told_beside_what_is_written(broker: 
         assert errors.startswith(f"{accounts[1]}: nothing is written: ")
 
 
+def test_of_a_share_that_was_split_twice_each_answer_finds_its_own_questions(broker: Broker, at: At) -> None:
+    (account,) = split(broker, at)
+    at("2026-10-07 16:05")
+    broker.says["holdings"] = [build.a_holding(quantity=500, average=600, isin="INE467B01045")]
+    build.synced(account)
+    assert left_open(account) == {1: -100, 2: 500, 3: -500, 4: 500}
+    assert "question 2: TCS cannot have come in its own place" in explain(3, "isin-change", "--with", 2, code=2)
+    assert explain(3, "isin-change").endswith("isin-change recorded; closed: 3, 4\n")
+    assert explain(2, "split", "1:5").endswith("split 1:5 recorded; closed: 1, 2\n")
+    assert (left_open(account), explained(account)) == ({}, 500)
+
+
 def test_a_wrong_answer_is_withdrawn_and_the_questions_are_open_again(broker: Broker, at: At) -> None:
     first, second = split(broker, at, ("A", "B"))
     explain(1, "accept", "--account", first.pk)

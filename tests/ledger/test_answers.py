@@ -77,6 +77,24 @@ def test_words_that_mean_nothing_are_refused_with_what_they_should_be(words: tup
         answers.read(*words)
 
 
+def test_what_goes_with_a_question_is_another_share_and_the_one_that_fits() -> None:
+    """Split twice, and nobody has said anything yet."""
+    first = [question(1, 33, 0), question(2, 0, 165, isin="NEW")]
+    second = [question(3, 165, 0, isin="NEW"), question(4, 0, 825, isin="NEWER")]
+    for number, answer, partner in (
+        (1, Answer("SPLIT", 1, 5), 2), (2, Answer("SPLIT", 1, 5), 1), (3, Answer("SPLIT", 1, 5), 4),
+        (4, Answer("SPLIT", 1, 5), 3), (3, Answer("ISIN_CHANGE"), 4), (3, Answer("MERGER", 1, 1), 4),
+    ):  # fmt: skip
+        asked = next(each for each in [*first, *second] if each.number == number)
+        others = [each for each in [*first, *second] if each is not asked]
+        assert [each.number for each in answers.partners(answer, asked, others)] == [partner], (number, answer)
+
+
+def test_nothing_comes_in_its_own_place() -> None:
+    came, went = question(1, 0, 165), question(2, 165, 0)
+    assert "question 1: MARUTI cannot have come in its own place" in refusal(Answer("ISIN_CHANGE"), went, came)
+
+
 def test_a_split_with_a_new_isin_explains_what_went_and_what_came() -> None:
     old, new = question(1, 27, 0), question(2, 0, 135, isin="NEW")
     expected = [AnswerPiece(1, "SPLIT", Decimal(-27)), AnswerPiece(2, "SPLIT", Decimal(135))]
@@ -118,7 +136,7 @@ def test_two_questions_that_cancel_each_other_out_are_answered_together() -> Non
 
 
 REFUSED = [
-    (Answer("SPLIT", 1, 5), [question(1, 27, 0), question(2, 0, 130)], "135 of 27, and there are 130: 5 too few"),
+    (Answer("SPLIT", 1, 5), [question(1, 27, 0), question(2, 0, 130, isin="NEW")], "135 of 27, and there are 130: 5"),
     (Answer("SPLIT", 1, 2), [question(1, 10, 25)], "split 1:2 makes 20 of 10, and there are 25: 5 too many"),
     (Answer("BONUS", 1, 2), [question(1, 27, 0)], "question 1: MARUTI is gone, and a bonus leaves what was there"),
     (Answer("SPLIT", 1, 5), [question(1, 27, 0)], "say its question's number with --with"),

@@ -161,7 +161,7 @@ def _mend(was: Any, must: Any) -> None:
 
 
 def _compare_head(account: BrokerAccount, head: AccountHead) -> list[Difference]:
-    """Where the head stands, against pages, events, questions, opening and captures; it is set right in memory."""
+    """Where the head stands, against all that it remembers, see `_head_columns`; it is set right in memory."""
     found = []
     for column, expected in _head_columns(head).items():
         stands = getattr(head, column)
@@ -174,12 +174,14 @@ def _compare_head(account: BrokerAccount, head: AccountHead) -> list[Difference]
 def _head_columns(head: AccountHead) -> dict[str, Any]:
     mine: dict[str, Any] = {"broker_account": head.account_id}
     last = head.pages.order_by("-number").first()
+    placed = head.pages.filter(place__isnull=False).order_by("-number").first()
     events = Event.objects.filter(**mine).aggregate(last=Max("number"))["last"] or 0
     questions = HoldingChange.objects.filter(**mine).aggregate(last=Max("question_number"))["last"] or 0
     opening = ChangeExplanation.objects.filter(kind=ChangeExplanation.Kind.OPENING, **mine).order_by("pk").first()
     columns: dict[str, Any] = {
         "page_number": last.number if last else 0,
         "page_hash": bytes(last.hash) if last else bytes(32),
+        "placed_number": placed.number if placed else 0,
         "event_number": events,
         "question_number": max(questions, head.question_number),  # a number may have been given and not used
         "holdings_day": remembered.holdings_day(head),

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from . import guards
 from .installation import key_ring
 from .keys import CannotDecrypt, KeyTrouble, key_id_of
-from .models import AccountKey, BrokerAccountCredential
+from .models import AccountHead, AccountKey, BrokerAccountCredential
 from .outage import NOT_SET_UP
 
 
@@ -24,6 +24,11 @@ def require_tables() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise NotReady(NOT_SET_UP)
+    if (heads := AccountHead.objects.filter(account=None).count()) != 1:
+        raise NotReady(
+            f"account_heads has {heads} rows without an account, and must have one, the installation's own: somebody "
+            "changed the database. Set that right from your copy of it, then run manage.py verify_ledger."
+        )
 
 
 @cache

@@ -108,10 +108,13 @@ def test_the_price_that_another_account_saw_later_is_no_difference(
 
 def test_a_head_that_was_set_back_is_set_right(account: BrokerAccount, broker: Broker, at: At) -> None:
     last = LedgerPage.objects.get(head__account=account)
-    AccountHead.objects.filter(account=account).update(page_number=0, page_hash=bytes(32), opened_on=None)
+    AccountHead.objects.filter(account=account).update(
+        page_number=0, page_hash=bytes(32), placed_number=9, opened_on=None
+    )
     found = rebuilt(account)
     assert [(column, expected) for _, _, column, _, expected in found] == [
-        ("page_number", "1"), ("page_hash", bytes(last.hash).hex()), ("opened_on", "2026-10-01"),
+        ("page_number", "1"), ("page_hash", bytes(last.hash).hex()), ("placed_number", "0"),
+        ("opened_on", "2026-10-01"),
     ]  # fmt: skip
     at("2026-10-05 16:20")
     build.synced(account)

@@ -166,6 +166,11 @@ def highest_position(versions: Iterable[OrderVersion]) -> int | None:
 
 def prove(versions: Sequence[OrderVersion], note: Note, kept: Sequence[Note] = ()) -> Iterator[bytes]:
     """The lines of the proof that these versions lie below this checkpoint."""
+    if highest_position(versions) is None:
+        raise CannotProve(
+            "its page has no place in the tree, so no checkpoint covers it. Somebody may be writing to its account: "
+            "run this again in a minute. Where it stays so, run manage.py verify_ledger."
+        )
     size = note.checkpoint.size
     with reading.one_moment():
         node = tree.stored_nodes()

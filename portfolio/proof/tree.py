@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Max
 
 from ledger import merkle
-from ledger.canonical import render
+from ledger.canonical import Rendered, render
 
 from ..models import AccountHead, LedgerPage, LedgerTree
 from ..sync import bulk
@@ -61,16 +61,15 @@ def is_any_unplaced() -> bool:
     return AccountHead.objects.filter(page_number__gt=F("placed_number")).exists()
 
 
-def place(now: datetime) -> int:
-    """Gives every committed page its position. The caller is the sealer: see `sealer`. Returns how many got one."""
-    count = 0
-    while placed := _place_some(now):
-        count += placed
-    return count
+def place(now: datetime) -> None:
+    """Gives every committed page its position. The caller is the sealer: see `sealer`."""
+    while _place_some(now):
+        pass
 
 
-def _place_some(now: datetime) -> int:
-    """Heads that somebody is just writing are left for the next time: their new page is not committed anyway."""
+def _place_some(now: datetime) -> bool:
+    """Whether there was any. Heads that somebody is just writing are left for the next time: their new page is not
+    committed anyway."""
     with transaction.atomic(durable=True):
         waiting = AccountHead.objects.select_for_update(skip_locked=True).filter(page_number__gt=F("placed_number"))
         heads = list(waiting.order_by("pk").values_list("pk", flat=True))
@@ -78,11 +77,13 @@ def _place_some(now: datetime) -> int:
         pages = LedgerPage.objects.filter(head__among=heads, number__gt=F("head__placed_number")).order_by(
             "number", "pk"
         )
-        tree, rows, reached = as_it_is(), [], dict[UUID, int]()
-        for page_id, head_id, number, page_hash in pages.values_list("pk", "head_id", "number", "hash")[:PAGES_AT_ONCE]:
-            nodes = tree.append(merkle.leaf_hash(bytes(page_hash)))
-            rows.append(render(LEAF, (tree.size, str(page_id), bytes(page_hash), b"".join(nodes), now)))
+        tree, rows, reached = as_it_is(), list[Rendered](), dict[UUID, int]()
+        columns = pages.values_list("pk", "head_id", "number", "hash", "place__position")[:PAGES_AT_ONCE]
+        for page_id, head_id, number, page_hash, position in columns:
             reached[head_id] = number
+            if position is None:  # else somebody changed what the head says, which is set right
+                nodes = tree.append(merkle.leaf_hash(bytes(page_hash)))
+                rows.append(render(LEAF, (tree.size, str(page_id), bytes(page_hash), b"".join(nodes), now)))
         bulk.insert(LEAF, rows)
         bulk.update(PLACED, [render(PLACED, (str(head), number)) for head, number in reached.items()])
-    return len(rows)
+    return bool(reached)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Exists, Min, OuterRef, Sum
@@ -68,6 +68,15 @@ def _protection() -> Iterator[Finding]:
     yield from (Finding(problem) for problem in privileges.problems(connection))
 
 
+class _Head(NamedTuple):
+    """What the head of an account remembers of its pages: the last one, and up to which they are in the tree."""
+
+    pk: Any
+    placed_number: int
+    page_number: int
+    page_hash: bytes
+
+
 class _Verification:
     def __init__(self, filed: list[Signed], kept: list[Signed], scope: Scope, progress: Progress) -> None:
         self.filed, self.kept, self.scope, self.progress = filed, kept, scope, progress
@@ -91,39 +100,36 @@ class _Verification:
 
     def _chains(self) -> Iterator[Finding]:
         """Each head's pages follow one another, and its last one is the one that the head remembers."""
-        heads = AccountHead.objects.values_list(as_stored("id"), "pk", "page_number", "page_hash")
-        ends = {stored: (str(pk), number, bytes(hash_)) for stored, pk, number, hash_ in heads}
+        columns = as_stored("id"), "pk", "placed_number", "page_number", "page_hash"
+        heads = {stored: _Head(*rest) for stored, *rest in AccountHead.objects.values_list(*columns)}
         pages = self.scope.pages().order_by("head_id", "number")
-        columns = pages.values_list(
+        links = pages.values_list(
             as_stored("head_id"), "number", "previous_hash", "hash", "place__position", "place__page_hash"
         ).iterator()
-        for stored, links in groupby(columns, key=itemgetter(0)):
-            head, *end = ends.pop(stored, (str(stored), 0, b""))
-            chain = Chain(self.accounts.get(head, head))
-            yield from self._followed(chain, links)
-            if [chain.number, chain.hash] != end:
-                says = f"the last page is {chain.number}, and the head says {end[0]}: pages were cut off or added"
-                yield Finding(says, chain.account, chain.number, PAGES)
-        for head, count, _ in ends.values() if self.scope.is_whole else ():
-            if count:
-                yield Finding(f"all of its {count} pages are gone", self.accounts[head], table=PAGES)
+        for stored, mine in groupby(links, key=itemgetter(0)):
+            head = heads.pop(stored, None)
+            chain = Chain(self.accounts[str(head.pk)] if head else encrypted.id_text(stored))
+            yield from self._followed(chain, mine, head)
+            yield from _judge_end(chain, head)
+        for head in heads.values() if self.scope.is_whole else ():
+            if head.page_number:
+                says = f"all of its {head.page_number} pages are gone"
+                yield Finding(says, self.accounts[str(head.pk)], table=PAGES)
 
-    def _followed(self, chain: Chain, links: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
-        """The pages of one head, in their order, and their places in the tree."""
-        unplaced = 0
+    def _followed(self, chain: Chain, links: Iterable[tuple[Any, ...]], head: _Head | None) -> Iterator[Finding]:
+        """The pages of one head, in their order, and their places in the tree: those have one that the head says."""
+        told: set[bool] = set()
         for nth, (_, number, previous, hash_, position, placed) in enumerate(links):
             if self.scope.since and not nth:
                 chain.number, chain.hash = number - 1, bytes(previous)
             yield from chain.follow(number, bytes(previous), bytes(hash_))
-            if position is None:
-                unplaced = unplaced or number
-            elif bytes(placed) != bytes(hash_):
+            if position is not None and bytes(placed) != bytes(hash_):
                 says = "the page is not the one that was placed at this position of the tree"
                 yield Finding(says, chain.account, number, TREE, str(position))
-            elif unplaced:
-                says = "its place in the tree is gone, though a later page has its own"
-                yield Finding(says, chain.account, unplaced, TREE)
-                unplaced = 0
+            has_place = position is not None
+            if head and has_place != (number <= head.placed_number) and has_place not in told:
+                told.add(has_place)
+                yield Finding(_misplaced(has_place, head.placed_number), chain.account, number, TREE)
 
     def _rows(self) -> None:
         total = self.scope.pages().aggregate(rows=Sum("entries_count"))["rows"] or 0
@@ -140,7 +146,7 @@ class _Verification:
         judged, self.found.last_checkpoint = judge_checkpoints(everything, signing.origin(), self._key(), size, roots)
         self._note(judged)
         self.found.checkpoints = len({str(one.note) for one in everything})
-        self.found.above = LedgerPage.objects.count() - self.found.last_checkpoint
+        self.found.above = max(LedgerPage.objects.count() - self.found.last_checkpoint, 0)
 
     def _walk(self, sizes: set[int]) -> tuple[int, dict[int, bytes]]:
         """Every leaf in its order. Returns the size, and the root at each of these sizes."""
@@ -151,7 +157,7 @@ class _Verification:
         except tree.Gap:  # from the beginning on it is named, with every other
             first, growing, roots = 1, merkle.Growing(), {0: merkle.EMPTY_ROOT}
         rows = LedgerTree.objects.filter(position__gte=first).order_by("position")
-        furthest = first + LedgerPage.objects.count()
+        furthest = first + max(LedgerPage.objects.count(), rows.count())  # one of the two may have been emptied
         for position, page_hash, nodes in rows.values_list("position", "page_hash", "nodes").iterator():
             if position > furthest:
                 self._note([Finding("no page was ever placed as far up as this", table=TREE, row=str(position))])
@@ -195,6 +201,25 @@ class _Verification:
         except KeyTrouble as error:
             self._note([Finding(str(error), table=CHECKPOINTS)])
             return None
+
+
+def _judge_end(chain: Chain, head: _Head | None) -> Iterator[Finding]:
+    """The last page is the one that the head remembers."""
+    if head is None:
+        says = "the head of this page, and of those before it, is gone"
+    elif chain.number != head.page_number:
+        says = f"the last page is {chain.number}, and the head says {head.page_number}: pages were cut off or added"
+    elif chain.hash != bytes(head.page_hash):
+        says = "the head has another hash of its last page: one of the two was changed"
+    else:
+        return
+    yield Finding(says, chain.account, chain.number, PAGES)
+
+
+def _misplaced(has_place: bool, placed_number: int) -> str:
+    if has_place:
+        return f"it has its place in the tree, and the head says that only pages up to {placed_number} have one"
+    return f"it has no place in the tree and is not signed, and the head says that pages up to {placed_number} have one"
 
 
 def _grown_to(size: int) -> merkle.Growing:

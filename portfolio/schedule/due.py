@@ -19,7 +19,7 @@ from ..models import AccountHead, BrokerAccount, BrokerType, SyncSlot
 from ..sync import breakers, bulk
 from ..sync.bulk import schema
 from ..sync.capture import DAILY, Capture
-from ..sync.claim import captured, free_heads, lease, open_batches
+from ..sync.claim import Moment, captured, free_heads, lease, open_batches
 from ..sync.head import Head
 from ..sync.recover import close_interrupted
 from . import calendar
@@ -61,7 +61,8 @@ def claim_due(company: Sequence[int], owner: UUID, now: datetime, simulated: boo
         heads = lease(seen, owner, skip_locked=True)
         due = _due_slots([head.account_id for head in heads], now)
         _let_go(head for head in heads if head.account_id not in due)
-        captures = [_captured(head, due[head.account_id], now) for head in heads if head.account_id in due]
+        moment = Moment.of(now)
+        captures = [_captured(head, due[head.account_id], moment) for head in heads if head.account_id in due]
         open_batches(captures)
         _begin(captures, due)
     return captures
@@ -110,10 +111,10 @@ def _free(now: datetime, simulated: bool) -> QuerySet[SyncSlot]:
     return unhurried.exclude(broker_account__head__lease_until__gte=Now())
 
 
-def _due_slots(account_ids: Iterable[UUID], now: datetime) -> Mapping[UUID, list[SyncSlot]]:
-    due: dict[UUID, list[SyncSlot]] = defaultdict(list)
+def _due_slots(account_ids: Iterable[str], now: datetime) -> Mapping[str, list[SyncSlot]]:
+    due: dict[str, list[SyncSlot]] = defaultdict(list)
     for slot in SyncSlot.objects.filter(_is_due(now), broker_account__among=list(account_ids)):
-        due[slot.broker_account_id].append(slot)
+        due[str(slot.broker_account_id)].append(slot)
     return dict(due)
 
 
@@ -122,18 +123,18 @@ def _let_go(heads: Iterable[Head]) -> None:
         AccountHead.objects.filter(pk__among=ids).update(lease_owner=None, lease_until=None)
 
 
-def _captured(head: Head, slots: Sequence[SyncSlot], now: datetime) -> Capture:
+def _captured(head: Head, slots: Sequence[SyncSlot], moment: Moment) -> Capture:
     """One run for all that is due to this account. Its batch says for when it was due."""
     kinds = {slot.kind for slot in slots}
-    capture = captured(head, kinds.pop() if len(kinds) == 1 else DAILY, now)
+    capture = captured(head, kinds.pop() if len(kinds) == 1 else DAILY, moment)
     first = min(slot.due_at for slot in slots)
     capture.metadata["due_at"] = first.isoformat()
-    if now > first + LATE_AFTER:
-        capture.metadata["late"] = str(now - first)
+    if moment.now > first + LATE_AFTER:
+        capture.metadata["late"] = str(moment.now - first)
     return capture
 
 
-def _begin(captures: Sequence[Capture], due: Mapping[UUID, Sequence[SyncSlot]]) -> None:
+def _begin(captures: Sequence[Capture], due: Mapping[str, Sequence[SyncSlot]]) -> None:
     """Counts the attempt before it is made: a run that dies every time must not be tried for ever."""
     rows = [
         (
@@ -143,6 +144,6 @@ def _begin(captures: Sequence[Capture], due: Mapping[UUID, Sequence[SyncSlot]]) 
             capture.batch_id,
         )
         for capture in captures
-        for slot in due[UUID(capture.account_id)]
+        for slot in due[capture.account_id]
     ]
     bulk.update(ATTEMPT, [render(ATTEMPT, row) for row in rows])

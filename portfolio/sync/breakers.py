@@ -43,6 +43,8 @@ def paused(captures: Iterable[Capture]) -> list[Rendered]:
 
 def leave_alone(capture: Capture, broker: BrokerType, pause_until: datetime | None, now: datetime) -> None:
     """Says that nothing is asked, and until when, if that is so; whoever wanted it."""
+    if not (pause_until or broker.failing_since):
+        return
     pauses = [(pause_until or now, f"{broker.name} wants to be asked nothing for this account")]
     if broker.failing_since:
         pauses.append((broker.probe_at or now, left_alone(broker)))

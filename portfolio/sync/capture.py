@@ -2,11 +2,12 @@
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -128,6 +129,7 @@ class Memory(msgspec.Struct):
 
 
 _memory = msgspec.json.Decoder(Memory)
+_request: Callable[[Reply], str] = attrgetter("request")
 
 
 @lru_cache(maxsize=8192)
@@ -186,9 +188,7 @@ class Capture:
 
     def copied(self, sections: dict[str, Section]) -> "Capture":
         """The same with these sections: what becomes of it, the original does not hear of."""
-        made = object.__new__(Capture)
-        for name in _FIELDS:  # `dataclasses.replace` looks at each field's rules, every time
-            setattr(made, name, getattr(self, name))
+        made = Capture(*_values(self))  # `dataclasses.replace` looks at each field's rules, every time
         made.sections, made.problems, made.metadata = sections, [*self.problems], {**self.metadata}
         return made
 
@@ -207,7 +207,7 @@ class Capture:
         answer = self.answers.get(section)
         if answer is None or not answer.replies:
             return None
-        return self._seen(reply.request for reply in answer.replies)
+        return self._seen(map(_request, answer.replies))
 
     def seen_beside(self) -> Seen:
         """What was answered beside the sections, such as whose account it is."""
@@ -231,7 +231,7 @@ class Capture:
     def has_sent(self, digest: bytes) -> bool:
         """Whether the account is known to have sent this body before; False says nothing."""
         if self._sent is None:
-            self._sent = frozenset(each for seen in self.memory.seen.values() for each in seen.replies.values())
+            self._sent = frozenset().union(*(seen.replies.values() for seen in self.memory.seen.values()))
         return digest.hex() in self._sent
 
     def orders_of_fills_alone(self) -> set[str]:
@@ -267,7 +267,7 @@ class Capture:
         return {section.state for section in self.sections.values()} <= _STILL
 
 
-_FIELDS = tuple(each.name for each in fields(Capture))
+_values = attrgetter(*(each.name for each in fields(Capture)))
 
 
 def failed(capture: Capture, error: BaseException) -> Capture:

@@ -7,6 +7,7 @@ the token, checked again inside the record transaction. Leases run by the databa
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -44,17 +45,21 @@ def claim(account_ids: Iterable[str], sync_type: str, owner: UUID, now: datetime
     here: see `recover`.
     """
     seen = free_heads(account_ids)
-    brokers = BrokerType.objects.in_bulk({head.broker for head in seen})
+    brokers, moment = BrokerType.objects.in_bulk({head.broker for head in seen}), Moment.of(now)
 
     def begun(head: Head) -> Capture:
-        capture = captured(head, sync_type, now)
+        capture = captured(head, sync_type, moment)
         leave_alone(capture, brokers[head.broker], head.pause_until, now)
         return capture
 
-    ready = {head: begun(head) for head in map(leased, seen)}
+    captures = [begun(head) for head in seen]
+    opening = opening_batches(captures)
     with transaction.atomic(durable=True):
-        captures = [ready.get(head) or begun(head) for head in lease(seen, owner)]
-        open_batches(captures)
+        heads = lease(seen, owner)
+        if heads != seen:  # somebody was here meanwhile
+            captures = [begun(head) for head in heads]
+            opening = opening_batches(captures)
+        bulk.send(opening)
     return captures
 
 
@@ -64,44 +69,54 @@ def free_heads(account_ids: Iterable[UUID | str]) -> list[Head]:
     return read_heads(AccountHead.objects.filter(AccountHead.lease_is_free(), account__among=list(account_ids)))
 
 
-def leased(head: Head) -> Head:
-    return head._replace(token=head.token + 1)
-
-
 def lease(seen: Sequence[Head], owner: UUID, skip_locked: bool = False) -> list[Head]:
     """These heads, as they stand under the lock, without those that somebody has taken meanwhile; they are this owner's
-    now. With `skip_locked` a head that somebody is just writing or taking is left to him."""
+    now, under their next token. With `skip_locked` a head that somebody is just writing or taking is left to him."""
     free = AccountHead.objects.filter(AccountHead.lease_is_free(), pk__among=[head.id for head in seen])
     stands = lock(free, skip_locked)
     heads = AccountHead.objects.filter(pk__among=list(stands))
+    still = [head for head in seen if stands.get(head.id) == (head.token, head.page_number, head.event_number)]
+    moved = stands.keys() - {head.id for head in still}
+    anew = read_heads(heads.filter(pk__among=list(moved))) if moved else []
     heads.update(lease_owner=owner, lease_until=Now() + LEASE, token=F("token") + 1)
-    still = [head for head in seen if stands.get(str(head.id)) == (head.token, head.page_number, head.event_number)]
-    moved = stands.keys() - {str(head.id) for head in still}
-    return [leased(head) for head in still] + (read_heads(heads.filter(pk__among=list(moved))) if moved else [])
+    return still + anew
 
 
-def captured(head: Head, sync_type: str, now: datetime) -> Capture:
-    """A capture that begins now. The trading day is fixed here."""
-    day = calendar.trading_day(now)
-    is_own_day, is_closed = calendar.is_own_day(now, day), calendar.is_after_close(now, day)
+class Moment(NamedTuple):
+    """When captures begin: of which trading day that is, and on which side of its close."""
+
+    now: datetime
+    day: date
+    is_own_day: bool
+    is_closed: bool
+    morning_of: date | None  # the trading day that is about to begin, while the day is the last session's still
+
+    @staticmethod
+    def of(now: datetime) -> "Moment":
+        day, today = calendar.trading_day(now), ist_date(now)
+        morning_of = today if today != day and calendar.session(today) else None
+        return Moment(now, day, calendar.is_own_day(now, day), calendar.is_after_close(now, day), morning_of)
+
+
+def captured(head: Head, sync_type: str, moment: Moment) -> Capture:
+    """A capture of an account that is leased, under its next token. The trading day is fixed here."""
     is_first = head.opened_on is None
-    account_id = str(head.account_id)
-    evidence_key, trouble = evidence_key_of(key_ring(), head.wrapped, account_id)
+    evidence_key, trouble = evidence_key_of(key_ring(), head.wrapped, head.account_id)
     capture = Capture(
-        account_id=account_id,
+        account_id=head.account_id,
         client_id=head.client_id,
         broker=head.broker,
-        head_id=str(head.id),
-        token=head.token,
+        head_id=head.id,
+        token=head.token + 1,
         batch_id=new_id(),
         sync_type=sync_type,
-        trading_day=day,
-        started_at=now,
+        trading_day=moment.day,
+        started_at=moment.now,
         is_first=is_first,
-        takes_state=is_own_day or is_first,
-        is_closed=is_closed,
-        writes_snapshot=sync_type in WHOLE and (is_first or is_own_day) and is_closed,
-        morning_of=_morning_of(now, day) if sync_type == HOLDINGS_LOOK and not is_first else None,
+        takes_state=moment.is_own_day or is_first,
+        is_closed=moment.is_closed,
+        writes_snapshot=sync_type in WHOLE and (is_first or moment.is_own_day) and moment.is_closed,
+        morning_of=moment.morning_of if sync_type == HOLDINGS_LOOK and not is_first else None,
         evidence_key=evidence_key,
         memory=Memory.read(head.remembered),
         head=head,
@@ -112,23 +127,22 @@ def captured(head: Head, sync_type: str, now: datetime) -> Capture:
     return capture
 
 
-def _morning_of(now: datetime, day: date) -> date | None:
-    """The trading day that is about to begin, when a capture that begins now is the last session's still."""
-    today = ist_date(now)
-    return today if today != day and calendar.session(today) else None
-
-
-def evidence_key_of(ring: KeyRing, wrapped: bytes | None, account_id: str) -> tuple[EvidenceKey, str]:
+def evidence_key_of(ring: KeyRing, wrapped: bytes, account_id: str) -> tuple[EvidenceKey, str]:
     """The key for the account's raw replies; one to be thrown away, with the reason, when it cannot be read."""
     try:
-        return keys.evidence_key(ring, bytes(wrapped or b""), account_id), ""
+        return keys.evidence_key(ring, wrapped, account_id), ""
     except keys.CannotDecrypt as error:
         return EvidenceKey(secrets.token_bytes(keys.KEY_BYTES), account_id), str(error)
 
 
+def opening_batches(captures: Sequence[Capture]) -> bulk.Write:
+    """What opens their batches, ready to be sent."""
+    rows = [_opened(capture) for capture in captures]
+    return bulk.inserting(canonical.SYNC_BATCH, canonical.render_rows(canonical.SYNC_BATCH, rows) if rows else [])
+
+
 def open_batches(captures: Sequence[Capture]) -> None:
-    if captures:
-        bulk.insert(canonical.SYNC_BATCH, canonical.render_rows(canonical.SYNC_BATCH, [_opened(c) for c in captures]))
+    bulk.send(opening_batches(captures))
 
 
 def _opened(c: Capture) -> tuple[object, ...]:

@@ -47,7 +47,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
     """
     mine = {listing: instruments[listing] for listing in wanted_listings(capture)}
     made = begin(capture, book, mine, now)
-    if not made.capture.is_quiet and not capture.is_broken:
+    if not made.is_quiet and not capture.is_broken:
         take_orders(made)
         tell_unknown_words(made)
         take_fills(made)
@@ -79,7 +79,7 @@ def _remember(made: Decision) -> None:
             made.memory.seen.pop(name, None)
             if section.seen and name not in (*doubted, TRADES, TRAILS):  # these are asked but once
                 made.memory.seen[name] = section.seen
-    if not made.capture.is_quiet:
+    if not made.is_quiet:
         made.memory.seen[BESIDE] = made.capture.seen_beside()
 
 

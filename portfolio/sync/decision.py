@@ -45,6 +45,7 @@ class Decision:
     counts: dict[str, int] = field(default_factory=dict)
     positions_shown: Mapping[PositionKey, Position] = field(default_factory=dict)  # today, by the broker itself
     lacks_orders: bool = False  # more was traded than the order list tells of
+    is_quiet: bool = False  # nothing was decided, nor is anything to be written but that we looked
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
 
     def to_decide_again(self) -> Capture:
@@ -109,8 +110,8 @@ class Decision:
 
 
 def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now: datetime) -> Decision:
-    head, memory = book.head, _memory(capture, book)
-    working = capture if capture.is_quiet else capture.copied({**capture.sections})  # nothing is decided of a quiet one
+    head, memory, is_quiet = book.head, _memory(capture, book), capture.is_quiet
+    working = capture if is_quiet else capture.copied({**capture.sections})  # nothing is decided of a quiet one
     return Decision(
         capture,
         working,
@@ -125,6 +126,7 @@ def begin(capture: Capture, book: Book, instruments: Mapping[Listing, str], now:
         head.sells_lower_holdings,
         _by_order(working.entries(TRADES)),
         _trails(working.entries(TRAILS)),
+        is_quiet=is_quiet,
     )
 
 

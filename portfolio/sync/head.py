@@ -4,21 +4,22 @@ A model each of head, account, key and login would cost a quiet account more tha
 """
 
 from datetime import date, datetime
-from typing import NamedTuple
-from uuid import UUID
+from itertools import starmap
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
 from ledger.canonical import schema
 
 from ..models import AccountHead
-from .reading import table_rows
+from .reading import rows, table_rows
 
 
 class Login(NamedTuple):
     """The columns of stored credentials, still sealed."""
 
-    account_id: UUID
+    account_id: str
     login_method: str
     sealed: bytes
     sealed_token: bytes | None
@@ -26,10 +27,11 @@ class Login(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The columns of `account_heads`, what the account remembers, then the columns of account, key and login."""
+    """The columns of `account_heads`, what the account remembers, then the columns of account, key and login. Ids are
+    the text of UUIDs."""
 
-    id: UUID
-    account_id: UUID
+    id: str
+    account_id: str
     token: int
     page_number: int
     page_hash: bytes
@@ -45,7 +47,7 @@ class Head(NamedTuple):
     label: str
     state: str
     token_expires_at: datetime | None
-    wrapped: bytes | None  # the evidence key
+    wrapped: bytes  # the evidence key; empty: there is none any more
     login: Login | None
 
     @property
@@ -63,21 +65,41 @@ class Stands(NamedTuple):
 
 
 _STANDS = schema("account_heads", 1, "id:uuid token:integer page_number:integer event_number:integer")
-_OF_ACCOUNT = "account_id broker_id label state token_expires_at key__wrapped"
-_OF_LOGIN = tuple(f"account__credential__{name}" for name in Login._fields[1:])
-_COLUMNS = (*Head._fields[:11], "memory__content", *(f"account__{name}" for name in _OF_ACCOUNT.split()), *_OF_LOGIN)
+# Of what a head is read, and the kind of each column (`reading`): head, memory, account with key, and login.
+_HEAD = (
+    "id:uuid account_id:uuid token:integer page_number:integer page_hash:blob event_number:integer "
+    "question_number:integer opened_on:date holdings_day:date sells_lower_holdings:boolean pause_until:instant"
+)
+_MEMORY = "memory__head_id:key memory__content:words"
+_ACCOUNT = "account_id:words broker_id:words label:words state token_expires_at:instant key__wrapped:blob"
+_LOGIN = "login_method:words sealed:blob sealed_token:blob entered_at:instant"
+
+
+def _columns() -> list[tuple[str, str]]:
+    of_account = [f"account__{column}" for column in _ACCOUNT.split()]
+    of_login = [f"account__credential__{column}" for column in _LOGIN.split()]
+    pairs = (column.partition(":") for column in (*_HEAD.split(), *_MEMORY.split(), *of_account, *of_login))
+    return [(column, kind) for column, _, kind in pairs]
+
+
+_COLUMNS, _KINDS = zip(*_columns(), strict=True)
 
 
 def read_heads(heads: QuerySet[AccountHead]) -> list[Head]:
     """These heads of accounts, in the order of their accounts."""
-    rows = heads.order_by("account_id").values_list(*_COLUMNS)
-    return [Head._make((*row[:18], _login(row[1], *row[18:]))) for row in rows]
+    found = rows(heads.order_by().values_list(*_COLUMNS), _KINDS)
+    return sorted(starmap(_head, found), key=attrgetter("account_id"))
+
+
+def _head(*row: Any) -> Head:
+    of_head, (memory, content), of_account, login = row[:11], row[11:13], row[13:19], row[19:]
+    return Head._make((*of_head, content if memory else None, *of_account, _login(row[1], *login)))
 
 
 def _login(
-    account_id: UUID, method: str, sealed: bytes | None, sealed_token: bytes | None, entered_at: datetime
+    account_id: str, method: str, sealed: bytes, sealed_token: bytes, entered_at: datetime | None
 ) -> Login | None:
-    return None if sealed is None else Login(account_id, method, sealed, sealed_token, entered_at)
+    return Login(account_id, method, sealed, sealed_token or None, entered_at) if entered_at else None
 
 
 def lock(heads: QuerySet[AccountHead], skip_locked: bool = False) -> dict[str, Stands]:

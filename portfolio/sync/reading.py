@@ -20,7 +20,13 @@ from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE
 Made = TypeVar("Made", bound=NamedTuple)
 
 _BETWEEN = "\x01"
-_JOINS = {"postgresql": ("string_agg", "concat({})"), "sqlite": ("group_concat", "ifnull({}, '')")}
+_JOINS = {"postgresql": "string_agg", "sqlite": "group_concat"}
+# What is joined of a column, by its kind, and of all others. `words` were written by a person, and may hold anything.
+_TEXTS = {
+    "postgresql": {"blob": "concat(encode({}, 'hex'))", "words": r"replace(concat({}), E'\x01', ' ')"},
+    "sqlite": {"blob": "hex({})", "words": "replace(ifnull({}, ''), char(1), ' ')"},
+}
+_OTHERS = {"postgresql": "concat({})", "sqlite": "ifnull({}, '')"}
 _SCALES = {"quantity": QUANTITY_SCALE, "price": PRICE_SCALE, "money": MONEY_SCALE}
 
 
@@ -31,9 +37,9 @@ def rows(found: QuerySet[Any, tuple[Any, ...]], kinds: Sequence[str]) -> Iterato
 
 
 def columns(sql: str, parameters: Sequence[Any], kinds: Sequence[str]) -> list[Sequence[Any]]:
-    """The same of any query, by column; `kinds` may also be key: an id as UUID."""
+    """The same of any query, by column; `kinds` may also be key: an id as UUID; blob: bytes; words: any text at all."""
     with connection.cursor() as cursor:
-        cursor.execute(_joined(sql, len(kinds)), parameters)
+        cursor.execute(_joined(sql, kinds), parameters)
         texts = cursor.fetchone() or [None]
     if texts[0] is None:
         return [()] * len(kinds)
@@ -62,12 +68,13 @@ def table_rows(found: QuerySet[Any], table: Schema) -> Iterator[tuple[Any, ...]]
     return rows(found.values_list(*table.columns), [kind for _, kind in table.fields])
 
 
-def _joined(sql: str, width: int) -> str:
+def _joined(sql: str, kinds: Sequence[str]) -> str:
     """One text a column: all of them join the same rows in the same order."""
-    names = [f"c{number}" for number in range(width)]
-    join, text = _JOINS[connection.vendor]
-    whole = ", ".join(f"{join}({text.format(name)}, '{_BETWEEN}')" for name in names)
-    return f"WITH found({', '.join(names)}) AS ({sql}) SELECT {whole} FROM found"
+    vendor = connection.vendor
+    texts = [_TEXTS[vendor].get(kind, _OTHERS[vendor]).format(f"c{place}") for place, kind in enumerate(kinds)]
+    names = ", ".join(f"c{place}" for place in range(len(kinds)))
+    whole = ", ".join(f"{_JOINS[vendor]}({text}, '{_BETWEEN}')" for text in texts)
+    return f"WITH found({names}) AS ({sql}) SELECT {whole} FROM found"
 
 
 def _optional(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -91,7 +98,7 @@ def _instant(text: str) -> datetime:
 
 _PLAIN = {
     "date": _optional(date.fromisoformat), "instant": _optional(_instant), "integer": _optional(int),
-    "boolean": _optional(lambda text: text in ("t", "1")), "key": _optional(UUID),
+    "boolean": _optional(lambda text: text in ("t", "1")), "key": _optional(UUID), "blob": bytes.fromhex,
 }  # fmt: skip
 _CONVERTERS: dict[str, dict[str, Callable[[str], Any]]] = {
     "postgresql": {**_PLAIN, **{kind: _optional(Decimal) for kind in _SCALES}},

@@ -114,14 +114,14 @@ def seal(made: Decision, now: datetime) -> Result:
 def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
     """The head as it will be, and its lease given back. Of a quiet one only that it was looked at moves on."""
     seen = (made.capture.head_id, sealed.number, sealed.hash, made.outbox.last_number, None, None)
-    if made.capture.is_quiet:
+    if made.is_quiet:
         return QUIET_HEAD, render(QUIET_HEAD, seen)
     state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings)
     return HEAD, render(HEAD, (*seen, *state))
 
 
 def _memory(made: Decision) -> Rendered | None:
-    return None if made.capture.is_quiet else render(MEMORY, (made.capture.head_id, made.memory.text()))
+    return None if made.is_quiet else render(MEMORY, (made.capture.head_id, made.memory.text()))
 
 
 def _status(capture: Capture) -> str:

@@ -39,8 +39,8 @@ from portfolio.statements.reading import Statement
 from portfolio.sync.amend import Deed
 from portfolio.sync.answer import Said, answer
 from portfolio.sync.capture import DAILY
+from portfolio.sync.claim import Moment, free_heads, lease, open_batches
 from portfolio.sync.claim import captured as captured_of
-from portfolio.sync.claim import free_heads, lease, open_batches
 from portfolio.sync.evidence import lasting
 from portfolio.sync.imports import import_fills
 from portfolio.sync.pipeline import sync
@@ -190,7 +190,7 @@ def test_a_drop_that_waited_for_the_head_leaves_an_account_that_a_sync_has_taken
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             taken = lease(free_heads([old_stand.account.pk]), new_uuid())
-            open_batches([captured_of(head, DAILY, clock.now()) for head in taken])
+            open_batches([captured_of(head, DAILY, Moment.of(clock.now())) for head in taken])
             dropping = pool.submit(drops, old_stand)
             assert_it_waits(dropping)
         with pytest.raises(Kept, match="it is being synced"):

@@ -51,6 +51,8 @@ def _whole(capture: Capture, name: str) -> Section:
     except Exception as error:
         blame(capture, name, error)
         return Section(FAILED)
+    if answer.doubt:
+        capture.metadata[f"{name}_doubt"] = capture.scrub(answer.doubt)
     for reason in reasons:
         capture.blame(name, "set_aside", reason, "the row is kept in the raw reply; report it")
     if name in (TRADES, TRAILS) and not (answer.replies or entries):

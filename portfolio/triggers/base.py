@@ -119,12 +119,13 @@ class Answer:
 
     `parse(replies)` gives (entries, rows set aside), or raises UnexpectedReply. Where every row is read by itself,
     `rows_at` may say where the list of rows stands in a reply's JSON: rows that are byte for byte as they were when
-    accepted last are then not read again.
+    accepted last are then not read again. `doubt`: what of it may be read wrongly; the batch notes it.
     """
 
     replies: Sequence[Reply]
     parse: Callable[[Sequence[Reply]], Rows]
     rows_at: Sequence[str] = ()
+    doubt: str = ""
     _rows: Rows | None = field(default=None, repr=False)
 
     @property

@@ -20,6 +20,7 @@ from ledger.entries import CASH, COMMODITY, FNO, Listing, Order
 
 from . import groww_fills as fills
 from . import groww_replies as replies
+from . import times
 from .asking import all_pages, in_batches, in_halves, nothing_new, side_by_side
 from .base import (
     Account,
@@ -107,12 +108,13 @@ class GrowwTrigger(BaseTrigger):
 
     async def fetch_orders(self) -> Answer:
         asked = await self._of_each_segment(self._orders)
-        return Answer(asked, self.parse_orders, replies.rows_at("order_list", asked))
+        return Answer(asked, self.parse_orders, replies.rows_at("order_list", asked), times.doubt(asked))
 
     async def fetch_trades(self, orders: Sequence[Order]) -> Answer:
         filled = [order for order in orders if order.filled_quantity]
         pages = await side_by_side(self._fills(order) for order in filled if ASKABLE_ID.fullmatch(order.order_id))
-        return Answer([reply for each in pages for reply in each], partial(self.parse_trades, orders=filled))
+        asked = [reply for each in pages for reply in each]
+        return Answer(asked, partial(self.parse_trades, orders=filled), doubt=times.doubt(asked))
 
     async def fetch_funds(self) -> Answer:
         return Answer([await self._get("/margins/detail/user")], self.parse_funds)

@@ -6,7 +6,8 @@ otherwise at another hour: `ledger.diff` and `ledger.fills` take it for the time
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import Final, NamedTuple
 
@@ -53,15 +54,29 @@ def _without_z(value: str) -> datetime:
         return as_ist(datetime.fromisoformat(value))
 
 
+def doubt(replies: Sequence[Reply]) -> str:
+    """Says where times with a `Z` are taken for India's, against what they say; "" where none is."""
+    are_indian, read_otherwise = z_is_indian(replies), 0
+    for reply in replies:
+        for value in _with_z(reply):
+            with suppress(ValueError, OverflowError):
+                over_given = indian_over_given(datetime.fromisoformat(value), reply.fetched_at)
+                read_otherwise += (over_given or are_indian) > 0
+    return f"times with a Z that are read as India's: {read_otherwise}" if read_otherwise else ""
+
+
+def _with_z(reply: Reply) -> Iterator[str]:
+    if b'Z"' in reply.body:
+        yield from map(bytes.decode, WITH_Z.findall(reply.body))
+
+
 def z_is_indian(replies: Iterable[Reply]) -> bool:
     """Whether the times with a `Z` in these replies are, on the whole, India's."""
     evidence = 0
     for reply in replies:
-        for value in WITH_Z.findall(reply.body) if b'Z"' in reply.body else ():
-            try:
-                evidence += indian_over_given(datetime.fromisoformat(value.decode()), reply.fetched_at)
-            except (ValueError, OverflowError):
-                continue
+        for value in _with_z(reply):
+            with suppress(ValueError, OverflowError):
+                evidence += indian_over_given(datetime.fromisoformat(value), reply.fetched_at)
     return evidence > 0
 
 

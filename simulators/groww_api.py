@@ -30,6 +30,7 @@ SWITCHES: dict[str, Any] = {
     "tradable_exchanges": False,
     "segment_in_positions": True,
     "realised_pnl": True,
+    "positions_in_paise": False,
     "times": "naive",  # naive, z_literal, z_utc, offset
     "exchange_time": "given",  # given, null, absent
     "groww_trade_id": True,

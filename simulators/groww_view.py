@@ -99,26 +99,29 @@ class GrowwView:
             if segment in ("", position.instrument.segment) and symbol in ("", position.instrument.symbol)
         ]
 
+    def position_price(self, rupees: Decimal | int) -> Any:
+        return self.number(rupees * 100 if self.switch("positions_in_paise") else rupees)
+
     def position(self, position: Position) -> Row:
         carried = position.carried
         row = {
             "trading_symbol": position.instrument.symbol,
             "segment": position.instrument.segment,
             "credit_quantity": position.bought,
-            "credit_price": self.number(position.bought_price),
+            "credit_price": self.position_price(position.bought_price),
             "debit_quantity": position.sold,
-            "debit_price": self.number(position.sold_price),
+            "debit_price": self.position_price(position.sold_price),
             "carry_forward_credit_quantity": max(carried, 0),
-            "carry_forward_credit_price": self.number(position.carried_price if carried > 0 else 0),
+            "carry_forward_credit_price": self.position_price(position.carried_price if carried > 0 else 0),
             "carry_forward_debit_quantity": max(-carried, 0),
-            "carry_forward_debit_price": self.number(position.carried_price if carried < 0 else 0),
+            "carry_forward_debit_price": self.position_price(position.carried_price if carried < 0 else 0),
             "exchange": position.exchange,
             "symbol_isin": position.instrument.isin or position.instrument.symbol,
             "quantity": position.net,
             "product": PRODUCTS[position.product],
             "net_carry_forward_quantity": carried,
-            "net_price": self.number(position.net_price),
-            "net_carry_forward_price": self.number(position.carried_price),
+            "net_price": self.position_price(position.net_price),
+            "net_carry_forward_price": self.position_price(position.carried_price),
             "realised_pnl": self.number(position.realised),
         }
         if not self.switch("segment_in_positions"):

@@ -14,7 +14,7 @@ from .bridge import write_opening
 from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, TRAILS, Capture
 from .decision import Decision as Decision
 from .decision import NotStanding, begin, listing_of
-from .doubts import doubt_the_calendar, tell_unknown_words
+from .doubts import doubt_the_calendar, doubt_the_prices, tell_unknown_words
 from .fills import take_fills
 from .holdings import take_holdings
 from .normalise import read_whole
@@ -54,6 +54,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
         doubt_the_calendar(made)
         take_quotes(made)
         positions = take_positions(made)
+        doubt_the_prices(made)
         compare_orders(made)
         held = take_holdings(made, positions)
         write_opening(made, {key: each.holding for key, each in held.items()}, positions)

@@ -1,4 +1,5 @@
-"""What a capture tells and Khata does not know: fills of a day without a session, and words for the state of an order.
+"""What a capture tells and Khata does not know: fills of a day without a session, words for the state of an order, and
+prices that are in paise as it seems.
 
 They are taken as all others. But a calendar that calls a session a holiday also owes nobody a sync that day, and an
 order of an unknown state counts as open until somebody says what the word means.
@@ -6,8 +7,10 @@ order of an unknown state counts as open until somebody says what the word means
 
 from ledger.canonical import ORDER, TRANSACTION
 from ledger.entries import UNKNOWN
+from ledger.paise import in_paise
 
 from ..schedule import calendar
+from .capture import ORDERS, POSITIONS
 from .decision import Decision
 
 DOUBTED, UNKNOWN_STATUS = "calendar.doubted", "orders.unknown_status"
@@ -24,6 +27,14 @@ def doubt_the_calendar(made: Decision) -> None:
     if doubted:
         made.capture.metadata["calendar"] = f"fills on {', '.join(doubted)}, when the calendar has no session"
         made.outbox.account.append((DOUBTED, {"account": made.capture.account_id, "days": doubted}))
+
+
+def doubt_the_prices(made: Decision) -> None:
+    """Of positions, by the orders that came with them."""
+    capture = made.capture
+    if symbols := in_paise(capture.entries(POSITIONS), capture.entries(ORDERS)):
+        says = "prices a hundred times those of the day's orders, kept as they came"
+        capture.metadata["positions_prices"] = f"{says}: {', '.join(symbols)}"
 
 
 def tell_unknown_words(made: Decision) -> None:

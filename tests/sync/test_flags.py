@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portfolio.models import BrokerAccount, OrderVersion
+from portfolio.models import BrokerAccount, OrderVersion, RealPosition
 from simulators.groww import GrowwSimulator
 from simulators.market import Market
 from simulators.scripts import demo_investors
@@ -45,3 +45,14 @@ def test_times_with_a_z_that_are_read_as_indias_are_noted(groww: GrowwSimulator,
 def test_times_that_are_read_as_they_are_told_are_not_noted(groww: GrowwSimulator, times: str, name: str) -> None:
     groww.switch("times", times)
     assert noted(groww, name)[1] == ""
+
+
+def test_prices_of_positions_that_seem_to_be_in_paise_are_noted_and_kept_as_they_came(groww: GrowwSimulator) -> None:
+    as_told = {row.symbol: row.credit_price for row in RealPosition.objects.filter(broker_account=noted(groww, "")[0])}
+    groww.switch("positions_in_paise", True)
+    account, note = noted(groww, "positions_prices")
+    says, _, symbols = note.partition(": ")
+    assert says == "prices a hundred times those of the day's orders, kept as they came"
+    assert symbols.split(", ") == sorted(symbol for symbol, price in as_told.items() if price)
+    prices = {row.symbol: row.credit_price for row in RealPosition.objects.filter(broker_account=account)}
+    assert prices == {symbol: 100 * price for symbol, price in as_told.items()}

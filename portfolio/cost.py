@@ -1,5 +1,6 @@
 """What the shares of an account cost, lot by lot: the book's fills and explanations, put in order for `ledger.lots`."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -7,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 from uuid import UUID
 
-from ledger.answers import DEMERGER, MOVED_BACK
+from ledger.answers import CORPORATE, DEMERGER, MOVED_BACK
 from ledger.entries import BUY, SELL, ZERO
 from ledger.lots import FILL, LINKED, OPENING, Key, Lot, Step, lots
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, at_scale
@@ -22,6 +23,7 @@ from .sync.links import onward, said_by
 
 _OF_FILLS = (FILLS, LATE, WITHDRAWN)  # these say which fills a holding showed; the fills themselves are counted
 _OF_ONE_INSTRUMENT = (LOT_MOVED, MOVED_BACK)
+_ACTIONS = CORPORATE - {DEMERGER}
 
 Names = dict[str, tuple[str, str]]  # symbol and ISIN, by instrument id
 
@@ -97,12 +99,29 @@ def _explained(account: BrokerAccount, names: Names) -> Iterator[Step]:
         (link.batch_id, link.successor_id): link
         for link in InstrumentLink.objects.filter(broker_account=account, kind=DEMERGER)
     }
-    for row in said.select_related("batch").order_by("dated", "pk"):
+    rows = list(said.select_related("batch").order_by("dated", "pk"))
+    yield from _actions([row for row in rows if row.kind in _ACTIONS], names)
+    for row in (row for row in rows if row.kind not in _ACTIONS):
         key = _named(names, row.instrument_id, row.lot, row.symbol, row.isin)
         link = links.get((row.batch_id, row.instrument_id)) if row.kind == DEMERGER else None
         parent = _named(names, link.instrument_id, row.lot, link.symbol, link.isin) if link else None
         percent = link.cost_percent if link else None
         yield Step(row.dated, row.kind, key, row.quantity, row.cost_price, _together(row), parent, percent)
+
+
+def _actions(rows: Sequence[ChangeExplanation], names: Names) -> Iterator[Step]:
+    """What companies did, each action once: an answer tells of it, and so do fills that were learnt or corrected later,
+    each of its own part, or of what was too much."""
+    concerned: dict[str, set[Key]] = defaultdict(set)
+    for row in rows:
+        concerned[_together(row)].add(_named(names, row.instrument_id, row.lot, row.symbol, row.isin))
+    found: dict[tuple[str, Key], Step] = {}
+    for row in rows:
+        action = f"{row.kind} {row.dated} {sorted(concerned[_together(row)])}"
+        key = str(row.instrument_id), row.lot
+        units = found[action, key].quantity if (action, key) in found else ZERO
+        found[action, key] = Step(row.dated, row.kind, key, units + row.quantity, row.cost_price, action)
+    yield from (step for step in found.values() if step.quantity)
 
 
 def _together(row: ChangeExplanation) -> str:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from portfolio.corrections import Author, revise, void
 from portfolio.cost import costs
-from portfolio.models import BrokerAccount
+from portfolio.models import BrokerAccount, Transaction
 from tests import build
+from tests.sync import recomputed
 from tests.sync.scripted import Broker
+from tests.sync.test_bridge import evening, left_open, order
 from tests.test_explain import At, explain, moved, split
 from tests.test_import_statement import OURS, imported
 from tests.test_import_statement import file as file  # the fixture
@@ -108,6 +111,30 @@ def test_past_fills_of_what_an_opening_did_not_find_are_nothing_that_is_owned(
     imported(file(OURS, "2026-09-01,buy,60,1500,INFY,INE009A01021"), account, "--accept")
 
     assert told(account) == {"INE467B01029": [("None", 100, "3000.00")]}
+
+
+def test_a_fill_that_is_corrected_after_its_share_was_split_was_never_split(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    evening(broker, at, 5, {"TCS": 100})
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10))
+    build.synced(account)
+    evening(broker, at, 7, {})
+    broker.says["holdings"] = [build.a_holding(quantity=550, isin="INE467B01037")]
+    build.synced(account)
+    explain(1, "split", "1:5")
+    at("2026-10-08 10:00")
+    fill, asha = Transaction.objects.get().source_id, Author("Asha", "the contract note")
+    for changes, bought, left in (
+        ({"quantity": Decimal(8)}, 40, 10),
+        (None, 0, 50),
+        ({"quantity": Decimal(10)}, 50, 0),
+    ):
+        revise(account, fill, changes, asha) if changes else void(account, fill, asha)
+        lots = [("None", 500, "440.00"), *([("2026-10-06", bought, "600.00")] if bought else [])]
+        assert told(account) == {"INE467B01037": lots}
+        assert sum(left_open(account).values()) == left
+    recomputed.check_all_pages()
 
 
 def test_a_split_that_was_seen_later_is_no_part_of_the_time_before(

@@ -81,9 +81,12 @@ def _reread(done: Rereading, is_dry: bool, who: str, learnt: Learnt) -> None:
             for section, take in TAKES.items():
                 if section in entries and (section in EACH_ROW or reader.speaks_for_its_day(section)):
                     take(reader, entries[section])
+            before = {} if is_dry else snapshots.told(account, reader.days())
+            if reader.answered:
+                amendment.tell("question.closed", subjects=reader.answered)
+                amendment.flush()  # they are open no more for the fills either
             late_fills.bridge(amendment, reader.fills)
             if done.differences and not is_dry:
-                before = snapshots.told(account, reader.days())
                 amendment.flush()
                 snapshots.revise(amendment, before)
                 rebuild.mend(account)

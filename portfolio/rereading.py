@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from django.db.models import Min, QuerySet
 
 from ledger import canonical, diff, fills
-from ledger.diff import HoldingMove, PositionMove
+from ledger.answers import MOVED_BACK
+from ledger.diff import HoldingKey, HoldingMove, PositionMove
 from ledger.entries import ZERO, Funds, Holding, Order, Position, Trade
 from ledger.fills import FillMove, KnownFill
 from ledger.normalise import ist_date
@@ -35,6 +36,7 @@ from .sync.decision import listing_of
 from .sync.history import known_fills, known_orders
 from .sync.instruments import Past
 from .sync.late_fills import Placed
+from .sync.questions import OpenQuestion, read_open
 
 Figures = dict[str, Any]  # by column
 
@@ -82,6 +84,7 @@ class Reader:
     learnt: Learnt
     fills: list[Placed] = field(default_factory=list)  # those that are written
     ends: list[date] = field(default_factory=list)  # of what else is written: when it no longer stands
+    answered: list[int] = field(default_factory=list)  # questions that were raised by what was misread
 
     @property
     def day(self) -> Moment:
@@ -151,7 +154,16 @@ class Reader:
         if delta and is_present and self.amendment.head.opened_on and move.after:
             pen, day = self.amendment.pen, self.batch.trading_day
             change = pen.holding_change(day, move, version, delta, ZERO, None)
-            pen.explanation(change, move.key, move.after, "REPARSED", day, delta)
+            question = self._raised_by(move.key, -delta)
+            if question:
+                pen.explanation(question.change_id, move.key, move.after, MOVED_BACK, day, -delta)
+                self.answered.append(question.question.number)
+            pen.explanation(change, move.key, move.after, MOVED_BACK if question else "REPARSED", day, delta)
+
+    def _raised_by(self, key: HoldingKey, units: Decimal) -> OpenQuestion | None:
+        """The question of as many units that nothing explains: it was misread, and seen otherwise for a while."""
+        asked = (each for each in read_open(self.account) if (each.question.instrument, each.question.lot) == key)
+        return next((each for each in asked if each.question.open == units), None)
 
     def positions(self, entries: Iterable[Position]) -> None:
         stands = {

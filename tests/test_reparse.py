@@ -13,6 +13,7 @@ from django.db import connections
 from ledger.entries import SetAside
 from portfolio import book, replies
 from portfolio.book import Moment
+from portfolio.cost import costs
 from portfolio.models import (
     BrokerAccount,
     ChangeExplanation,
@@ -107,6 +108,25 @@ def test_holdings_are_set_right_for_their_day_and_for_now(
     assert ChangeExplanation.objects.filter(kind="REPARSED", quantity=-1).count() == len(right)
     assert [found for _, found in rebuild([account], repair=False)] == [[]]
     assert read_again(account)[0].differences == []
+    recomputed.check_all_pages()
+
+
+def test_what_was_misread_answers_the_questions_that_it_had_raised(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = captured(simulator, "2026-10-05 16:05")
+    traded = set(Transaction.objects.values_list("symbol", flat=True))
+    symbol = next(symbol for symbol in owned(account) if symbol not in traded)
+    cost = next(cost for cost in costs(account) if cost.symbol == symbol)
+    with monkeypatch.context() as patch:
+        misread(patch, "holdings", lambda held: one_more(held) if held.symbol == symbol else held)
+        captured(simulator, "2026-10-06 16:05", account)
+    assert left_open(account) == {1: 1}
+    read_again(account)
+    assert left_open(account) == {}
+    assert [one.total for one in costs(account) if one.symbol == symbol] == [cost.total]
+    assert account.events.filter(kind="question.closed").count() == 1
+    assert [found for _, found in rebuild([account], repair=False)] == [[]]
     recomputed.check_all_pages()
 
 

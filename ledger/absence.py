@@ -25,8 +25,8 @@ class Traded(NamedTuple):
     bought: Decimal = ZERO
     sold: Decimal = ZERO
 
-    def plus(self, is_bought: bool, units: Decimal) -> "Traded":
-        return Traded(self.bought + units, self.sold) if is_bought else Traded(self.bought, self.sold + units)
+    def plus(self, bought: Decimal, sold: Decimal) -> "Traded":
+        return Traded(self.bought + bought, self.sold + sold)
 
 
 NOTHING_TRADED: Final = Traded()

@@ -11,11 +11,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BinaryField, Field, ForeignObject, UUIDField
 from django.db.models.lookups import In
 
+_read = UUIDField().to_python
+
 
 @lru_cache(maxsize=65_536)  # a run asks for the same accounts again and again
 def _uuid(text: str) -> str:
     """The text that a UUID has; ValidationError for what is none."""
-    return str(UUIDField().to_python(text))
+    return str(_read(text))
 
 
 @ForeignObject.register_lookup

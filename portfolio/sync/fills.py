@@ -13,6 +13,7 @@ from ledger.reconcile import is_delivery
 from .capture import ACCEPTED, TRADES, UNCHANGED
 from .decision import Decision, listing_of
 from .orders import date_of
+from .waiting import DayFills
 
 
 def take_fills(made: Decision) -> None:
@@ -84,10 +85,11 @@ def _instrument(made: Decision, trade: Trade, known_as: str) -> str:
 
 def _count(made: Decision, instrument: str, trade: Trade, sign: int) -> None:
     """Counts a fill among those of its day, or takes it out again."""
-    amount = at_scale(trade.quantity * trade.price, MONEY_SCALE)
+    units, amount = sign * trade.quantity, sign * at_scale(trade.quantity * trade.price, MONEY_SCALE)
+    filled = DayFills(units, ZERO, amount) if trade.transaction_type == BUY else DayFills(ZERO, units, -amount)
     made.book.add_fills(
-        (instrument, trade.segment, trade.product), trade.trade_date, trade.transaction_type == BUY,
-        is_delivery(trade.segment, trade.product), sign * trade.quantity, sign * amount, sign,
+        (instrument, trade.segment, trade.product), trade.trade_date, is_delivery(trade.segment, trade.product),
+        filled, sign,
     )  # fmt: skip
     made.book.named.setdefault(instrument, Holding(trade.isin, trade.symbol, trade.exchange, ZERO, ZERO, None))
 

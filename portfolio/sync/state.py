@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ledger.absence import NOTHING_TRADED, Traded
+from ledger.absence import Traded
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
 from ledger.entries import CASH, ZERO, Holding, Listing, Position
@@ -25,7 +25,7 @@ from .capture import ACCEPTED, HOLDINGS, Capture
 from .head import Head, read_heads
 from .history import read_fills, read_listed, read_orders
 from .reading import each, table_columns
-from .waiting import read_waiting
+from .waiting import NOTHING_FILLED, DayFills, read_waiting
 
 HELD = schema(
     "real_holdings", 1,
@@ -71,23 +71,6 @@ class PositionRow(NamedTuple):
     price_day: date | None
 
 
-class DayFills(NamedTuple):
-    """The current delivery fills of one holding on one day: units, and money in INR (bought less sold)."""
-
-    bought: Decimal = ZERO
-    sold: Decimal = ZERO
-    net_amount: Decimal = ZERO
-
-    def plus(self, is_bought: bool, units: Decimal, amount: Decimal) -> "DayFills":
-        bought, sold, net_amount = self
-        if is_bought:
-            return DayFills(bought + units, sold, net_amount + amount)
-        return DayFills(bought, sold + units, net_amount - amount)
-
-
-NOTHING_FILLED = DayFills()
-
-
 @dataclass(slots=True)
 class Book:
     """What stands in the book of one account. Filled in full only when something may change."""
@@ -128,16 +111,16 @@ class Book:
         days = {day: (fills.bought, fills.sold) for day, fills in by_day.items() if day > opened_on}
         return waiting_fills(days, used, today)
 
-    def add_fills(
-        self, key: PositionKey, day: date, is_bought: bool, is_delivery: bool, units: Decimal, amount: Decimal,
-        count: int,
-    ) -> None:  # fmt: skip
+    def add_fills(self, key: PositionKey, day: date, is_delivery: bool, fills: DayFills, count: int) -> None:
         """Counts fills among those of their day: as what positions show, each product for itself. Only delivery moves
         units and money that holdings will show."""
         traded, filled, holding = self.traded[day], self.fills[day], (key[0], lot_of(key[2]))
-        traded[key] = traded.get(key, NOTHING_TRADED).plus(is_bought, units)
-        before = filled.get(holding, NOTHING_FILLED)
-        filled[holding] = before.plus(is_bought, units, amount) if is_delivery else before
+        bought, sold, _ = fills
+        traded[key] = traded[key].plus(bought, sold) if key in traded else Traded(bought, sold)
+        if is_delivery and holding in filled:
+            filled[holding] = filled[holding].plus(fills)
+        else:
+            filled.setdefault(holding, fills if is_delivery else NOTHING_FILLED)
         self.fills_count[day] += count
 
 

@@ -126,7 +126,7 @@ def _filled_beyond(made: Decision) -> Iterator[Dealt]:
     for order in (*made.capture.lacking, *made.capture.set_right):
         units = order.filled_quantity - _known_units(made, order)
         if units > ZERO:
-            traded = Traded().plus(order.transaction_type == BUY, units)
+            traded = Traded(units) if order.transaction_type == BUY else Traded(sold=units)
             instrument = made.instruments.get(listing_of(order), "")
             yield Dealt(instrument, order.symbol, order.segment, order.product, traded)
 

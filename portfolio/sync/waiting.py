@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from ledger.entries import BUY, ZERO, Holding
 from ledger.reconcile import Overdue
@@ -23,13 +24,34 @@ if TYPE_CHECKING:
     from .capture import Capture
     from .state import AccountIds, Book
 
-_GROUP = ("broker_account_id", "instrument_id", "trade_date", "transaction_type", "is_delivery", "segment", "product")
-FILLS = ("uuid", "uuid", "date", "text", "boolean", "text", "text", "quantity", "money", "integer")
+_GROUP = ("broker_account_id", "instrument_id", "trade_date", "is_delivery", "segment", "product")
+_BOUGHT = Q(transaction_type=BUY)
+_SUMS = {
+    "bought": Sum("quantity", filter=_BOUGHT), "sold": Sum("quantity", filter=~_BOUGHT),
+    "paid": Sum("amount", filter=_BOUGHT), "received": Sum("amount", filter=~_BOUGHT), "count": Count("pk"),
+}  # fmt: skip
+FILLS = (
+    "uuid", "uuid", "date", "boolean", "text", "text", "quantity", "quantity", "money", "money", "integer",
+)  # fmt: skip
 NAMES = ("uuid", "uuid", "text", "text", "text")
 USED = ("uuid", "uuid", "text", "date", "quantity")
 OVERDUE = ("uuid", "uuid", "uuid", "text", "integer", "quantity")
 OPENINGS = ("uuid", "uuid", "text", "uuid", "quantity", "price")
 LATEST = timedelta(days=14)  # what is overdue for longer is no longer looked for; a person says what became of it
+
+
+class DayFills(NamedTuple):
+    """The current delivery fills of one holding on one day: units, and money in INR (bought less sold)."""
+
+    bought: Decimal = ZERO
+    sold: Decimal = ZERO
+    net_amount: Decimal = ZERO
+
+    def plus(self, more: DayFills) -> DayFills:
+        return DayFills(self.bought + more.bought, self.sold + more.sold, self.net_amount + more.net_amount)
+
+
+NOTHING_FILLED = DayFills()
 
 
 def read_waiting(busy: Sequence[Capture], books: Mapping[str, Book]) -> None:
@@ -61,18 +83,19 @@ def _is_young(book: Book, since: date, holdings_day: date) -> bool:
 
 def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, date], first: date) -> None:
     fills = Transaction.objects.current().filter(broker_account__among=ids, trade_date__gte=first)
-    grouped = fills.values_list(*_GROUP).annotate(Sum("quantity"), Sum("amount"), Count("pk"))
-    for account, instrument, day, kind, is_delivery, segment, product, units, amount, count in rows(grouped, FILLS):
+    grouped = fills.values_list(*_GROUP).annotate(**_SUMS)
+    for account, instrument, day, is_delivery, segment, product, *sums, count in rows(grouped, FILLS):
         if day >= since[account]:
-            key = (instrument, segment, product)
-            books[account].add_fills(key, day, kind == BUY, is_delivery, units, amount, count)
+            bought, sold, paid, received = (each or ZERO for each in sums)
+            filled = DayFills(bought, sold, paid - received)
+            books[account].add_fills((instrument, segment, product), day, is_delivery, filled, count)
     nameless = {instrument for account in ids for instrument in _not_held(books[account])}
     if nameless:
         _read_names(fills.filter(instrument__among=list(nameless)), books)
 
 
 def _not_held(book: Book) -> set[str]:
-    return {key[0] for filled in book.fills.values() for key in filled if key not in book.holdings}
+    return {key[0] for filled in book.fills.values() for key in filled.keys() - book.holdings.keys()}
 
 
 def _read_names(rows_of: QuerySet[Any], books: Mapping[str, Book]) -> None:

@@ -59,7 +59,7 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
             moves.append(FillMove(free, None, trade))
         elif (found := latest[pairs[name]]).counts and _terms(found.trade) != _terms(trade):
             differing.append(Differing(found.trade, trade))
-    moves = [move._replace(trade=at_some_exchange(move.trade)) for move in moves]
+    moves = [move if move.trade.exchange else move._replace(trade=at_some_exchange(move.trade)) for move in moves]
     written = sum(1 for move in moves if move.before is None)
     return Plan(moves, len(told) - written - len(differing), differing)
 

@@ -123,14 +123,13 @@ def _write_all(amendment: Amendment, told: Statement, trades: Sequence[Trade], p
     account = amendment.account
 
     def share_of(trade: Trade) -> str:
-        return past.of(_listing(trade), trade.trade_date)
+        return past.by_isin[trade.isin] if trade.isin else past.of(_listing(trade), trade.trade_date)
 
     known = _known_fills(account, trades) if trades else []
     same = one_share(account, {*map(share_of, trades), *(fill.instrument for fill in known)}) if known else {}
     planned = statement.plan(trades, known, share_of, same)
     outcome.new, outcome.known, outcome.differing = _count(planned.moves), planned.known, planned.differing
-    unknown = (move.trade for move in planned.moves if not move.before and _listing(move.trade) in past.unknown)
-    outcome.unknown = sorted({trade.symbol for trade in unknown if trade.segment == CASH})
+    outcome.unknown = _unknown(planned.moves, past)
     slots = _to_fill(account, outcome)
     outcome.days = sorted({slot.trading_day for slot in slots})
     if not planned.moves and not slots:
@@ -159,6 +158,14 @@ def _write_all(amendment: Amendment, told: Statement, trades: Sequence[Trade], p
 
 def _listing(trade: Trade) -> Listing:
     return listing_of(statement.at_some_exchange(trade))
+
+
+def _unknown(moves: Iterable[FillMove], past: Past) -> list[str]:
+    """The symbols of new fills of shares of which nobody knows whose they are."""
+    if not past.unknown:
+        return []
+    new = (move.trade for move in moves if not move.before and not move.trade.isin)
+    return sorted({each.symbol for each in new if each.segment == CASH and _listing(each) in past.unknown})
 
 
 def _count(moves: Iterable[FillMove]) -> int:

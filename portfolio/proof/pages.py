@@ -36,12 +36,15 @@ def judge(stretch: Stretch, accounts: Mapping[str, str], verified: Verified) -> 
             if leaves != rows.leaves:
                 _note_changed(changed, table.name, rows, leaves)
             verified.rows += len(leaves)
+            verified.tables[table.name] += len(leaves)
     batches = {row_id: canonical for _, row_id, canonical, _ in reading.read_each(SYNC_BATCH, stretch)}
+    verified.tables[SYNC_BATCH.name] += len(batches)
     for batch, _, canonical, _ in reading.read_each(STORED_PAGE, stretch):
         page = _page(reading.plain(canonical))
         header = digest(batches.pop(batch)) if batch in batches else None
         sealed = Sealed(page, batch, header, entries.pop(batch, []), changed.pop(batch, []))
         verified.pages += 1
+        verified.tables[PAGES] += 1
         yield from judge_page(sealed, accounts.get(page.head_id, page.head_id))
     yield from _unsealed(entries, changed, batches)
 

@@ -58,6 +58,21 @@ def read_each(schema: Schema, stretch: Stretch) -> Iterator[Row]:
     return chain.from_iterable(zip(*rows, strict=True) for rows in read(schema, stretch))
 
 
+def count(table: str) -> int:
+    """How many rows stand in the table itself: an index may have been made to lack some. Within `one_moment`, and last:
+    on PostgreSQL what is read after it is read by no index."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_WITHOUT_INDEXES)
+        cursor.execute(f"SELECT count(*) FROM {table}{' NOT INDEXED' if connection.vendor == 'sqlite' else ''}")
+        return int(cursor.fetchone()[0])
+
+
+_WITHOUT_INDEXES = (
+    "SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; "
+    "SET LOCAL enable_bitmapscan = off"
+)
+
 # PostgreSQL: each column as its canonical text, and COPY's own escapes around it.
 
 _POSTGRES_TEXT = {

@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import Exists, Min, OuterRef, Sum
 
 from ledger import merkle
+from ledger.canonical import BOOK, SYNC_BATCH
 from ledger.checkpoint import Key, Note, read_notes
 from ledger.errors import BadCheckpoint
 from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Finding, Signed, judge_checkpoints
@@ -93,6 +94,7 @@ class _Verification:
         self._tree()
         if self.scope.is_whole:
             self._note(times.judge(self.accounts))
+            self._note(self._hidden())
         return self.found
 
     def _note(self, findings: Iterable[Finding]) -> None:
@@ -136,6 +138,15 @@ class _Verification:
         for stretch in self.scope.stretches():
             self._note(pages.judge(stretch, self.accounts, self.found))
             self.progress(self.found.rows, total)
+
+    def _hidden(self) -> Iterator[Finding]:
+        """Rows are read by the index on their batches: one that was kept out of it stands there for whoever reads by
+        another."""
+        for table in (*BOOK, SYNC_BATCH.name, PAGES):
+            stand, read = reading.count(table), self.found.tables[table]
+            if stand != read:
+                says = f"{stand} rows stand here, and its index on batches leads to {read}: the index was changed"
+                yield Finding(f"{says}. REINDEX the table, and verify again", table=table)
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]

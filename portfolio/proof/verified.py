@@ -1,5 +1,6 @@
 """What a verification says in the end."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ledger.findings import Finding
@@ -11,6 +12,7 @@ class Verified:
 
     rows: int = 0
     pages: int = 0
+    tables: Counter[str] = field(default_factory=Counter)  # rows of each that were read, batches and pages too
     positions: int = 0
     checkpoints: int = 0
     last_checkpoint: int = 0  # pages that the last one that fits covers

@@ -42,3 +42,34 @@ def run(sql: str, *parameters: Any) -> int:
 def key(row_id: UUID) -> Any:
     """The id as the database keeps it."""
     return row_id.hex if connection.vendor == "sqlite" else row_id
+
+
+@contextmanager
+def unindexed(table: str) -> Iterator[None]:
+    """What is written meanwhile does not enter the index on batches, which then stands there as if nothing had been."""
+    if connection.vendor == "postgresql":
+        index = "(SELECT indexrelid FROM pg_index WHERE indrelid = %s::regclass AND indkey::text = %s)"
+        (number,) = _one("SELECT attnum FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s", table)
+        sets = f"UPDATE pg_index SET indisready = %s, indisvalid = %s WHERE indexrelid = {index}"
+        assert run(sets, False, False, table, str(number)) == 1
+        yield
+        run(sets, True, True, table, str(number))
+        return
+    (index,) = _one("SELECT name FROM sqlite_master WHERE tbl_name = %s AND sql LIKE '%%(\"' || %s || '\")'", table)
+    kept = _one("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master WHERE name = %s AND %s <> ''", index)
+    _write_schema("DELETE FROM sqlite_master WHERE name = %s", index)
+    yield
+    _write_schema("INSERT INTO sqlite_master VALUES (%s, %s, %s, %s, %s)", *kept)
+
+
+def _write_schema(sql: str, *parameters: Any) -> None:
+    run("PRAGMA writable_schema = ON")
+    run(sql, *parameters)
+    run("PRAGMA writable_schema = RESET")
+
+
+def _one(sql: str, name: str) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [name, "sync_batch_id"])
+        (row,) = cursor.fetchall()
+    return tuple(row)

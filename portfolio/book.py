@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ledger.canonical import HOLDING_VERSION, POSITION_VERSION
 from ledger.entries import ZERO
@@ -19,7 +19,7 @@ from ledger.normalise import ist_date
 
 from . import versions
 from .ids import new_ids
-from .models import LedgerTree, OrderVersion, PortfolioSnapshot, RealHolding, RealPosition, Transaction
+from .models import LedgerTree, OrderVersion, PortfolioSnapshot, RealHolding, RealPosition, SyncBatch, Transaction
 from .models.holding import HoldingFigures
 from .models.position import PositionFigures
 from .sync.rows import priced
@@ -28,6 +28,7 @@ Row = TypeVar("Row", bound=Model)
 AccountIds = Iterable[UUID | str]
 
 HOLDING_KEY, POSITION_KEY = ("instrument_id", "lot"), ("instrument_id", "segment", "product")
+ORDER_KEY = ("broker_account", "groww_order_id", "order_date")
 _BY = ("broker_account_id", "symbol")
 _NAMED = ("broker_account_id", "instrument_id", "isin", "symbol", "exchange")
 _HOLDING = (*_NAMED, *(field.name for field in HoldingFigures._meta.fields))
@@ -69,11 +70,20 @@ def positions(accounts: AccountIds, at: Moment | None = None) -> list[RealPositi
 
 
 def orders(accounts: AccountIds, at: Moment = NOW) -> QuerySet[OrderVersion]:
-    """The current version of each order: the highest that was not learnt late. Of a day: as it was seen then."""
+    """The current version of each order: the highest that was not learnt late. Of a day: as it was seen then, or as
+    was set right since of what was seen by then."""
     known = _known(_of_accounts(OrderVersion, accounts).filter(is_late=False), at)
     if at.as_of:
-        known = known.filter(batch__trading_day__lte=at.as_of)
-    return _highest(known, "version", "broker_account", "groww_order_id", "order_date")
+        known = known.filter(Q(batch__trading_day__lte=at.as_of) | _set_right(known, at.as_of))
+    return _highest(known, "version", *ORDER_KEY)
+
+
+def _set_right(known: QuerySet[OrderVersion], day: date) -> Q:
+    """A version that no broker told describes the day of the one that it stands on, whenever it was written."""
+    order: dict[str, Any] = {name: OuterRef(name) for name in ORDER_KEY}
+    told = Q(batch__sync_type__in=SyncBatch.ASKED)
+    later = known.filter(told, **order, version__lt=OuterRef("version"), batch__trading_day__gt=day)
+    return ~told & ~Exists(later) & Q(order_date__lte=day)
 
 
 def transactions(accounts: AccountIds, at: Moment = NOW) -> QuerySet[Transaction]:

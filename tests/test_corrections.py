@@ -166,6 +166,31 @@ def test_an_order_that_is_corrected_moves_by_hand(account: BrokerAccount) -> Non
     recomputed.check_all_pages()
 
 
+def test_an_order_that_is_corrected_later_is_corrected_as_of_the_day_that_it_describes(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    """Seen on Monday and on Wednesday, when it was filled; set right on Friday, and on Saturday once more."""
+    on = {day: Moment(as_of=date(2026, 10, day)) for day in (4, 5, 6, 7, 9, 12)}
+    at("2026-10-07 16:05")
+    broker.says["orders"] = [build.an_order(filled=10), build.an_order("O2", 10, 4)]
+    build.synced(account)
+    at("2026-10-08 16:05")
+    broker.says["orders"] = [build.an_order("O2", 10, 7)]
+    build.synced(account)
+    known = india("2026-10-09 10:00")
+    at("2026-10-09 11:00")
+    correct_order(account, "O1", None, {"filled_quantity": Decimal(8)}, ASHA)
+    correct_order(account, "O2", None, {"filled_quantity": Decimal(6)}, ASHA)
+
+    def filled(moment: Moment) -> dict[str, int]:
+        return {row.groww_order_id: int(row.filled_quantity) for row in book.orders([account.pk], moment)}
+
+    assert {day: filled(moment) for day, moment in on.items()} == {
+        4: {}, 5: {"O1": 8}, 6: {"O1": 8}, 7: {"O1": 8, "O2": 4}, 9: {"O1": 8, "O2": 6}, 12: {"O1": 8, "O2": 6},
+    }  # fmt: skip
+    assert filled(Moment(date(2026, 10, 6), known)) == {"O1": 10}
+
+
 def test_a_cancelled_order_stays_cancelled(account: BrokerAccount) -> None:
     correct_order(account, "O1", None, {"status": "CANCELLED", "filled_quantity": Decimal(3)}, ASHA)
     correct_order(account, "O1", None, {"filled_quantity": Decimal(2)}, ASHA)

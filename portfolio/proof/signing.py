@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.checkpoint import Checkpoint, Key, Note, read_key, read_notes, signed
-from ledger.errors import BadCheckpoint
+from ledger.errors import BadCheckpoint, why_unread
 
 from ..installation import installation_head
 from ..keys import KeyTrouble, key_directory
@@ -91,7 +91,11 @@ def _read_public(path: Path) -> Key:
     try:
         return read_key(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
-        raise KeyTrouble(f"{path} cannot be read: {error}. Put it back from your copy of the keys.") from None
+        raise KeyTrouble(f"{path} cannot be read: {_why(error)}. Put it back from your copy of the keys.") from None
+
+
+def _why(error: OSError | UnicodeDecodeError | BadCheckpoint) -> str:
+    return str(error).rstrip(".") if isinstance(error, BadCheckpoint) else why_unread(error)
 
 
 def _read_secret(path: Path) -> bytes:
@@ -161,7 +165,7 @@ class CheckpointFile:
             return []
         except (OSError, UnicodeDecodeError, BadCheckpoint) as error:
             raise KeyTrouble(
-                f"The file of checkpoints {self.path} cannot be read: {error}. Put it back from your copy."
+                f"The file of checkpoints {self.path} cannot be read: {_why(error)}. Put it back from your copy."
             ) from None
 
     def append(self, note: Note) -> None:

@@ -87,6 +87,7 @@ class _Verification:
 
     def run(self, trouble: list[Finding]) -> Verified:
         self._note(trouble)
+        self.is_file_read = not trouble
         self._note(_protection())
         self._note(self._chains())
         self._rows()
@@ -150,7 +151,8 @@ class _Verification:
 
     def _tree(self) -> None:
         stored = [Signed(note, "table checkpoints") for note in self._stored_notes()]
-        self._note(_differences(stored, self.filed))
+        if self.is_file_read:
+            self._note(_differences(stored, self.filed))
         everything = [*stored, *self.filed, *self.kept]
         sizes = {one.note.checkpoint.size for one in everything}
         size, roots = self._walk(sizes)

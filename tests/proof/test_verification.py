@@ -148,6 +148,25 @@ def test_a_file_of_checkpoints_that_is_gone_is_one_finding_that_says_what_to_do(
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff\xfe", "this is no text in UTF-8"),
+        (
+            b"khata\n",
+            "line 1: a checkpoint without its signature. Keep checkpoints as `manage.py checkpoint --out` writes them",
+        ),
+    ],
+)
+def test_a_file_of_checkpoints_that_cannot_be_read_is_not_said_to_lack_any(content: bytes, why: str) -> None:
+    a_signed_book()
+    file = signing.files().checkpoints
+    file.write_bytes(content)
+
+    says = f"The file of checkpoints {file} cannot be read: {why}. Put it back from your copy."
+    assert said(verify().findings) == [f"checkpoints: {says}"]
+
+
 @pytest.mark.parametrize(("column", "value"), [("size", 1_000), ("root", b"x" * 32)])
 def test_what_stands_beside_a_signed_note_is_what_the_note_says(column: str, value: Any) -> None:
     a_signed_book()

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from .checkpoint import Key, read_key, read_notes
 from .errors import LedgerError, why_unread
-from .findings import Signed
+from .findings import Signed, plain
 from .lines import PROOF
 from .preamble import Checked, Kept
 from .verify import check
@@ -102,7 +102,7 @@ def _text(checked: Checked) -> str:
         told.append(f"{checked.above:,} of the {_counted(checked.pages, 'page')} here lie {says}")
     if not checked.is_held_against_kept:
         told.append("No checkpoint of yours was given: this shows that the file agrees with itself, and no more.")
-    return "\n".join(told)
+    return "\n".join(map(plain, told))
 
 
 def _counted(number: int, noun: str) -> str:

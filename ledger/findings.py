@@ -16,6 +16,11 @@ TREE, CHECKPOINTS, PAGES = "ledger_tree", "checkpoints", "ledger_pages"
 INSTALLATION = "of the installation"  # what all accounts share, such as prices
 
 
+def plain(text: str) -> str:
+    """On one line, and without what moves a terminal's cursor: a file that is checked can hold anything."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class Finding(NamedTuple):
     """`account`: its id, as commands take it. Empty values: not of one account, page, table, row."""
 
@@ -30,7 +35,7 @@ class Finding(NamedTuple):
         line, page = f"line {self.line}" if self.line else "", f"page {self.page}" if self.page else ""
         row = " ".join(filter(None, (self.table, self.row)))
         place = [line, self.account and f"account {self.account}", page, row]
-        return f"{', '.join(filter(None, place))}: {self.says}" if any(place) else self.says
+        return plain(f"{', '.join(filter(None, place))}: {self.says}" if any(place) else self.says)
 
 
 class Sealed(NamedTuple):
@@ -151,8 +156,14 @@ def held_against(
 
 def _unsigned(note: Note, key: Key, place: str) -> Finding:
     if note.signed_by(key) is None:
-        ids = ", ".join(one.key_id.hex() for one in note.signatures)
-        says = f"{place} was signed with the key {ids}, and the key is now {key.id.hex()}: the signing key was replaced"
+        ids = [one.key_id for one in note.signatures]
+        named = ", ".join(each.hex() for each in ids)
+        says = (
+            f"{place} was signed with the key {named}, and the key is now {key.id.hex()}: the signing key was replaced"
+        )
+        if key.id in ids:
+            signer = note.signatures[ids.index(key.id)].name
+            says = f"{place} is signed in the name of {signer}, and this is the key of {key.name}: it was changed"
         return Finding(says, table=CHECKPOINTS)
     return Finding(f"the signature of {place} does not fit: the checkpoint was changed", table=CHECKPOINTS)
 

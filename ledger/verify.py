@@ -18,6 +18,7 @@ from .exported import CUT_OFF, Book
 from .findings import CHECKPOINTS, TREE, Finding, Signed, held_against, last_size
 from .preamble import Checked, Kept, Preamble, Reader, fields_of, name_of, page_of
 
+MOST_DIGITS = 18  # of a version's number, which the table keeps as an integer
 OLDER = "it is an older state, or this file was made before that"
 
 
@@ -113,7 +114,8 @@ def _check_version(
         if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
             raise BadExport("a page and a row of an order are wanted")
         version = dict(zip(ORDER.columns, fields, strict=True))
-        if not (version["version"] or "").isascii() or not (version["version"] or "").isdecimal():
+        number = version["version"] or ""
+        if not number.isascii() or not number.isdecimal() or len(number) > MOST_DIGITS:
             raise BadExport("it has no number")
         leaf = merkle.leaf_hash(row)
         root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))

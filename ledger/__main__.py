@@ -61,7 +61,7 @@ def _notes(path: Path) -> list[Signed]:
 
 
 def _key(given: str | None) -> Key | None:
-    if not given:
+    if given is None:
         return None
     return read_key(given) if given.count("+") >= 2 else _read(Path(given), read_key)
 

@@ -41,13 +41,17 @@ def kept_in(path: Path) -> list[Signed]:
 
 
 def written(path: Path, content: Iterable[bytes]) -> int:
-    """Writes the file beside its place and puts it there when it is whole; for its owner alone. Returns its size."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Writes the file beside its place and puts it there when it is whole; for its owner alone. Returns its size. Where
+    something else than a file stands it is refused: a device would be replaced."""
+    if not path.name or (path.exists() and not path.is_file()):
+        raise CommandError(f"{path} cannot be written: the name of a file is wanted", returncode=2)
+    target = path.resolve()  # of a link, such as /dev/stdout, what it leads to
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.writelines(content)
-        draft.replace(path)
-        return path.stat().st_size
+        draft.replace(target)
+        return target.stat().st_size
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}", returncode=2) from None
     finally:

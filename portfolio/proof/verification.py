@@ -21,7 +21,7 @@ from ledger.checkpoint import Key, Note, read_notes
 from ledger.errors import BadCheckpoint
 from ledger.findings import CHECKPOINTS, INSTALLATION, PAGES, TREE, Chain, Finding, Signed, judge_checkpoints
 
-from .. import guards, privileges
+from .. import clock, guards, privileges
 from ..keys import KeyTrouble
 from ..models import AccountHead, Checkpoint, LedgerPage, LedgerTree
 from . import encrypted, kinds, pages, reading, signing, times, tree
@@ -94,7 +94,7 @@ class _Verification:
         self._note(encrypted.judge(self.scope))
         self._tree()
         if self.scope.is_whole:
-            self._note(times.judge(self.accounts))
+            self._note(times.judge(self.accounts, clock.now()))
             self._note(self._hidden())
         return self.found
 

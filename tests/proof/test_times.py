@@ -107,6 +107,17 @@ def test_a_clock_that_was_ahead_and_was_put_back_is_no_alarm(account: BrokerAcco
     assert [(page, row) for _, page, row, _ in told()] == [(6, "6")]
 
 
+def test_a_clock_that_was_put_back_is_no_alarm_before_anything_more_was_recorded(
+    account: BrokerAccount, set_clock: At
+) -> None:
+    look(account, NOON + 300 * DAY, set_clock, sealed=NOON + 3 * DAY)
+    set_clock(NOON + 3 * DAY)
+    assert told() == []
+
+    set_clock(NOON + 300 * DAY)
+    assert [says.partition(" to ")[0] for *_, says in told()] == ["placed_at was changed", "signed_at was changed"]
+
+
 def test_pages_of_a_demo_are_placed_by_any_clock(account: BrokerAccount, set_clock: At) -> None:
     other = build.an_account(client_id="REAL", portfolio=build.a_portfolio())
     account.portfolio.simulated = True

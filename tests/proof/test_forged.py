@@ -37,7 +37,7 @@ def test_what_a_file_says_of_itself_is_printed_on_one_line_and_moves_no_cursor(
     kind: str, word: int, tmp_path: Path
 ) -> None:
     account, *_ = a_signed_book()
-    content = {"proof": a_proof, "export": exported, "account": lambda: exported(account)}[kind]()
+    content = a_proof() if kind == "proof" else exported(*[account][: kind == "account"])
     title = json.loads(content.split(b"\n")[0])[word]
     (tmp_path / "file").write_bytes(forged(content, 1, word, f"{title}\n{CLAIM}\n\x1b[8m\u202e\x9b8m"))
     (tmp_path / "kept").write_text(str(kept_notes()[-1].note), "utf-8")

@@ -48,10 +48,11 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
     pairing = _Pairing(named, latest, share_of, same) if latest else None
     pairs = pairing.pairs if pairing else {}
     moves, replaced = pairing.replacing() if pairing else ([], set())
+    whole = pairing.of_whole_orders() if pairing else set()
     differing = list(_contradicting(told, named, again)) if len(named) < len(told) else []
     in_use = {*latest, *named} if latest else set()
     for name, trade in named.items():
-        if name in replaced:
+        if name in replaced or name in whole:
             continue
         if name not in pairs:
             free = fills.free_name(trade, in_use) if name in latest else name
@@ -178,6 +179,25 @@ class _Pairing:
                 listed.update(told)
         return moves, listed
 
+    def of_whole_orders(self) -> set[str]:
+        """Rows of an order that the book has in other parts: told as a whole by the one, fill by fill by the other."""
+        taken = {*self.pairs, *self.pairs.values()}
+        told = {name: trade for name, trade in self._named.items() if name not in taken}
+        told_of = _by_order(told, self._shares)
+        counting = fills.counting(self._latest.values()) if told_of else {}
+        known = {name: trade for name, trade in counting.items() if name not in taken}
+        known_of = _by_order(known, self._known_shares)
+        found: set[str] = set()
+        for order, rows in told_of.items():
+            _, first, share = rows[0]
+            mine, theirs = (
+                list(_of_share(rows, share, first.symbol)),
+                list(_of_share(known_of[order], share, first.symbol)),
+            )
+            if (_is_whole(mine) or _is_whole(theirs)) and _units(mine) == _units(theirs):
+                found.update(name for name, _ in mine)
+        return found
+
 
 OfOrder = list[tuple[str, Trade, str]]  # each fill with its name and its share
 
@@ -197,6 +217,14 @@ def _by_order(named: Named, shares: Mapping[str, str]) -> Mapping[Hashable, OfOr
 
 def _of_share(found: OfOrder, share: str, symbol: str) -> Iterator[tuple[str, Trade]]:
     return ((name, trade) for name, trade, of in found if of == share or trade.symbol == symbol)
+
+
+def _is_whole(parts: Sequence[tuple[str, Trade]]) -> bool:
+    return len(parts) == 1 and not parts[0][1].trade_id
+
+
+def _units(parts: Iterable[tuple[str, Trade]]) -> Decimal:
+    return sum((trade.quantity for _, trade in parts), ZERO)
 
 
 def _without_isin(trades: Named) -> Named:

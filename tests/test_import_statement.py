@@ -238,6 +238,18 @@ def test_fills_that_the_broker_told_are_not_written_again(broker: Broker, at: At
     assert fills(account) == [("2026-10-06", "BUY", 10, "API")]
 
 
+def test_an_order_as_a_whole_is_the_fills_that_the_broker_told_of_it(broker: Broker, at: At, file: Any) -> None:
+    account = held(broker, at)
+    bought = order("B", 6, "BUY", 10, isin=build.ISINS["TCS"])
+    evening(broker, at, 6, {"TCS": 100}, bought)
+    broker.says["trades"] = [build.a_trade(bought, units, number) for units, number in ((4, "T1"), (6, "T2"))]
+    build.synced(account)
+    at("2026-10-09 10:00")
+    told = file(f"{OURS},order_id", f"2026-10-06,BUY,10,2999.5,TCS,{build.ISINS['TCS']},B")
+    assert "new, written: 0; in the book already: 1" in imported(told, account, "--accept")
+    assert fills(account) == [("2026-10-06", "BUY", 4, "API"), ("2026-10-06", "BUY", 6, "API")]
+
+
 @pytest.mark.parametrize("changes", [{"quantity": Decimal(8)}, {"trade_date": date(2026, 10, 5)}])
 @pytest.mark.parametrize("numbers", ["", ",TB,B", ",,B"])
 def test_a_fill_that_a_person_corrected_is_found_as_it_was_told_before(

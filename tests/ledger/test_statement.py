@@ -68,6 +68,34 @@ def test_what_takes_the_place_of_a_made_up_fill_is_at_the_exchange_of_their_orde
     assert [(move.trade.exchange, bool(move.void_reason)) for move in made.moves] == [("BSE", False), ("BSE", True)]
 
 
+@pytest.mark.parametrize(
+    ("told", "stands", "new"),
+    [
+        ([(10, "")], [(4, "T1"), (6, "T2")], []),  # a file of whole orders, and the broker's fills
+        ([(4, "T1"), (6, "T2")], [(10, "")], []),
+        ([(4, ""), (6, "")], [(10, "")], []),
+        ([(11, "")], [(4, "T1"), (6, "T2")], [11]),
+        ([(10, "T3")], [(4, "T1"), (6, "T2")], [10]),  # another fill, of a number of its own
+        ([(4, "T1"), (6, "T2"), (10, "")], [(4, "T1"), (6, "T2")], [10]),
+    ],
+)
+def test_an_order_that_is_told_as_a_whole_is_its_fills(
+    told: list[tuple[int, str]], stands: list[tuple[int, str]], new: list[int]
+) -> None:
+    book = [known(f"NSE:2026-10-05:{number}:TCS:B", a_fill("O1", units, number)) for units, number in stands]
+    made = plan([a_fill("O1", units, number) for units, number in told], book)
+    assert [move.trade.quantity for move in made.moves] == new
+    assert made.known == len(told) - len(new)
+
+
+@pytest.mark.parametrize("other", [*OTHERS, {"order_id": "O2"}, {"order_id": ""}])
+def test_an_order_that_is_told_as_a_whole_is_no_other_one(other: dict[str, Any]) -> None:
+    book = [known(f"T{number}", a_fill("O1", units, f"T{number}")) for number, units in ((1, 4), (2, 6))]
+    told = [a_fill("O1", 10)._replace(**other)]
+    made = planned_by_share(told, book, lambda trade: trade.symbol, {"TCS": "instrument"})
+    assert len(made.moves) == 1
+
+
 def test_a_row_that_says_otherwise_than_an_earlier_one_of_its_number_is_named() -> None:
     first, other = a_fill("O1", 10, "T1"), a_fill("O1", 20, "T1")
 

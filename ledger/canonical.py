@@ -112,6 +112,8 @@ def render(schema: Schema, values: Iterable[Any]) -> Rendered:
 
 def render_rows(schema: Schema, rows: Sequence[Sequence[Any]]) -> list[Rendered]:
     """The same for many rows of one table, a column at a time."""
+    if not rows:
+        return []
     columns: list[Any] = list(zip(*rows, strict=True))
     _require_fields(schema, len(columns))
     for place, renderer in schema.renderers:

@@ -138,7 +138,7 @@ def evidence_key_of(ring: KeyRing, wrapped: bytes, account_id: str) -> tuple[Evi
 def opening_batches(captures: Sequence[Capture]) -> bulk.Write:
     """What opens their batches, ready to be sent."""
     rows = [_opened(capture) for capture in captures]
-    return bulk.inserting(canonical.SYNC_BATCH, canonical.render_rows(canonical.SYNC_BATCH, rows) if rows else [])
+    return bulk.inserting(canonical.SYNC_BATCH, canonical.render_rows(canonical.SYNC_BATCH, rows))
 
 
 def open_batches(captures: Sequence[Capture]) -> None:

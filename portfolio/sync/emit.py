@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.canonical import Rendered, render
+from ledger.canonical import render
 from ledger.snapshot import Totals
 
 from ..ids import new_id, new_ids
@@ -37,18 +37,15 @@ class Outbox:
     totals: Totals | None = None
     account: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def rendered(self, status: str, counts: dict[str, int]) -> list[Rendered]:
-        """The rows of `events`. Advances `last_number`."""
+    def rows(self, status: str, counts: dict[str, int]) -> list[tuple[Any, ...]]:
+        """The values of the rows of `events`. Advances `last_number`."""
         facts = [(f"sync.{status.lower()}", self._summary(counts)), *self._details(), *self.account]
-        rows = []
-        for (kind, payload), row_id in zip(facts, new_ids(len(facts)), strict=True):
-            self.last_number += 1
-            values = (
-                row_id, self.capture.account_id, self.last_number, kind, _encode(payload).decode(), self.now,
-                self.capture.batch_id,
-            )  # fmt: skip
-            rows.append(render(EVENT, values))
-        return rows
+        first, account, batch = self.last_number + 1, self.capture.account_id, self.capture.batch_id
+        self.last_number += len(facts)
+        return [
+            (row_id, account, number, kind, _encode(payload).decode(), self.now, batch)
+            for number, (row_id, (kind, payload)) in enumerate(zip(new_ids(len(facts)), facts, strict=True), first)
+        ]
 
     def _summary(self, counts: dict[str, int]) -> dict[str, Any]:
         summary: dict[str, Any] = {"batch": self.capture.batch_id, "trading_day": self.capture.trading_day, **counts}

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 from django.db import transaction
 
 from ledger import canonical, page
-from ledger.canonical import Rendered, Schema, render
+from ledger.canonical import Rendered, Schema, render, render_rows
 from ledger.page import FIRST_PREVIOUS, Page
 
-from ..ids import new_id
+from ..ids import new_id, new_ids
 from ..models import AccountHead, BrokerAccount
 from . import bulk, slots
 from .breakers import PAUSED, paused
@@ -51,8 +52,11 @@ CLOSED_BATCH = schema(
     })
 )  # fmt: skip
 ACCOUNT_STATE = schema("broker_accounts", 1, "id:uuid state state_since:instant state_reason updated_at:instant")
-_CLOSED_AT = [canonical.SYNC_BATCH.columns.index(column) for column in CLOSED_BATCH.columns]
+_closed = itemgetter(*(canonical.SYNC_BATCH.columns.index(column) for column in CLOSED_BATCH.columns))
 _encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
+
+
+Values = tuple[Any, ...]  # of one row, to be rendered with those of the others
 
 
 @dataclass(slots=True)
@@ -63,9 +67,9 @@ class Result:
     status: str
     header: Rendered
     page: Page
-    head: tuple[Schema, Rendered]
+    head: tuple[Schema, Values]
     memory: Rendered | None
-    events: list[Rendered]
+    events: list[Values]
     account_state: Rendered | None
 
     @property
@@ -98,7 +102,7 @@ def seal(made: Decision, now: datetime) -> Result:
     status = _status(capture)
     counts = _counts(made)
     state = _account_state(made, status, now)
-    events = made.outbox.rendered(status, counts)
+    events = made.outbox.rows(status, counts)
     header = render(canonical.SYNC_BATCH, (
         capture.batch_id, capture.account_id, capture.sync_type, capture.trading_day, status, capture.started_at, now,
         *counts.values(), len(capture.problems), _encode([problem._asdict() for problem in capture.problems]).decode(),
@@ -111,13 +115,12 @@ def seal(made: Decision, now: datetime) -> Result:
     return Result(made, status, header, sealed, _next_head(made, sealed), _memory(made), events, state)
 
 
-def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Rendered]:
+def _next_head(made: Decision, sealed: Page) -> tuple[Schema, Values]:
     """The head as it will be, and its lease given back. Of a quiet one only that it was looked at moves on."""
     seen = (made.capture.head_id, sealed.number, sealed.hash, made.outbox.last_number, None, None)
     if made.is_quiet:
-        return QUIET_HEAD, render(QUIET_HEAD, seen)
-    state = (made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings)
-    return HEAD, render(HEAD, (*seen, *state))
+        return QUIET_HEAD, seen
+    return HEAD, (*seen, made.question_number, made.opened_on, made.holdings_day, made.sells_lower_holdings)
 
 
 def _memory(made: Decision) -> Rendered | None:
@@ -232,9 +235,9 @@ def _writes(results: Sequence[Result]) -> list[Write]:
         *_rows_of([result.made.pen for result in results]),
         bulk.updating(ACCOUNT_STATE, states, "broker_accounts.state <> 'disabled'"),  # by its owner, meanwhile
         bulk.updating(PAUSED, paused(result.capture for result in results)),
-        bulk.inserting(EVENT, [event for result in results for event in result.events]),
-        bulk.inserting(PAGE_ROW, [page_row(result.page, result.capture.batch_id) for result in results]),
-        *(bulk.updating(table, rows) for table, rows in heads.items()),
+        bulk.inserting(EVENT, render_rows(EVENT, [event for result in results for event in result.events])),
+        bulk.inserting(PAGE_ROW, render_rows(PAGE_ROW, _page_rows(results))),
+        *(bulk.updating(table, render_rows(table, rows)) for table, rows in heads.items()),
         *_memories(results),
         _closing([result.header for result in results]),
     ]
@@ -254,8 +257,7 @@ def close_batches(headers: Iterable[Rendered]) -> None:
 
 
 def _closing(headers: Iterable[Rendered]) -> Write:
-    closed = [[header[i] for i in _CLOSED_AT] for header in headers]
-    return bulk.updating(CLOSED_BATCH, closed, "sync_batches.status = 'STARTED'")
+    return bulk.updating(CLOSED_BATCH, [_closed(header) for header in headers], "sync_batches.status = 'STARTED'")
 
 
 def write_pens(pens: Sequence[Pen]) -> None:
@@ -282,7 +284,16 @@ def _gathered(parts: Iterable[dict[Schema, list[Any]]]) -> dict[Schema, list[Any
 
 
 def page_row(sealed: Page, batch_id: str) -> Rendered:
-    return render(PAGE_ROW, (
-        new_id(), sealed.head_id, batch_id, sealed.number, sealed.entries_count, sealed.root, sealed.header_digest,
+    return render(PAGE_ROW, _page_values(new_id(), sealed, batch_id))
+
+
+def _page_rows(results: Sequence[Result]) -> list[Values]:
+    ids = new_ids(len(results))
+    return [_page_values(row_id, each.page, each.capture.batch_id) for row_id, each in zip(ids, results, strict=True)]
+
+
+def _page_values(row_id: str, sealed: Page, batch_id: str) -> Values:
+    return (
+        row_id, sealed.head_id, batch_id, sealed.number, sealed.entries_count, sealed.root, sealed.header_digest,
         sealed.previous_hash, sealed.hash,
-    ))  # fmt: skip
+    )  # fmt: skip

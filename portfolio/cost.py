@@ -47,7 +47,12 @@ def costs(account: BrokerAccount, as_of: date | None = None) -> list[Cost]:
     fills, explained = list(_fills(account, names)), list(_explained(account, names))
     before = _before_the_opening(account, fills, explained, names)
     steps = [step for step in (*fills, *explained, *before) if as_of is None or step.day <= as_of]
-    found = [_cost(*names[key[0]], key[1], each) for key, each in lots(steps).items()]
+    held = lots(steps)
+    isins = dict(Instrument.objects.filter(pk__among=[UUID(key[0]) for key in held]).values_list("pk", "isin"))
+    found = []
+    for (instrument, lot), each in held.items():
+        symbol, isin = names[instrument]
+        found.append(_cost(symbol, isin or isins[UUID(instrument)] or "", lot, each))
     return sorted(found, key=lambda each: (each.symbol, each.isin, each.lot))
 
 

@@ -113,6 +113,19 @@ def test_past_fills_of_what_an_opening_did_not_find_are_nothing_that_is_owned(
     assert told(account) == {"INE467B01029": [("None", 100, "3000.00")]}
 
 
+def test_a_share_whose_fills_name_no_isin_has_its_own(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    evening(broker, at, 5, {"TCS": 100})
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10, "INFY"))
+    build.synced(account)
+    evening(broker, at, 7, {"TCS": 100, "INFY": 10})
+    build.synced(account)
+    assert [(cost.symbol, cost.isin) for cost in costs(account)] == [
+        (symbol, build.ISINS[symbol]) for symbol in ("INFY", "TCS")
+    ]
+
+
 def test_a_fill_that_is_corrected_after_its_share_was_split_was_never_split(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     evening(broker, at, 5, {"TCS": 100})

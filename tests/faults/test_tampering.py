@@ -25,8 +25,8 @@ pytestmark = pytest.mark.database
 
 
 @pytest.fixture
-def book() -> Iterator[Saved]:
-    """Two investors over a day, signed after each look, without its guards."""
+def book(set_clock: Callable[[str], None]) -> Iterator[Saved]:
+    """Two investors over a day, signed after each look, without its guards, and verified that evening."""
     with build.groww(*demo_investors(Market())) as simulator:
         accounts = [build.a_groww_account(simulator, ucc) for ucc in simulator.investors]
         for at in ("10:50", "11:15", "16:05"):
@@ -35,6 +35,7 @@ def book() -> Iterator[Saved]:
             if at == "10:50":
                 retention.hold(accounts[0], "Asha Rao", "an inquiry")
             sealer.checkpoint(datetime.fromisoformat(f"2026-10-06 {at}+05:30"))
+    set_clock("2026-10-06T18:00:00+05:30")
     with tampering.unguarded():
         saved = save()
         yield saved

@@ -5,14 +5,14 @@ stays void. What the file says otherwise of a fill than the book is named and no
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 from . import fills
 from .diff import HoldingKey
-from .entries import BUY, ZERO, Trade
+from .entries import BUY, SELL, ZERO, Trade
 from .fills import FillMove, KnownFill
 from .pairs import paired
 from .reconcile import Piece, is_delivery, lot_of
@@ -246,6 +246,10 @@ def net_units(moves: Iterable[tuple[FillMove, str]], after: date) -> dict[Holdin
     return {key: days for key, days in changed.items() if days}
 
 
+def sales(moves: Iterable[tuple[FillMove, str]]) -> Iterator[tuple[FillMove, str]]:
+    return ((move, instrument) for move, instrument in moves if move.trade.transaction_type == SELL)
+
+
 def _count(net: dict[HoldingKey, dict[date, Decimal]], instrument: str, trade: Trade, sign: int) -> None:
     if is_delivery(trade.segment, trade.product):
         days = net[instrument, lot_of(trade.product)]
@@ -271,26 +275,27 @@ class Bridged(NamedTuple):
     overdue: list[Piece]
 
 
-def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | None) -> Bridged:
+def bridge(days: Mapping[date, Decimal], asked: Sequence[Asked], judged: date | None, sold: Container[date]) -> Bridged:
     """Which open questions of one holding these fills answer, oldest first.
 
-    `judged`: the last day of which holdings were taken; fills of earlier days ought to show in them.
+    `judged`: the last day of which holdings were taken; fills of earlier days ought to show in them. `sold`: the days
+    with sales among them: only these may show on the day itself. What was bought and is void by now is none.
     """
     waiting = {day: units for day, units in sorted(days.items()) if units}
     answers: dict[int, list[Piece]] = {}
     for question in sorted(asked, key=lambda each: each.as_of):
-        if used := _explaining(question, waiting):
+        if used := _explaining(question, waiting, question.as_of in sold):
             answers[question.number] = [Piece(day, waiting.pop(day)) for day in used]
     overdue = [Piece(day, units) for day, units in waiting.items() if judged is not None and day < judged]
     return Bridged(answers, overdue)
 
 
-def _explaining(question: Asked, waiting: Mapping[date, Decimal]) -> list[date]:
+def _explaining(question: Asked, waiting: Mapping[date, Decimal], is_sold_on_it: bool) -> list[date]:
     """The days whose fills the holding ought to show since the look before, perhaps with the day's own sales: what
     leaves less open. Those before it too where nothing is left: else the rest of what a company did fits no ratio."""
     earlier = [day for day in waiting if day < question.as_of]
     expected = [day for day in earlier if question.since and day >= question.since]
-    sold_on_it = [question.as_of] if waiting.get(question.as_of, ZERO) < ZERO else []
+    sold_on_it = [question.as_of] if is_sold_on_it and waiting.get(question.as_of, ZERO) < ZERO else []
 
     def left(days: Iterable[date]) -> Decimal:
         return abs(question.open - sum((waiting[day] for day in days), ZERO))

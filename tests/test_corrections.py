@@ -392,3 +392,18 @@ def test_a_correction_takes_up_the_question_of_another_one_of_that_day(
         revise(account, source_id(), {"quantity": Decimal(units)}, ASHA)
         assert left_open(account) == left
     assert explained(account) == 110
+
+
+def test_a_purchase_that_is_void_is_no_sale_that_holdings_showed_on_its_day(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    evening(broker, at, 5, {"TCS": 100})
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 96}, order("B", 6, "BUY", 7))
+    build.synced(account)
+    evening(broker, at, 7, {"TCS": 103})
+    build.synced(account)
+    assert left_open(account) == {1: -4}
+    void(account, source_id(), ASHA)
+    assert left_open(account) == {1: -4, 2: 7}
+    revise(account, source_id(), {"quantity": Decimal(7)}, ASHA)
+    assert (left_open(account), explained(account)) == ({1: -4}, 103)

@@ -41,7 +41,8 @@ def bridge(amendment: Amendment, placed: Sequence[Placed]) -> Learnt:
     net = statement.net_units(placed, head.opened_on) if head.opened_on else {}
     if not net:
         return Learnt([], [])
-    writing = _Writing(amendment, {instrument: _named(move.trade) for move, instrument in placed})
+    sold = statement.net_units(statement.sales(placed), head.opened_on) if head.opened_on else {}
+    writing = _Writing(amendment, {instrument: _named(move.trade) for move, instrument in placed}, sold)
     overdue = {key: writing.answer(key, links.told(key[0], days)) for key, days in sorted(net.items())}
     if head.holdings_day:
         overdue = _carried(writing, overdue, head.holdings_day)
@@ -85,8 +86,10 @@ def _went(account: BrokerAccount, key: HoldingKey, link: Link) -> Decimal:
 class _Writing:
     """Writes explanations of late fills, and knows what is left of each question meanwhile."""
 
-    def __init__(self, amendment: Amendment, named: dict[str, Holding]) -> None:
-        self.amendment, self._named = amendment, named
+    def __init__(
+        self, amendment: Amendment, named: dict[str, Holding], sold: Mapping[HoldingKey, Mapping[date, Decimal]]
+    ) -> None:
+        self.amendment, self._named, self._sold = amendment, named, sold
         self.answered: list[int] = []
         self.opened: list[int] = []
         self._open: dict[HoldingKey, dict[int, OpenQuestion]] = defaultdict(dict)
@@ -104,7 +107,7 @@ class _Writing:
         opened = self._open[key]
         asked = [Asked(q.number, q.as_of, q.open, q.looked) for q in (each.question for each in opened.values())]
         units = {day: late.units for day, late in days.items()}
-        found = statement.bridge(units, asked, self.amendment.head.holdings_day)
+        found = statement.bridge(units, asked, self.amendment.head.holdings_day, self._sold.get(key, ()))
         for number, pieces in found.answers.items():
             self._explain(opened, number, [days[piece.dated] for piece in pieces])
         return {piece.dated: days[piece.dated] for piece in found.overdue}

@@ -59,7 +59,7 @@ class Seen:
         """An imported statement of a missed day."""
         asked = [Asked(n, as_of, units, self._look_before(as_of)) for n, (as_of, units) in enumerate(self.open.items())]
         judged = self.looks[-1]
-        found = bridge({day: Decimal(bought - sold)}, asked, judged)
+        found = bridge({day: Decimal(bought - sold)}, asked, judged, [day])
         for number, pieces in found.answers.items():
             for piece in pieces:
                 self.say(asked[number].as_of, piece.quantity)

@@ -130,9 +130,14 @@ def test_fills_since_the_look_before_belong_to_a_question(
     open_units: int, since: date | None, fills: dict[date, int], used: list[date]
 ) -> None:
     units = {day: Decimal(each) for day, each in fills.items()}
-    found = bridge(units, [Asked(1, D7, Decimal(open_units), since)], D8)
+    found = bridge(units, [Asked(1, D7, Decimal(open_units), since)], D8, units)
     assert [piece.dated for piece in found.answers.get(1, [])] == used
     assert [piece.dated for piece in found.overdue] == [day for day in fills if day not in used and day < D8]
+
+
+def test_what_was_bought_and_is_void_was_not_sold_on_the_day_itself() -> None:
+    found = bridge({D7: Decimal(-7)}, [Asked(1, D7, Decimal(-4), D6)], D8, ())
+    assert (found.answers, [piece.dated for piece in found.overdue]) == ({}, [D7])
 
 
 def test_what_a_person_made_void_is_no_difference_to_what_a_file_says() -> None:

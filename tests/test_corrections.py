@@ -407,3 +407,22 @@ def test_a_purchase_that_is_void_is_no_sale_that_holdings_showed_on_its_day(brok
     assert left_open(account) == {1: -4, 2: 7}
     revise(account, source_id(), {"quantity": Decimal(7)}, ASHA)
     assert (left_open(account), explained(account)) == ({1: -4}, 103)
+
+
+@pytest.mark.parametrize("changes", [{}, {"trade_date": date(2026, 10, 1)}])
+def test_a_sale_of_the_first_day_that_was_shown_at_once_and_was_none_is_asked_for_at_the_next_look(
+    broker: Broker, at: At, changes: dict[str, Any]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 11:00")
+    evening(broker, lambda _: None, 5, {"TCS": 100, "INFY": 1})
+    build.synced(account)
+    evening(broker, at, 5, {"TCS": 90, "INFY": 1}, order("S", 5, "SELL", 10))
+    build.synced(account)
+    assert left_open(account) == {}
+    at("2026-10-05 18:00")
+    revise(account, source_id(), changes, ASHA) if changes else void(account, source_id(), ASHA)
+    evening(broker, at, 6, {"TCS": 90, "INFY": 1})
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({1: -10}, 91)
+    recomputed.check_all_pages()

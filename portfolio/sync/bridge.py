@@ -18,6 +18,7 @@ from . import rows
 from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, TRADES, UNCHANGED
 from .decision import Decision
 from .state import Book
+from .waiting import NOTHING_FILLED
 
 
 class Moved(NamedTuple):
@@ -99,7 +100,7 @@ def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) ->
     first_day = next((day for day in dated if calendar.previous_session(day) == opened_on), None)
     if first_day is None or opened_on is None or first_day == made.capture.holdings_day:
         return explained
-    fills = made.book.fills[first_day][key]
+    fills = made.book.fills[first_day].get(key, NOTHING_FILLED)  # void by now, perhaps
     missing = reconcile.misread_opening(explained.unexplained, fills.bought, fills.sold)
     if not missing:
         return explained

@@ -102,6 +102,15 @@ def _terms(trade: Trade) -> tuple[Decimal, Decimal]:
     return trade.quantity, trade.price
 
 
+def _anywhere(trades: Named) -> Named:
+    """Those with a number, as if nobody had said at which exchange: an earlier file may not have."""
+    return {name: trade._replace(exchange="") for name, trade in trades.items() if trade.trade_id}
+
+
+def _numbered(trade: Trade, share: str) -> Hashable:
+    return trade.trade_id, trade.trade_date, share, trade.transaction_type, _terms(trade)
+
+
 class _Pairing:
     """Which known fill each fill of the file is: one of the same side of the same share, whatever either is called.
 
@@ -125,6 +134,7 @@ class _Pairing:
         self._pair_all(known, somewhere)
         as_told = {name: fill.as_told for name, fill in latest.items() if fill.as_told}
         self._pair_all(as_told, somewhere)
+        self._pair(_anywhere(known), _anywhere(somewhere), _numbered)
 
     def _pair_all(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))

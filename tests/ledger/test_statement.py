@@ -62,6 +62,21 @@ def test_listed_fills_of_another_order_of_the_same_id_replace_no_made_up_one(oth
     assert [(move.trade.trade_id, move.before, move.void_reason) for move in made.moves] == [("T1", None, "")]
 
 
+def test_a_fill_that_was_kept_without_its_exchange_is_found_by_a_file_that_says_it() -> None:
+    told = a_fill("", 10, "T1")._replace(exchange="BSE")
+    without = told._replace(exchange="NSE")  # as it is kept where no exchange is said
+    assert plan([told], [known(*next(iter(source_ids([without]).items())))]) == Plan([], 1, [])
+
+
+@pytest.mark.parametrize("other", [{"trade_id": "T2"}, {"quantity": Decimal(9)}, {"price": Decimal(1)}, *OTHERS])
+def test_a_fill_at_another_exchange_of_other_number_terms_day_side_or_share_is_another(other: dict[str, Any]) -> None:
+    told = a_fill("", 10, "T1")._replace(exchange="BSE")
+    kept = KnownFill("kept", "row", 1, "", "TCS", told._replace(exchange="NSE", **other))
+    kept = kept._replace(instrument=kept.trade.symbol)
+    made = planned_by_share([told], [kept], lambda trade: trade.symbol, {})
+    assert [(move.trade.exchange, move.before) for move in made.moves] == [("BSE", None)]
+
+
 def test_what_takes_the_place_of_a_made_up_fill_is_at_the_exchange_of_their_order() -> None:
     made_up = known("made up", a_fill("O1", 10, is_synthesised=True)._replace(exchange="BSE"))
     made = plan([a_fill("O1", 10, "T1")._replace(exchange="")], [made_up])

@@ -6,6 +6,7 @@ not list it at all, so that it is made up from its order: it counts once. Quanti
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from .pairs import Fills, Pairs, paired
 NUMBERED = "it has a number of the exchange by now"
 NOT_LISTED = "the fills that are listed add up to its order without it"
 ALL_LISTED = "all fills of its order are listed by now"
+FIRST_DAY = date(1990, 1, 1)  # of an earlier one no fill is believed: NSE began to trade in 1994
 NSE = "NSE"  # where nobody said at which exchange
 BY_HAND = "MANUAL_ADJUSTMENT"  # the source of a revision, and the reason of a change, that a person made
 

@@ -15,12 +15,13 @@ from uuid import UUID
 from django.db.models import Max, QuerySet
 
 from ledger import canonical, diff
+from ledger.absence import DAY_PRODUCTS
 from ledger.diff import KnownOrder
 from ledger.entries import BUY, EXECUTED, FINAL_STATES, OPEN, SELL, ZERO, Order
 from ledger.errors import BadValue
-from ledger.fills import BY_HAND, FillMove
+from ledger.fills import BY_HAND, FIRST_DAY, FillMove
 from ledger.normalise import MONEY_SCALE, PRICE_SCALE, QUANTITY_SCALE, at_scale, common_status
-from ledger.reconcile import is_delivery
+from ledger.reconcile import DELIVERY_PRODUCTS, is_delivery
 
 from . import book, clock, snapshots
 from .models import BrokerAccount, OrderVersion, Transaction
@@ -90,8 +91,11 @@ def _fitted(changes: Mapping[str, Any]) -> dict[str, Any]:
             raise BadCorrection(f"{name} {_text(fit[name])}: it must be above 0; to make it count as nothing, void it")
     if fit.get("transaction_type") not in (None, BUY, SELL):
         raise BadCorrection(f"{fit['transaction_type']}: a side is {BUY} or {SELL}")
-    if fit.get("trade_date", date.min) > clock.today():
-        raise BadCorrection(f"{fit['trade_date']} is yet to come")
+    day = fit.get("trade_date", FIRST_DAY)
+    if day < FIRST_DAY or day > clock.today():
+        raise BadCorrection(f"{day} is {'yet to come' if day > FIRST_DAY else 'before there was such trading'}")
+    if fit.get("product", NRML) not in _PRODUCTS:
+        raise BadCorrection(f"{fit['product']}: no product is called so; it is one of {', '.join(sorted(_PRODUCTS))}")
     return fit
 
 
@@ -147,6 +151,8 @@ def _placed(last: Transaction, after: Mapping[str, Any]) -> Placed:
 
 
 _OF_A_FILL = ("quantity", "price", "trade_date", "transaction_type", "product", "executed_at")
+NRML = "NRML"  # derivatives, carried from day to day
+_PRODUCTS = DELIVERY_PRODUCTS | DAY_PRODUCTS | {NRML}
 _ALWAYS_OTHER = {"source", "revision", "supersedes_id"}
 
 

@@ -209,6 +209,8 @@ BAD: dict[str, tuple[Callable[[BrokerAccount], Any], str]] = {
         "the amount is too large",
     ),
     "in the future": (lambda a: revise(a, source_id(), {"trade_date": date(2030, 1, 1)}, ASHA), "yet to come"),
+    "too long ago": (lambda a: revise(a, source_id(), {"trade_date": date(1989, 12, 31)}, ASHA), "before there was"),
+    "no product": (lambda a: revise(a, source_id(), {"product": "BLAH"}, ASHA), "BLAH: no product .* CNC, "),
     "no side": (lambda a: revise(a, source_id(), {"transaction_type": "KEEP"}, ASHA), "BUY or SELL"),
     "no such order": (lambda a: correct_order(a, "O9", None, {"status": "EXPIRED"}, ASHA), "no order of this account"),
     "no such day": (

@@ -607,6 +607,7 @@ BAD: list[tuple[bytes, str]] = [
     ("\n".join(LINES).replace("10.000000", "-10").encode(), "line 2: quantity: '-10' is no number"),
     ("\n".join(LINES).replace("10.000000", "0").encode(), "line 2: quantity: 0 is no fill"),
     ("\n".join(LINES).replace("2026-06-01,", "01-06-2026,").encode(), "line 4: date: '01-06-2026' is no day"),
+    ("\n".join(LINES).replace("2026-06-01,", "2026-W23-1,").encode(), "line 4: date: '2026-W23-1' is no day"),
     ("\n".join(LINES).replace("T10:00:00", " 10 a.m.").encode(), "line 2: time: '2026-04-06 10 a.m.' is no time"),
     ("\n".join(LINES).replace("sell", "short").encode(), "line 4: side: 'short' is neither buy nor sell"),
     ("\n".join(LINES).replace("INE467B01029", "TCS").encode(), "line 2: isin: 'TCS' is no ISIN"),

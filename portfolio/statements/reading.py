@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ledger.entries import BUY, SELL, Trade
 from ledger.errors import BadValue
+from ledger.fills import FIRST_DAY
 from ledger.normalise import IST, money, price, quantity
 
 LARGEST_BYTES = 50_000_000
@@ -23,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _REWRITTEN = re.compile(r"\s*[0-9]+([.,][0-9]*)?E\+?[0-9]+\s*", re.ASCII | re.IGNORECASE)
-_FIRST_DAY = date(1990, 1, 1)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CUT_UNSEEN = (  # columns in which a part of a value is a value
     "quantity", "price", "symbol", "exchange", "product", "trade_id", "order_id", "trade_time", "order_execution_time",
 )  # fmt: skip
@@ -199,10 +200,10 @@ def _number(what: str, text: str) -> Decimal:
 @lru_cache(maxsize=8192)
 def day_of(text: str) -> date:
     try:
-        day = date.fromisoformat(text)
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         day = None
-    if day is None or day < _FIRST_DAY or len(text) != 10:
+    if day is None or day < FIRST_DAY:
         raise BadValue(f"date: {text[:40]!r} is no day; write it as 2026-10-19")
     return day
 

@@ -134,7 +134,8 @@ class _Pairing:
         self._pair_all(known, somewhere)
         as_told = {name: fill.as_told for name, fill in latest.items() if fill.as_told}
         self._pair_all(as_told, somewhere)
-        self._pair(_anywhere(known), _anywhere(somewhere), _numbered)
+        perhaps = {name: trade for name, trade in known.items() if trade.exchange == fills.NSE}  # or nobody said it
+        self._pair(_anywhere(perhaps), _anywhere(somewhere), _numbered)
 
     def _pair_all(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))

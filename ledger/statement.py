@@ -14,16 +14,19 @@ from . import fills
 from .diff import HoldingKey
 from .entries import BUY, SELL, ZERO, Trade
 from .fills import FillMove, KnownFill
+from .normalise import PRICE_SCALE, at_scale
 from .pairs import paired
 from .reconcile import Piece, is_delivery, lot_of
 
 Named = Mapping[str, Trade]  # by source id
 ShareOf = Callable[[Trade], str]  # the instrument that a fill of the file is of
 GroupOf = Callable[[Trade, str], Hashable]  # of a fill and its instrument; an empty one: in no group
+PAISA = Decimal("0.01")  # an average may be rounded to it
 
 
 class Differing(NamedTuple):
-    """A fill of which the file says another quantity or price than the book, or than an earlier row of its own."""
+    """A fill, or an order as a whole, of which the file says another quantity or price than the book, or than an
+    earlier row of its own."""
 
     known: Trade
     told: Trade
@@ -48,8 +51,8 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
     pairing = _Pairing(named, latest, share_of, same) if latest else None
     pairs = pairing.pairs if pairing else {}
     moves, replaced = pairing.replacing() if pairing else ([], set())
-    whole = pairing.of_whole_orders() if pairing else set()
-    differing = list(_contradicting(told, named, again)) if len(named) < len(told) else []
+    whole, differing = pairing.of_whole_orders() if pairing else (set(), [])
+    differing += _contradicting(told, named, again) if len(named) < len(told) else []
     in_use = {*latest, *named} if latest else set()
     for name, trade in named.items():
         if name in replaced or name in whole:
@@ -190,24 +193,32 @@ class _Pairing:
                 listed.update(told)
         return moves, listed
 
-    def of_whole_orders(self) -> set[str]:
-        """Rows of an order that the book has in other parts: told as a whole by the one, fill by fill by the other."""
+    def of_whole_orders(self) -> tuple[set[str], list[Differing]]:
+        """Rows of an order that the book has in other parts: told as a whole by the one, fill by fill by the other.
+        What a person set right is as it was told before. Returns their names, and what costs something else there."""
         taken = {*self.pairs, *self.pairs.values()}
-        told = {name: trade for name, trade in self._named.items() if name not in taken}
-        told_of = _by_order(told, self._shares)
-        counting = fills.counting(self._latest.values()) if told_of else {}
-        known = {name: trade for name, trade in counting.items() if name not in taken}
+        told_of = _by_order({name: trade for name, trade in self._named.items() if name not in taken}, self._shares)
+        known = self._as_first_told(taken) if told_of else {}
         known_of = _by_order(known, self._known_shares)
         found: set[str] = set()
+        differing: list[Differing] = []
         for order, rows in told_of.items():
             _, first, share = rows[0]
-            mine, theirs = (
-                list(_of_share(rows, share, first.symbol)),
-                list(_of_share(known_of[order], share, first.symbol)),
-            )
+            mine = list(_of_share(rows, share, first.symbol))
+            theirs = list(_of_share(known_of[order], share, first.symbol))
             if (_is_whole(mine) or _is_whole(theirs)) and _units(mine) == _units(theirs):
                 found.update(name for name, _ in mine)
-        return found
+                one = Differing(_as_one(theirs), _as_one(mine))
+                differing += [one] if abs(one.known.price - one.told.price) >= PAISA else []
+        return found, differing
+
+    def _as_first_told(self, taken: Container[str]) -> Named:
+        """The fills that were listed and count, or did before a person set them right."""
+        listed = (fill for fill in self._latest.values() if fill.source_id not in taken)
+        return {
+            fill.source_id: fill.as_told or fill.trade for fill in listed
+            if (fill.counts or fill.as_told) and not fill.trade.is_synthesised
+        }  # fmt: skip
 
 
 OfOrder = list[tuple[str, Trade, str]]  # each fill with its name and its share
@@ -232,6 +243,12 @@ def _of_share(found: OfOrder, share: str, symbol: str) -> Iterator[tuple[str, Tr
 
 def _is_whole(parts: Sequence[tuple[str, Trade]]) -> bool:
     return len(parts) == 1 and not parts[0][1].trade_id
+
+
+def _as_one(parts: Sequence[tuple[str, Trade]]) -> Trade:
+    """At the average price."""
+    units, cost = _units(parts), sum((trade.quantity * trade.price for _, trade in parts), ZERO)
+    return parts[0][1]._replace(quantity=units, price=at_scale(cost / units, PRICE_SCALE))
 
 
 def _units(parts: Iterable[tuple[str, Trade]]) -> Decimal:

@@ -18,7 +18,7 @@ from django.db import connections
 from ledger.canonical import BOOK
 from ledger.entries import Instrument as Line
 from ledger.entries import Listing as Named
-from portfolio.corrections import Author, revise
+from portfolio.corrections import Author, revise, void
 from portfolio.dropping import drop
 from portfolio.models import Act, BrokerAccount, Event, LedgerPage, RawReply, SyncBatch, Transaction
 from portfolio.replies import referred_to
@@ -245,9 +245,27 @@ def test_an_order_as_a_whole_is_the_fills_that_the_broker_told_of_it(broker: Bro
     broker.says["trades"] = [build.a_trade(bought, units, number) for units, number in ((4, "T1"), (6, "T2"))]
     build.synced(account)
     at("2026-10-09 10:00")
-    told = file(f"{OURS},order_id", f"2026-10-06,BUY,10,2999.5,TCS,{build.ISINS['TCS']},B")
-    assert "new, written: 0; in the book already: 1" in imported(told, account, "--accept")
-    assert fills(account) == [("2026-10-06", "BUY", 4, "API"), ("2026-10-06", "BUY", 6, "API")]
+    stands = [("2026-10-06", "BUY", 4, "API"), ("2026-10-06", "BUY", 6, "API")]
+    for price, known, differing in (("3000.009", 1, ""), ("2999.5", 0, "10 at 3000, in the file 10 at 2999.5")):
+        told = file(f"{OURS},order_id", f"2026-10-06,BUY,10,{price},TCS,{build.ISINS['TCS']},B")
+        shown = imported(told, account, "--accept")
+        assert f"new, written: 0; in the book already: {known}" in shown
+        assert differing in shown
+        assert fills(account) == stands
+
+
+@pytest.mark.parametrize("changes", [{"quantity": Decimal(8)}, {}])  # void
+def test_an_order_as_a_whole_that_a_person_corrected_is_its_fills_as_it_was_told_before(
+    account: BrokerAccount, file: Any, changes: dict[str, Any]
+) -> None:
+    lines = [f"2019-07-01,BUY,{units},3000,TCS,{build.ISINS['TCS']},{name},B" for units, name in ((4, "T1"), (6, "T2"))]
+    columns = f"{OURS},trade_id,order_id"
+    imported(file(columns, f"2019-07-01,BUY,10,3000,TCS,{build.ISINS['TCS']},,B"), account, "--accept")
+    author, source_id = Author("Asha", "the contract note"), Transaction.objects.get().source_id
+    revise(account, source_id, changes, author) if changes else void(account, source_id, author)
+    stands = fills(account)
+    assert "new, written: 0; in the book already: 2" in imported(file(columns, *lines), account, "--accept")
+    assert fills(account) == stands
 
 
 @pytest.mark.parametrize("changes", [{"quantity": Decimal(8)}, {"trade_date": date(2026, 10, 5)}])

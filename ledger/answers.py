@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
+from itertools import product
+from math import gcd
 from typing import NamedTuple
 
 from .entries import ZERO
@@ -25,6 +28,8 @@ SEEN_WITHIN = timedelta(days=30)
 _IN_PARTS = frozenset({TRANSFER_IN, TRANSFER_OUT, NOTED})
 _OLD_TO_NEW = frozenset({SPLIT, ISIN_CHANGE, MERGER})  # of these the old one may go, and another come in its place
 _LARGEST_RATIO = 10_000
+LARGEST = 10  # ratios of companies are of small numbers
+_RATIOS = sorted(((b, a) for b, a in product(range(1, LARGEST + 1), repeat=2) if a != b and gcd(a, b) == 1), key=sum)
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,10})?", re.ASCII)
 # What may be said beside an answer, and of which kinds of answer it says anything.
 _USED_BY = {
@@ -199,6 +204,12 @@ def entitled(units: Decimal, answer: Answer) -> Decimal:
     become = units * answer.units_after / answer.units_before
     is_whole = units == units.to_integral_value()
     return become.to_integral_value(ROUND_FLOOR) if is_whole else quantity(become)
+
+
+def ratios(before: Decimal, after: Decimal) -> list[tuple[int, int]]:
+    """The small ratios of which a company makes `after` of `before`, the exact one first."""
+    found = [(b, a) for b, a in _RATIOS if before > ZERO and entitled(before, Answer(SPLIT, b, a)) == after]
+    return sorted(found, key=lambda each: Fraction(each[1], each[0]) != Fraction(after) / Fraction(before))
 
 
 def pieces(answer: Answer, questions: Sequence[Question], parent: Parent | None = None) -> list[AnswerPiece]:

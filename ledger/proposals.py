@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
-from math import gcd
 from typing import NamedTuple
 
 from .answers import (
     BONUS,
     DEMERGER,
     ISIN_CHANGE,
+    LARGEST,
     MERGER,
     MOVED_BACK,
     SEEN_WITHIN,
@@ -24,18 +23,16 @@ from .answers import (
     Answer,
     Parent,
     Question,
-    entitled,
     partners,
     pieces,
+    ratios,
 )
 from .entries import ZERO
 from .errors import BadAnswer
 from .links import Link
 from .normalise import price
 
-LARGEST = 10  # ratios of companies are of small numbers
 _MERGER_LARGEST = 1000  # of mergers they are not: there the cost must agree
-_RATIOS = sorted(((b, a) for b, a in product(range(1, LARGEST + 1), repeat=2) if a != b and gcd(a, b) == 1), key=sum)
 # One old share of this many or fewer became so many: a change of face value more likely than a bonus.
 _FACE_VALUES = frozenset({(1, 5), (1, 10)})
 _TOLERANCE = Decimal("0.005")
@@ -144,7 +141,7 @@ def _replaced(question: Question, others: Sequence[Question]) -> Iterator[Propos
         ratio = Fraction(new.open) / Fraction(old.before)
         kind = ISIN_CHANGE if ratio == 1 else SPLIT
         told = f"{_plain(old.before)} of {old.isin} went, {_plain(new.open)} of {new.isin} came"
-        for before, after in [(1, 1)] if ratio == 1 else _ratios(old.before, new.open):
+        for before, after in [(1, 1)] if ratio == 1 else ratios(old.before, new.open):
             agrees = _agrees(old.average_before, new.average_after, Decimal(before), Decimal(after))
             if agrees is not False or ratio in (Fraction(after, before), 1):
                 answer = Answer(kind, before, after)
@@ -210,7 +207,7 @@ def _fitting(question: Question, day: date) -> tuple[tuple[int, int], bool | Non
     if units <= ZERO or became <= ZERO:
         return None
     nothing_since = units == question.before
-    for before, after in _ratios(units, became):
+    for before, after in ratios(units, became):
         of = (Decimal(before), Decimal(after)) if nothing_since else (question.before, question.after)
         agrees = _agrees(question.average_before, question.average_after, *of)
         is_exact = Fraction(became) / Fraction(units) == Fraction(after, before)
@@ -218,12 +215,6 @@ def _fitting(question: Question, day: date) -> tuple[tuple[int, int], bool | Non
         if agrees or (agrees is None and is_exact and (after > before or after == 1)):
             return (before, after), agrees
     return None
-
-
-def _ratios(before: Decimal, after: Decimal) -> Iterator[tuple[int, int]]:
-    """The small ratios that make `after` of `before`, the exact one first."""
-    found = [(b, a) for b, a in _RATIOS if entitled(before, Answer(SPLIT, b, a)) == after]
-    return iter(sorted(found, key=lambda each: Fraction(each[1], each[0]) != Fraction(after) / Fraction(before)))
 
 
 def _agrees(

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from .answers import ratios
 from .diff import Evidence, HoldingKey
 from .entries import CASH, DELIVERY, MTF, ZERO
 
@@ -76,11 +77,12 @@ class Overdue(NamedTuple):
 
 
 class Change(NamedTuple):
-    """By how much a holding moved, perhaps not at all, and what it was expected to show."""
+    """By how much a holding moved, perhaps not at all, what it was expected to show, and what is owned of it by now."""
 
     delta: Decimal
     waiting: Waiting = NOTHING_WAITS
     overdue: Sequence[Overdue] = ()
+    owned: Decimal = ZERO
 
 
 def explain(delta: Decimal, waiting: Waiting, today: date, habit: bool | None = None) -> Explained:
@@ -122,7 +124,7 @@ def explain_all(
     changes: Mapping[HoldingKey, Change], today: date, habit: bool | None = None
 ) -> dict[HoldingKey, Explained]:
     """One account's changes of a day: each by its own fills, by what was late, then lot against lot."""
-    found = {key: _late(explain(c.delta, c.waiting, today, habit), c.overdue, today) for key, c in changes.items()}
+    found = {key: _late(explain(c.delta, c.waiting, today, habit), c, today) for key, c in changes.items()}
     lots: dict[str, list[HoldingKey]] = defaultdict(list)
     for key, one in found.items():
         if one.unexplained:
@@ -133,19 +135,23 @@ def explain_all(
     return found
 
 
-def _late(one: Explained, overdue: Sequence[Overdue], today: date) -> Explained:
-    """What holdings ought to have shown before, and show now. Where more moved than that it is left alone: the rest of
-    what a company did would fit no ratio."""
+def _late(one: Explained, change: Change, today: date) -> Explained:
+    """What holdings ought to have shown before, and show now. Where more moved than that, and all of it is what a
+    company may have done, it is left alone: the rest would fit no ratio."""
     pieces, left = list(one.pieces), one.unexplained
-    came = sum((-each.open for each in overdue if _common(left, -each.open)), ZERO)
-    if abs(left) > abs(came):
+    came = sum((-each.open for each in change.overdue if _common(left, -each.open)), ZERO)
+    if abs(left) > abs(came) and _is_of_a_company(change.owned - left, change.owned):
         return one
-    for question, missing in overdue:
+    for question, missing in change.overdue:
         units = _common(left, -missing)
         if units:
             pieces.append(Piece(today, units, LATE, question))
             left -= units
     return one._replace(pieces=pieces, unexplained=left)
+
+
+def _is_of_a_company(before: Decimal, after: Decimal) -> bool:
+    return not after or bool(ratios(before, after))
 
 
 def _move_between(found: dict[HoldingKey, Explained], one: HoldingKey, other: HoldingKey, today: date) -> None:

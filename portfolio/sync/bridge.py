@@ -45,7 +45,10 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
     for key in _traded_before(book, day):  # what was traded today alone is due tomorrow
         if key not in keys and key not in doubted and book.waiting(key, day).is_due():
             keys[key] = ZERO
-    changes = {key: Change(delta, book.waiting(key, day), book.overdue.get(key, ())) for key, delta in keys.items()}
+    changes = {
+        key: Change(delta, book.waiting(key, day), book.overdue.get(key, ()), _owned(book, key, moved.get(key)))
+        for key, delta in keys.items()
+    }
     readings = []
     for key, explained in reconcile.explain_all(changes, day, book.head.sells_lower_holdings).items():
         explained = _opening_corrected(made, key, explained)
@@ -54,6 +57,14 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
             _write(made, key, moved.get(key), explained)
     habit = reconcile.habit_of(readings)
     made.sells_lower_holdings = made.sells_lower_holdings if habit is None else habit
+
+
+def _owned(book: Book, key: HoldingKey, moved: Moved | None) -> Decimal:
+    """By now."""
+    if moved:
+        return moved.move.after.owned if moved.move.after else ZERO
+    held = book.holdings.get(key)
+    return held.holding.owned if held else ZERO
 
 
 def _traded_before(book: Book, day: date) -> dict[HoldingKey, None]:

@@ -104,11 +104,20 @@ def test_an_opening_is_what_was_there_before_today() -> None:
     assert opening(Decimal(0), Decimal(10), Decimal(0)) == 10
 
 
-@pytest.mark.parametrize(("moved", "late"), [(3, [3]), (5, [5]), (7, [5, 2]), (8, []), (105, []), (-5, [])])
-def test_what_is_late_is_taken_only_of_what_it_explains_whole(moved: int, late: list[int]) -> None:
+LATE_OF = [  # of 100, with 5, 2 and -4 overdue
+    (3, [3]), (5, [5]), (7, [5, 2]), (8, [5, 2]), (-5, [-4]),
+    (120, [5, 2]),  # these came, and something else
+    (100, []), (50, []), (-50, []), (-100, []),  # what a company did, or all of it gone
+    (114, [5, 2]),  # these came, and one more of each by a bonus of that day
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("moved", "late"), LATE_OF)
+def test_what_is_late_is_no_part_of_what_a_company_did(moved: int, late: list[int]) -> None:
     """Of a bonus that it took a part of, the rest would fit no ratio."""
     missing = [Overdue(1, Decimal(-5)), Overdue(2, Decimal(-2)), Overdue(3, Decimal(4))]
-    found = explain_all({("I", "DELIVERY"): Change(Decimal(moved), overdue=missing)}, TODAY)["I", "DELIVERY"]
+    change = Change(Decimal(moved), overdue=missing, owned=Decimal(100 + moved))
+    found = explain_all({("I", "DELIVERY"): change}, TODAY)["I", "DELIVERY"]
     assert [int(piece.quantity) for piece in found.pieces] == late
     assert found.unexplained == moved - sum(late)
 

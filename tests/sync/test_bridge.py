@@ -178,6 +178,20 @@ def test_what_was_never_delivered_does_not_come_out_of_a_bonus(account: BrokerAc
     assert (left_open(account), explained(account)) == ({1: -5}, 200)
 
 
+@pytest.mark.parametrize(("shown", "left", "said"), [(115, 10, "TRANSFER_IN"), (210, 105, "BONUS")])
+def test_a_late_purchase_that_comes_with_something_else_leaves_that_alone_open(
+    account: BrokerAccount, broker: Broker, at: At, shown: int, left: int, said: str
+) -> None:
+    evening(broker, at, 6, {"TCS": 100}, order("O1", 6, "BUY", 5))
+    build.synced(account)
+    for day, units in ((7, 100), (8, shown)):
+        evening(broker, at, day, {"TCS": units})
+        build.synced(account)
+    assert left_open(account) == {2: left}
+    answer(account, Said(2, Answer(said, 1, 2) if said == "BONUS" else Answer(said), "Asha"))
+    assert (left_open(account), explained(account)) == ({}, shown)
+
+
 def test_a_question_is_told_to_be_closed_when_nothing_of_it_is_left(
     account: BrokerAccount, broker: Broker, at: At
 ) -> None:

@@ -72,8 +72,8 @@ def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | Non
     """The trigger, or None with the reason: what it raises before it is asked is its own fault as well."""
     try:
         return make()
-    except Exception as error:
-        blame(capture, "account", error)
+    except (Exception, SystemExit) as error:
+        blame(capture, "account", _of_its_own(error))
         return None
 
 
@@ -235,9 +235,20 @@ def blame(capture: Capture, section: str, error: Exception, is_there: bool = Tru
 async def called(method: Callable[..., Any], *arguments: Any) -> Any:
     """What a trigger's method gives, be it `async def` or plain."""
     async with asyncio.timeout(SECTION_SECONDS):
-        if inspect.iscoroutinefunction(method):
+        if not inspect.iscoroutinefunction(method):
+            return await _in_thread(method, *arguments)
+        try:
             return await method(*arguments)
-        return await _in_thread(method, *arguments)
+        except SystemExit as error:
+            raise _of_its_own(error) from error
+
+
+def _of_its_own(error: BaseException) -> Exception:
+    """What ends the section that it was raised in and nothing else, and what a future takes: a trigger that calls
+    exit() ends no run, and `next()` of nothing is an error like all others."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__} {error}".rstrip())
 
 
 async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
@@ -245,16 +256,16 @@ async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
 
-    def settle(value: Any, error: BaseException | None) -> None:
+    def settle(value: Any, error: Exception | None) -> None:
         if not done.done():
             done.set_exception(error) if error else done.set_result(value)
 
     def run() -> None:
-        outcome: tuple[Any, BaseException | None]
+        outcome: tuple[Any, Exception | None]
         try:
             outcome = method(*arguments), None
-        except Exception as error:
-            outcome = None, error
+        except BaseException as error:  # in this thread nobody else would hear of it
+            outcome = None, _of_its_own(error)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, *outcome)
 

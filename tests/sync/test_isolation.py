@@ -1,5 +1,6 @@
 """One account's trouble is its own: others in the same run, and in the same group, are written whole."""
 
+import asyncio
 import time
 from decimal import Decimal
 from typing import Any
@@ -103,11 +104,15 @@ def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str
         (TimeoutError("the desk did not answer"), "timed_out", "the desk did not answer"),
         (BrokerUnavailable(), "broker_unavailable", "BrokerUnavailable"),
         (RuntimeError(), "trigger_failed", "RuntimeError: RuntimeError"),
+        (StopIteration(), "trigger_failed", "RuntimeError: StopIteration"),
+        (SystemExit("no licence"), "trigger_failed", "RuntimeError: SystemExit no licence"),
+        (asyncio.CancelledError(), "trigger_failed", "RuntimeError: CancelledError"),
     ],
 )
 def test_an_error_says_its_own_text_and_without_one_what_it_is(
-    broker: Broker, error: Exception, kind: str, message: str
+    broker: Broker, error: BaseException, kind: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 180 if isinstance(error, TimeoutError) else 5)
     broker.others["S1"] = {"funds": error}
     result = synced_with_a_sound_one(broker, build.an_account("SCRIPTED"))
     assert only_problem(result) == ("funds", kind, message)
@@ -148,7 +153,13 @@ async def _login(self: BaseTrigger) -> Any:
     raise LoginRequired("log in first")
 
 
-@pytest.mark.parametrize(("method", "kind"), [(_raises, "trigger_failed"), (_login, "login_required")])
+async def _exits(self: BaseTrigger) -> Any:
+    raise SystemExit("no licence")
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [(_raises, "trigger_failed"), (_login, "login_required"), (_exits, "trigger_failed")]
+)
 def test_an_async_trigger_that_raises_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, broker: Broker, method: Any, kind: str
 ) -> None:
@@ -163,6 +174,10 @@ def _cannot_begin(self: BaseTrigger, *given: Any) -> None:
     raise KeyError(self.code)
 
 
+def _exits_at_once(self: BaseTrigger, *given: Any) -> None:
+    raise SystemExit(3)
+
+
 def _asks_for_a_login(self: BaseTrigger, *given: Any) -> None:
     raise LoginRequired("log in first")
 
@@ -171,10 +186,11 @@ def _asks_for_a_login(self: BaseTrigger, *given: Any) -> None:
     ("begin", "message", "next_step"),
     [
         (_cannot_begin, "KeyError: 'UNMADE'", "a fault of the trigger; report it with this message"),
+        (_exits_at_once, "RuntimeError: SystemExit 3", "a fault of the trigger; report it with this message"),
         (_asks_for_a_login, "log in first", "log in at the broker, then run the sync again"),
         (None, "", "a fault of the trigger; report it with this message"),
     ],
-    ids=["raises", "wants a login", "has no fetch_holdings"],
+    ids=["raises", "exits", "wants a login", "has no fetch_holdings"],
 )
 def test_a_trigger_that_cannot_be_made_is_told_as_one_that_fails_when_it_is_asked(
     monkeypatch: pytest.MonkeyPatch,

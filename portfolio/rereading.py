@@ -161,9 +161,9 @@ class Reader:
             pen.explanation(change, move.key, move.after, MOVED_BACK if question else "REPARSED", day, delta)
 
     def _raised_by(self, key: HoldingKey, units: Decimal) -> OpenQuestion | None:
-        """The question of as many units that nothing explains: it was misread, and seen otherwise for a while."""
+        """The last question of as many units that nothing explains: it was misread, and seen otherwise for a while."""
         asked = (each for each in read_open(self.account) if (each.question.instrument, each.question.lot) == key)
-        return next((each for each in asked if each.question.open == units), None)
+        return next((each for each in reversed([*asked]) if each.question.open == units), None)
 
     def positions(self, entries: Iterable[Position]) -> None:
         stands = {

@@ -130,6 +130,24 @@ def test_what_was_misread_answers_the_questions_that_it_had_raised(
     recomputed.check_all_pages()
 
 
+def test_what_was_misread_leaves_an_older_question_of_as_many_units_alone(
+    simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more each day: the first came, the second was misread."""
+    account = captured(simulator, "2026-10-05 16:05")
+    traded = set(Transaction.objects.values_list("symbol", flat=True))
+    symbol = next(symbol for symbol in owned(account) if symbol not in traded)
+    for day in (6, 7):
+        misread(monkeypatch, "holdings", lambda held: one_more(held) if held.symbol == symbol else held)
+        captured(simulator, f"2026-10-0{day} 16:05", account)
+    assert left_open(account) == {1: 1, 2: 1}
+    monkeypatch.undo()
+    misread(monkeypatch, "holdings", lambda held: one_more(held) if held.symbol == symbol else held)
+    read_again(account, trading_day__gte=date(2026, 10, 6))
+    assert left_open(account) == {1: 1}
+    recomputed.check_all_pages()
+
+
 def test_a_dry_run_makes_no_instrument(simulator: GrowwSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     account = captured(simulator, "2026-10-05 16:05")
     misread(monkeypatch, "holdings", lambda held: held._replace(isin="INE467B01037", symbol="OTHER"))

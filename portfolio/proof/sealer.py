@@ -23,7 +23,7 @@ from ledger.normalise import IST, ist_date
 
 from ..ids import new_uuid
 from ..keys import KeyTrouble
-from ..models import AccountHead
+from ..models import AccountHead, LedgerTree
 from ..models import Checkpoint as StoredCheckpoint
 from ..sync import emit
 from . import signing, tree
@@ -138,7 +138,7 @@ def _sign(now: datetime) -> Note:
         kept = file.notes()
         _refuse_contradiction(current, kept, signer.key, node)
         for note in kept[-1:]:  # whoever signed it may have been killed before the table had it
-            _record(note, now)
+            _record(note, _next_placed(note) or now)
             if note.checkpoint == current:
                 return note
         note = signer.sign(current)
@@ -209,6 +209,12 @@ def _is_of_this_tree(was: Checkpoint, node: merkle.Node) -> bool:
 def _tell_once(kind: str, says: str, now: datetime) -> None:
     with transaction.atomic(durable=True):
         emit.tell_installation(kind, {"says": says}, now, unless_last=True)
+
+
+def _next_placed(note: Note) -> datetime | None:
+    """When the first page above it got its place: it was signed by then."""
+    above = LedgerTree.objects.filter(position__gt=note.checkpoint.size).order_by("position")
+    return above.values_list("placed_at", flat=True).first()
 
 
 def _record(note: Note, now: datetime) -> None:

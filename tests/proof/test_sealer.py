@@ -1,5 +1,6 @@
 """Pages get their place, checkpoints are signed in their time, and nothing is signed that contradicts the last one."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -253,6 +254,23 @@ def test_a_checkpoint_that_only_the_file_has_is_recorded_also_when_pages_came_af
 
     second = sealer.checkpoint(NOW)
     assert list(Checkpoint.objects.order_by("size").values_list("note", flat=True)) == [str(first), str(second)]
+    assert verify().findings == []
+
+
+def test_a_checkpoint_that_is_recorded_hours_after_the_next_page_was_placed_is_not_said_to_be_changed(
+    set_clock: Callable[[datetime], None],
+) -> None:
+    """The keys were away meanwhile, so that nothing was signed."""
+    set_clock(NOW)
+    a_book(1)
+    sealer.checkpoint(NOW)
+    with tampering.unguarded():
+        tampering.run("DELETE FROM checkpoints")
+    build.synced(build.an_account(client_id="S2"))
+    tree.place(NOW + timedelta(minutes=5))
+
+    set_clock(NOW + timedelta(hours=3))
+    sealer.checkpoint(NOW + timedelta(hours=3))
     assert verify().findings == []
 
 

@@ -42,7 +42,7 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
         return
     day, book = made.capture.holdings_day, made.book
     keys = {key: one.delta for key, one in moved.items() if one.delta}
-    for key in _traded_before(book, day):  # what was traded today alone is due tomorrow
+    for key in traded_before(book, day):  # what was traded today alone is due tomorrow
         if key not in keys and key not in doubted and book.waiting(key, day).is_due():
             keys[key] = ZERO
     changes = {
@@ -67,7 +67,7 @@ def _owned(book: Book, key: HoldingKey, moved: Moved | None) -> Decimal:
     return held.holding.owned if held else ZERO
 
 
-def _traded_before(book: Book, day: date) -> dict[HoldingKey, None]:
+def traded_before(book: Book, day: date) -> dict[HoldingKey, None]:
     """What has fills of earlier days, or had some that are void by now."""
     traded = {key: None for dated, filled in book.fills.items() if dated < day for key in filled}
     return traded | {key: None for key, days in book.used.items() if any(dated < day for dated in days)}

@@ -16,7 +16,7 @@ from ledger.reconcile import is_delivery
 from ledger.snapshot import Quote
 
 from . import rows
-from .bridge import Moved, explain_moves
+from .bridge import Moved, explain_moves, traded_before
 from .capture import ACCEPTED, HOLDINGS, PRICES, SUSPECT
 from .decision import Decision, NotStanding
 from .state import HeldRow, PositionRow
@@ -52,7 +52,7 @@ def _take_expected(made: Decision, held: dict[HoldingKey, HeldRow], moves: Seque
     """The day's first holdings close what is expected of them: of shares that were traded before, each row that is not
     in doubt. Where not one has moved, the broker's books are yesterday's still, and all is expected as before."""
     book, day = made.book, made.capture.holdings_day
-    expected = {key[0] for filled in book.fills.values() for key in filled if book.waiting(key, day).is_due()}
+    expected = {key[0] for key in traded_before(book, day) if book.waiting(key, day).is_due()}
     doubted = {*_unread(made), *(key for key, row in book.holdings.items() if row.unconfirmed_since)}
     doubted |= {move.key for move in moves if move.unconfirmed_since or not (move.after or _is_sold(made, move))}
     wanted = [move for move in moves if move.key[0] in expected and move.key not in doubted]

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from ledger.entries import Order
+from portfolio.corrections import Author, void
 from portfolio.models import BrokerAccount, HoldingVersion, RealHolding
 from portfolio.schedule.tick import tick
 from tests import build
@@ -60,6 +61,16 @@ def test_what_was_sold_whole_is_gone(account: BrokerAccount, broker: Broker, at:
     traded(broker, at, account, order("S", 6, "SELL", 100))
     morning(broker, at, {})
     assert (told(account), held(account)) == ([("TCS", -100, 0, {"06": -100})], {})
+
+
+def test_a_sale_that_was_shown_and_is_void_by_now_is_expected_back_like_a_purchase(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    traded(broker, at, account, order("S", 6, "SELL", 10), order("N", 6, "BUY", 5, "INFY"), shown={"TCS": 90})
+    sale = account.transactions.get(transaction_type="SELL")
+    void(account, sale.source_id, Author("Asha Rao", "the exchange cancelled it"))
+    morning(broker, at, {"TCS": 100, "INFY": 5})
+    assert (left_open(account), held(account), explained(account)) == ({}, {"TCS": 100, "INFY": 5}, 105)
 
 
 def test_an_empty_answer_is_never_taken_where_anything_was_not_sold(

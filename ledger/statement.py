@@ -51,7 +51,7 @@ def plan(told: Sequence[Trade], known: Iterable[KnownFill], share_of: ShareOf, s
     pairing = _Pairing(named, latest, share_of, same) if latest else None
     pairs = pairing.pairs if pairing else {}
     moves, replaced = pairing.replacing() if pairing else ([], set())
-    whole, differing = pairing.of_whole_orders() if pairing else (set(), [])
+    whole, differing = (pairing.whole, [*pairing.differing]) if pairing else (set(), [])
     differing += _contradicting(told, named, again) if len(named) < len(told) else []
     in_use = {*latest, *named} if latest else set()
     for name, trade in named.items():
@@ -131,20 +131,26 @@ class _Pairing:
         self.pairs = {name: name for name, trade in named.items() if name in known and self._is_named_so(name, trade)}
         told = {name: trade for name, trade in named.items() if name not in self.pairs}
         anywhere = {name: trade for name, trade in told.items() if trade.trade_id and not trade.exchange}
-        if anywhere:
-            self._pair_all({name: trade._replace(exchange="") for name, trade in known.items()}, anywhere)
         somewhere = {name: trade for name, trade in told.items() if name not in anywhere}
-        self._pair_all(known, somewhere)
+        of_anywhere = {name: trade._replace(exchange="") for name, trade in known.items()} if anywhere else {}
         as_told = {name: fill.as_told for name, fill in latest.items() if fill.as_told}
-        self._pair_all(as_told, somewhere)
+        self.whole, self._whole_known, self.differing = set[str](), set[str](), list[Differing]()
+        compared = (of_anywhere, anywhere), (known, somewhere), (as_told, somewhere)
+        for one, other in compared:
+            self._pair_of_orders(one, other)
+        self._find_whole_orders()  # before fills of another order of that day can be taken for them
+        for one, other in compared:
+            self._pair_of_days(one, other)
         perhaps = {name: trade for name, trade in known.items() if trade.exchange == fills.NSE}  # or nobody said it
         self._pair(_anywhere(perhaps), _anywhere(somewhere), _numbered)
 
-    def _pair_all(self, known: Named, told: Named) -> None:
+    def _pair_of_orders(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))
         self._pair(
             known, told, lambda trade, _: trade.order_id and (trade.order_id, trade.symbol, trade.transaction_type)
         )
+
+    def _pair_of_days(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: (trade.trade_date, share, trade.transaction_type))
         for one, other in ((known, _without_isin(told)), (_without_isin(known), told)):
             self._pair(one, other, lambda trade, _: (trade.trade_date, trade.symbol, trade.transaction_type))
@@ -157,10 +163,10 @@ class _Pairing:
 
     def _pair(self, known: Named, told: Named, group_of: GroupOf) -> None:
         """Pairs what is not paired yet, within groups."""
-        taken = set(self.pairs.values())
+        taken, done = self._whole_known.union(self.pairs.values()), self.whole.union(self.pairs)
         of_told: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
         for name, trade in told.items():
-            if name not in self.pairs and (group := group_of(trade, self._shares[name])):
+            if name not in done and (group := group_of(trade, self._shares[name])):
                 of_told[group][name] = trade
         of_known: dict[Hashable, dict[str, Trade]] = defaultdict(dict)
         for name, trade in known.items() if of_told else ():
@@ -193,24 +199,22 @@ class _Pairing:
                 listed.update(told)
         return moves, listed
 
-    def of_whole_orders(self) -> tuple[set[str], list[Differing]]:
+    def _find_whole_orders(self) -> None:
         """Rows of an order that the book has in other parts: told as a whole by the one, fill by fill by the other.
-        What a person set right is as it was told before. Returns their names, and what costs something else there."""
+        What a person set right is as it was told before. What costs something else there is named."""
         taken = {*self.pairs, *self.pairs.values()}
         told_of = _by_order({name: trade for name, trade in self._named.items() if name not in taken}, self._shares)
         known = self._as_first_told(taken) if told_of else {}
         known_of = _by_order(known, self._known_shares)
-        found: set[str] = set()
-        differing: list[Differing] = []
         for order, rows in told_of.items():
             _, first, share = rows[0]
             mine = list(_of_share(rows, share, first.symbol))
             theirs = list(_of_share(known_of[order], share, first.symbol))
             if (_is_whole(mine) or _is_whole(theirs)) and _units(mine) == _units(theirs):
-                found.update(name for name, _ in mine)
+                self.whole.update(name for name, _ in mine)
+                self._whole_known.update(name for name, _ in theirs)
                 one = Differing(_as_one(theirs), _as_one(mine))
-                differing += [one] if abs(one.known.price - one.told.price) >= PAISA else []
-        return found, differing
+                self.differing += [one] if abs(one.known.price - one.told.price) >= PAISA else []
 
     def _as_first_told(self, taken: Container[str]) -> Named:
         """The fills that were listed and count, or did before a person set them right."""

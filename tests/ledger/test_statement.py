@@ -103,6 +103,15 @@ def test_an_order_that_is_told_as_a_whole_is_its_fills(
     assert made.known == len(told) - len(new)
 
 
+def test_an_order_that_is_told_as_a_whole_is_not_taken_for_a_fill_of_another_order_of_that_day() -> None:
+    fills = [("O1", 10, "T1"), ("O1", 5, "T2"), ("O2", 6, "T3"), ("O2", 4, "T4")]
+    orders = [a_fill("O2", 10), a_fill("O1", 15)]
+    listed = {f"NSE:2026-10-05:{number}:TCS:B": a_fill(order, units, number) for order, units, number in fills}
+    assert plan(orders, [known(name, fill) for name, fill in listed.items()]) == Plan([], 2, [])
+    stands = [known(name, fill) for name, fill in source_ids(orders).items()]
+    assert plan([*listed.values()], stands) == Plan([], 4, [])
+
+
 @pytest.mark.parametrize("other", [*OTHERS, {"order_id": "O2"}, {"order_id": ""}])
 def test_an_order_that_is_told_as_a_whole_is_no_other_one(other: dict[str, Any]) -> None:
     book = [known(f"T{number}", a_fill("O1", units, f"T{number}")) for number, units in ((1, 4), (2, 6))]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ledger import reconcile
+from ledger.absence import NOTHING_TRADED, Traded
 from ledger.diff import HoldingKey, HoldingMove, PositionKey
 from ledger.entries import ZERO, Holding, Position
 from ledger.reconcile import LATE, Change, Explained, Overdue, Piece, is_delivery
@@ -145,17 +146,18 @@ def write_opening(
     day = made.capture.trading_day
     made.opened_on = calendar.previous_session(day)
     named: dict[HoldingKey, Holding | Position] = {**held}
-    net: dict[HoldingKey, Decimal] = {}
+    shown: dict[HoldingKey, Traded] = {}
     for (instrument, segment, product), position in positions.items():
         if is_delivery(segment, product):
             key = (instrument, reconcile.lot_of(product))
             named.setdefault(key, position)
-            net[key] = net.get(key, ZERO) + position.credit_quantity - position.debit_quantity
+            shown[key] = shown.get(key, NOTHING_TRADED).plus(position.credit_quantity, position.debit_quantity)
     for key, row in named.items():
-        fills = made.book.fills.get(day, {}).get(key)
-        net_fills = fills.bought - fills.sold if fills else ZERO
+        fills, dealt = made.book.fills.get(day, {}).get(key, NOTHING_FILLED), shown.get(key, NOTHING_TRADED)
+        # Positions may be older than the fills, or not be offered: no holding shows what they lack of the day.
+        net = max(dealt.bought, fills.bought) - max(dealt.sold, fills.sold)
         quantity = row.owned if isinstance(row, Holding) else ZERO
-        owned = reconcile.opening(quantity, net.get(key, ZERO), net_fills)
+        owned = reconcile.opening(quantity, net, fills.bought - fills.sold)
         if owned:
             cost = row.average_price if isinstance(row, Holding) else None
             made.pen.explanation(None, key, row, "OPENING", made.opened_on, owned, cost)

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from ledger.entries import Position
 from portfolio.models import AccountMemory, BrokerAccount, OrderVersion
 from portfolio.triggers.base import BrokerUnavailable, NotPermitted
 from tests import build
 from tests.sync.scripted import Broker
+from tests.sync.test_bridge import evening, explained, left_open
 
 pytestmark = pytest.mark.database
 
@@ -41,6 +43,23 @@ def test_the_opening_is_what_was_owned_before_the_first_days_trades(broker: Brok
     assert account.explanations.get().cost_price == 1500
     assert account.snapshots.get().holdings_count == 2
     assert account.holding_changes.count() == 0
+
+
+@pytest.mark.parametrize("positions", [None, [], [build.a_position("TCS", 3)]], ids=["not offered", "empty", "older"])
+def test_what_positions_do_not_show_of_the_first_days_trades_was_no_more_owned_before(
+    broker: Broker, at: At, positions: list[Position] | None
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    broker.says["holdings"] = [build.a_holding("TCS", 100), build.a_holding("INFY", 25)]
+    broker.says["positions"] = positions
+    if positions is None:
+        del broker.says["positions"]
+    build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-01", 100), "INFY": ("2026-10-01", 25)}
+    evening(broker, at, 6, {"TCS": 104, "INFY": 23})
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({}, 127)
 
 
 def test_an_average_of_nothing_is_no_cost(broker: Broker) -> None:

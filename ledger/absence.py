@@ -1,6 +1,6 @@
 """Open derivative positions that a broker shows no more: closed, expired, or not believed to be gone. Pure.
 
-Shares are no matter of this: they are settled or squared off overnight, and stand in holdings then.
+Shares are settled or squared off overnight, and stand in holdings then: theirs are a matter of one day.
 """
 
 import re
@@ -57,6 +57,11 @@ def suspicion(open_count: int, doubted_count: int, is_empty: bool) -> str:
     if 2 * doubted_count > open_count:
         return f"{doubted_count} of {open_count} open positions are missing and were not closed"
     return ""
+
+
+def is_as_traded(position: Position, fills: Traded | None) -> bool:
+    """Whether the day's fills are what a position of shares showed of that day, and leave it open."""
+    return position.quantity != ZERO and fills == (position.credit_quantity, position.debit_quantity)
 
 
 def _is_believed_gone(each: OpenPosition, day: date, is_closed: bool) -> bool:

@@ -2,15 +2,17 @@
 
 They belong to a trading day: what was bought on an earlier one stands in holdings by now, and is not counted again.
 A derivative that is missing erases nothing until it was closed or expired, or a later trading day agrees: see
-`ledger.absence`.
+`ledger.absence`. Shares that were shown as bought or sold that day stand for the day while its fills say the same.
 """
 
+from collections.abc import Mapping, Set
 from datetime import date
 
 from ledger import absence, diff
 from ledger.absence import OpenPosition, Traded
 from ledger.diff import PositionKey, PositionMove
 from ledger.entries import CASH, Position
+from ledger.reconcile import is_delivery
 
 from . import rows
 from .capture import ACCEPTED, POSITIONS, SUSPECT, UNCHANGED
@@ -37,7 +39,7 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     if reason := _suspicion(made, len(doubted), not (seen or kept)):
         _suspect(made, reason)
         return still_open
-    kept |= doubted
+    kept |= doubted | (_traded_today(made, seen, known.keys() - seen.keys() - kept) if is_of_today else set())
     for move in diff.positions(known, {**seen, **{key: known[key] for key in kept}}):
         _take(made, move)
     if not section.set_aside:
@@ -58,6 +60,25 @@ def _doubted(made: Decision, missing: set[PositionKey]) -> set[PositionKey]:
     if found:
         capture.metadata["positions_unconfirmed"] = ", ".join(sorted(book[key].position.symbol for key in found))
     return set(found)
+
+
+def _traded_today(made: Decision, seen: Mapping[PositionKey, Position], missing: Set[PositionKey]) -> set[PositionKey]:
+    """Those of the missing ones that the day's fills tell as they were shown: no holding has these shares before
+    the next trading day. What is shown of the same shares as another product was converted."""
+    traded, shown = made.book.traded.get(made.capture.trading_day, {}), {(key[0], key[1]) for key in seen}
+    stands = {
+        key
+        for key in missing
+        if is_delivery(*key[1:]) and key[:2] not in shown and absence.is_as_traded(_known(made, key), traded.get(key))
+    }
+    if stands:
+        symbols = ", ".join(sorted(_known(made, key).symbol for key in stands))
+        made.capture.metadata["positions_not_shown"] = f"the day's fills tell of them, and they stand: {symbols}"
+    return stands
+
+
+def _known(made: Decision, key: PositionKey) -> Position:
+    return made.book.positions[key].position
 
 
 def _fills_since(made: Decision, key: PositionKey) -> dict[date, Traded]:

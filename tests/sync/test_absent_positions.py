@@ -196,3 +196,50 @@ def test_another_clients_data_is_told_of_once_and_again_after_it_was_over(broker
         build.synced(account)
         told_of.append(account.events.filter(kind="security.wrong_account").count())
     assert told_of == [1, 1, 1, 1, 1, 1, 2]
+
+
+@pytest.fixture
+def bought(broker: Broker, at: At) -> BrokerAccount:
+    """10 TCS that were bought on Monday, shown in its positions at 16:05 and in no holding yet."""
+    account = build.an_account("SCRIPTED")
+    broker.prices["TCS"] = 3000
+    order = build.an_order("B", 10, 10, created_at=build.MORNING)
+    broker.says.update(orders=[order], trades=[build.a_trade(order)])
+    told(broker, at, account, "05 16:05", build.a_position("TCS", 10))
+    assert account.snapshots.get().total_holdings_value == 30_000
+    return account
+
+
+def test_shares_stand_for_the_day_while_its_fills_tell_of_them(bought: BrokerAccount, broker: Broker, at: At) -> None:
+    result = told(broker, at, bought, "05 19:00")
+    assert (result.status, state(bought)) == ("COMPLETED", {"TCS": 10})
+    assert result.capture.metadata["positions_not_shown"] == "the day's fills tell of them, and they stand: TCS"
+    assert bought.snapshots.latest("revision").total_holdings_value == 30_000
+    told(broker, at, bought, "05 20:00", build.a_position("TCS", 10))
+    assert bought.position_versions.count() == 1
+    broker.says.update(orders=[], trades=[], holdings=[build.a_holding("TCS", 10)])
+    told(broker, at, bought, "06 16:05")
+    assert state(bought) == {}
+    assert bought.snapshots.latest("snapshot_date").total_holdings_value == 30_000
+
+
+@pytest.mark.parametrize(
+    ("shown", "sold", "left"),
+    [
+        ([build.a_position("TCS", 10, product="MIS")], 0, {"TCS": 10}),  # converted
+        ([build.a_position("INFY", 3)], 0, {"TCS": 10, "INFY": 3}),
+        ([], 10, {}),  # sold again
+        ([], 4, {}),  # less than was shown: how much of it is open only the broker knows
+    ],
+)
+def test_shares_that_were_converted_or_sold_are_gone(
+    bought: BrokerAccount, broker: Broker, at: At, shown: list[Position], sold: int, left: dict[str, int]
+) -> None:
+    if sold:
+        order = build.an_order("S", sold, sold, transaction_type="SELL", created_at=build.MORNING)
+        broker.says["orders"] = [*broker.says["orders"], order]
+        broker.says["trades"] = [*broker.says["trades"], build.a_trade(order, trade_id="TS")]
+    told(broker, at, bought, "05 19:00", *shown)
+    assert state(bought) == left
+    assert bought.positions.filter(product="MIS").exists() == bool(shown and shown[0].product == "MIS")
+    assert bought.positions.count() == len(left)

@@ -106,12 +106,12 @@ def _terms(trade: Trade) -> tuple[Decimal, Decimal]:
 
 
 def _anywhere(trades: Named) -> Named:
-    """Those with a number, as if nobody had said at which exchange: an earlier file may not have."""
-    return {name: trade._replace(exchange="") for name, trade in trades.items() if trade.trade_id}
+    """As if nobody had said at which exchange: an earlier file may not have."""
+    return {name: trade._replace(exchange="") for name, trade in trades.items()}
 
 
 def _numbered(trade: Trade, share: str) -> Hashable:
-    return trade.trade_id, trade.trade_date, share, trade.transaction_type, _terms(trade)
+    return trade.trade_id and (trade.trade_id, trade.trade_date, share, trade.transaction_type, _terms(trade))
 
 
 class _Pairing:
@@ -129,20 +129,31 @@ class _Pairing:
             if not fill.trade.is_synthesised and fill.void_reason != fills.NUMBERED
         }  # fmt: skip
         self.pairs = {name: name for name, trade in named.items() if name in known and self._is_named_so(name, trade)}
-        told = {name: trade for name, trade in named.items() if name not in self.pairs}
+        self.whole, self._whole_known, self.differing = set[str](), set[str](), list[Differing]()
+        self._pair_all(list(self._surest_first(known)))
+
+    def _surest_first(self, known: Named) -> Iterator[Named]:
+        """Fills that nobody touched; those that a person set right as they were told before; and as they are now."""
+        as_told = {name: fill.as_told for name, fill in self._latest.items() if fill.as_told}
+        yield {name: trade for name, trade in known.items() if name not in as_told} if as_told else known
+        if as_told:
+            yield as_told
+            yield {name: known[name] for name in as_told if name in known}
+
+    def _pair_all(self, stands: Sequence[Named]) -> None:
+        told = {name: trade for name, trade in self._named.items() if name not in self.pairs}
         anywhere = {name: trade for name, trade in told.items() if trade.trade_id and not trade.exchange}
         somewhere = {name: trade for name, trade in told.items() if name not in anywhere}
-        of_anywhere = {name: trade._replace(exchange="") for name, trade in known.items()} if anywhere else {}
-        as_told = {name: fill.as_told for name, fill in latest.items() if fill.as_told}
-        self.whole, self._whole_known, self.differing = set[str](), set[str](), list[Differing]()
-        compared = (of_anywhere, anywhere), (known, somewhere), (as_told, somewhere)
+        compared = [(_anywhere(each), anywhere) for each in stands if anywhere] + [(each, somewhere) for each in stands]
         for one, other in compared:
             self._pair_of_orders(one, other)
         self._find_whole_orders()  # before fills of another order of that day can be taken for them
         for one, other in compared:
             self._pair_of_days(one, other)
-        perhaps = {name: trade for name, trade in known.items() if trade.exchange == fills.NSE}  # or nobody said it
-        self._pair(_anywhere(perhaps), _anywhere(somewhere), _numbered)
+        wherever = _anywhere({name: trade for name, trade in somewhere.items() if name not in self.pairs})
+        for each in stands if wherever else ():
+            perhaps = {name: trade for name, trade in each.items() if trade.exchange == fills.NSE}  # or nobody said it
+            self._pair(_anywhere(perhaps), wherever, _numbered)
 
     def _pair_of_orders(self, known: Named, told: Named) -> None:
         self._pair(known, told, lambda trade, share: trade.order_id and (trade.order_id, share, trade.transaction_type))

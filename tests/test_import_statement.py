@@ -285,6 +285,19 @@ def test_a_fill_that_a_person_corrected_is_found_as_it_was_told_before(
     assert fills(account) == stands
 
 
+@pytest.mark.parametrize("changes", [{"quantity": Decimal(8)}, {"price": Decimal(2990)}])
+@pytest.mark.parametrize(("first", "later"), [("NSE,", ",TB"), (",TB", "BSE,TB")])
+def test_a_fill_that_a_person_corrected_is_found_also_where_one_file_says_no_exchange(
+    account: BrokerAccount, file: Any, first: str, later: str, changes: dict[str, Any]
+) -> None:
+    terms = f"2019-07-01,BUY,10,3000,TCS,{build.ISINS['TCS']}"
+    imported(file(f"{OURS},exchange,trade_id", f"{terms},{first}"), account, "--accept")
+    revise(account, Transaction.objects.get().source_id, changes, Author("Asha", "the contract note"))
+    stands = fills(account)
+    assert "new, written: 0" in imported(file(f"{OURS},exchange,trade_id", f"{terms},{later}"), account, "--accept")
+    assert fills(account) == stands
+
+
 @pytest.mark.parametrize("isin", ["", "INE009A01021"])
 def test_fills_of_like_terms_are_other_fills_where_share_or_side_is_another(
     account: BrokerAccount, file: Any, isin: str

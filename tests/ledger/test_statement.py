@@ -186,3 +186,9 @@ def test_a_number_that_a_file_tells_with_an_isin_and_without_one_is_one_fill() -
     made = plan([bare, first, other], [])
     assert [move.trade for move in made.moves] == [first]
     assert ([(each.known, each.told) for each in made.differing], made.known) == ([(first, other)], 1)
+
+
+def test_a_fill_that_was_corrected_to_the_terms_of_another_is_told_apart_from_it() -> None:
+    first, other = a_fill("", 5), a_fill("", 4)
+    corrected = known("first", first._replace(quantity=Decimal(4)))._replace(is_by_hand=True, as_told=first)
+    assert plan([other, first], [corrected, known("other", other)]).moves == []

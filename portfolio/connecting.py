@@ -1,8 +1,7 @@
 """Tests a login before anything of it is stored, and binds the account to the client that the broker names."""
 
 import asyncio
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from portfolio_project.settings import broker_url
 from . import accounts, clock
 from .models import BrokerAccount, Portfolio, User
 from .secret import Secret, revealed
+from .sync import fetch
 from .sync.capture import SHORTEST_SECRET
 from .sync.elsewhere import words
 from .triggers.base import Account, Answer, BaseTrigger, Credential, Reply, TriggerError
@@ -64,8 +64,9 @@ def try_login(
         named = asyncio.run(_identify(trigger, {**revealed(credentials), "login_method": method}, tokens))
     except TriggerError as error:
         raise Refused(_said(trigger, words(trigger.code, error), credentials)) from None
-    except Exception as error:
-        message = f"the trigger failed with {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        slow = f"no answer within {fetch.SECTION_SECONDS:g} s" if isinstance(error, TimeoutError) else ""
+        message = f"the trigger failed with {type(error).__name__}: {str(error) or slow}"
         raise Refused(_said(trigger, message, credentials)) from None
     if named and client_id and named != client_id:
         raise Refused(f"these credentials belong to another client than {client_id}")
@@ -148,7 +149,7 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
         made = trigger(account, client, tokens)
-        named = await _answered(made.identify) if hasattr(made, "identify") else ""
+        named = await fetch.called(made.identify) if hasattr(made, "identify") else ""
         if not named:
             await _is_let_in(made)
     return named or None
@@ -157,10 +158,6 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
 async def _is_let_in(trigger: BaseTrigger) -> None:
     """Looks at what nobody sees without a login. At the funds, where they are offered: every account has some, while
     a list that is empty may also come from a wrong address."""
-    answer = await _answered(getattr(trigger, "fetch_funds", None) or trigger.fetch_holdings)
+    answer = await fetch.called(getattr(trigger, "fetch_funds", None) or trigger.fetch_holdings)
     if isinstance(answer, Answer):
         _ = answer.rows  # refused when it cannot be read
-
-
-async def _answered(ask: Callable[[], Any]) -> Any:
-    return await ask() if inspect.iscoroutinefunction(ask) else await asyncio.to_thread(ask)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from portfolio.installation import key_ring
 from portfolio.keys import KeyRing
 from portfolio.models import BrokerAccount, BrokerAccountCredential, Portfolio, SyncBatch, User
 from portfolio.secret import revealed
+from portfolio.sync import fetch
 from portfolio.sync.claim import claim
 from portfolio.tasks import sync_holdings_task
 from portfolio.triggers.registry import REGISTRY
@@ -633,6 +635,30 @@ def test_a_trigger_that_raises_is_told_in_words_and_shows_no_secret(
     code, out, error = run("connect", "sample")
     assert (code, nothing_stored(), "my-secret-token" in out + error) == (2, True, False)
     assert error == "Sample broker: the trigger failed with KeyError: '***'\nNothing was stored."
+
+
+def _exits(self: Any) -> None:
+    raise SystemExit("no licence")
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        (_exits, "RuntimeError: SystemExit no licence"),
+        (lambda _: next(iter(())), "RuntimeError: StopIteration"),
+        (lambda _: time.sleep(20), "TimeoutError: no answer within 0.3 s"),
+    ],
+    ids=["exits", "next of nothing", "hangs"],
+)
+def test_connecting_ends_whatever_a_trigger_does(
+    typed: Type, monkeypatch: pytest.MonkeyPatch, method: Any, says: str
+) -> None:
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 0.3 if "Timeout" in says else 5)
+    monkeypatch.setattr(REGISTRY["SAMPLE"], "fetch_holdings", method)
+    typed("my-secret-token")
+    code, _, error = run("connect", "sample")
+    assert (code, nothing_stored()) == (2, True)
+    assert error == f"Sample broker: the trigger failed with {says}\nNothing was stored."
 
 
 def test_an_account_whose_first_sync_fails_is_stored_and_gives_exit_code_1(groww: GrowwSimulator, typed: Type) -> None:

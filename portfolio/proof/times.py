@@ -39,7 +39,7 @@ class _Time(NamedTuple):
 
 def judge(accounts: Mapping[str, str], now: datetime) -> Iterator[Finding]:
     """Of the whole tree. `accounts`: what to call each head."""
-    course, simulated = _Course(accounts), _simulated_heads()
+    course, simulated = _Course(accounts, now.timestamp()), _simulated_heads()
     signed = deque(_signed())
     for place in _placed():
         while signed and signed[0][0] < int(place.row):
@@ -50,7 +50,7 @@ def judge(accounts: Mapping[str, str], now: datetime) -> Iterator[Finding]:
             yield from course.place(place)
     for _, one in signed:
         yield from course.sign(one)
-    yield from course.end(now.timestamp())
+    yield from course.end()
 
 
 def _placed() -> Iterator[_Time]:
@@ -85,35 +85,58 @@ def _seconds(stored: str | None) -> float:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
-class _Course:
-    """The times so far. `ahead`: the latest at which a batch was closed, while none that was placed later shows that
-    the clock was put back; `early`: what lies before that, until one does."""
+class _Early:
+    """What lies before `ahead`, the latest time at which a batch was closed, until one that was placed later shows that
+    the clock was put back."""
 
-    def __init__(self, accounts: Mapping[str, str]) -> None:
-        self._accounts = accounts
+    def __init__(self) -> None:
+        self.ahead = _BEGINNING
+        self.waiting: list[tuple[float, int, _Time]] = []
+
+    def close(self, at: float) -> None:
+        self.ahead = max(self.ahead, at)
+
+    def take(self, one: _Time, nth: int) -> bool:
+        """Whether it is one of those."""
+        is_early = one.at < self.ahead - ALLOWED_SECONDS
+        if is_early:
+            heappush(self.waiting, (-self.ahead, nth, one))
+        return is_early
+
+    def put_back(self, closed: float) -> None:
+        while self.waiting and -self.waiting[0][0] > closed + ALLOWED_SECONDS:
+            heappop(self.waiting)
+            self.ahead = closed
+
+
+class _Course:
+    """The times so far. What was closed at a time that is yet to come shows by itself that the clock was put back: it
+    explains what is early, and nothing has to come after it (`_come`)."""
+
+    def __init__(self, accounts: Mapping[str, str], now: float) -> None:
+        self._accounts, self._now = accounts, now
         self._latest = _Time(_BEGINNING)
-        self._ahead = _BEGINNING
-        self._early: list[tuple[float, int, _Time]] = []
+        self._early, self._come = _Early(), _Early()
         self._held = 0
 
     def pass_by(self, one: _Time) -> None:
         """A page of a demo: nothing of it counts but when its batch was closed."""
-        self._ahead = max(self._ahead, one.closed)
+        self._early.close(one.closed)
+        if one.closed <= self._now + ALLOWED_SECONDS:
+            self._come.close(one.closed)
 
     def place(self, one: _Time) -> Iterator[Finding]:
-        self._ahead = max(self._ahead, one.closed)
+        self.pass_by(one)
         yield from self._hold(one)
-        while self._early and -self._early[0][0] > one.closed + ALLOWED_SECONDS:
-            heappop(self._early)
-            self._ahead = one.closed
+        self._early.put_back(one.closed)
+        self._come.put_back(one.closed)
 
     def sign(self, one: _Time) -> Iterator[Finding]:
         if self._held:  # until then a demo signed
             yield from self._hold(one)
 
-    def end(self, now: float) -> Iterator[Finding]:
-        """What was closed at a time that is yet to come shows by itself that the clock was put back."""
-        for closed, _, one in sorted(each for each in self._early if -each[0] <= now + ALLOWED_SECONDS):
+    def end(self) -> Iterator[Finding]:
+        for closed, _, one in sorted(self._come.waiting):
             yield self._finding(one, f"a batch that it stands above was closed only at {_text(-closed)}")
 
     def _hold(self, one: _Time) -> Iterator[Finding]:
@@ -121,11 +144,11 @@ class _Course:
         if isnan(one.at):
             yield self._finding(one, "that is no time")
             return
-        if one.at < self._ahead - ALLOWED_SECONDS:
-            heappush(self._early, (-self._ahead, self._held, one))
-        elif one.at < self._latest.at - ALLOWED_SECONDS:
+        self._come.take(one, self._held)
+        is_early = self._early.take(one, self._held)
+        if not is_early and one.at < self._latest.at - ALLOWED_SECONDS:
             yield self._finding(self._latest, f"what comes after it in the tree has {_text(one.at)}")
-        elif one.at < self._latest.at:
+        elif not is_early and one.at < self._latest.at:
             return
         self._latest = one
 

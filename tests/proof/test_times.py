@@ -118,6 +118,18 @@ def test_a_clock_that_was_put_back_is_no_alarm_before_anything_more_was_recorded
     assert [says.partition(" to ")[0] for *_, says in told()] == ["placed_at was changed", "signed_at was changed"]
 
 
+def test_beside_a_batch_of_a_time_to_come_a_place_is_held_against_those_that_have_come(
+    account: BrokerAccount, set_clock: At
+) -> None:
+    look(account, NOON + 10 * DAY, set_clock, sealed=NOON + 3 * DAY)
+    set_clock(NOON + 4 * DAY)
+    assert told() == []
+
+    move_place(4, NOON)
+    because = "a batch that it stands above was closed only at 2026-10-07 06:30:00+00:00"
+    assert told() == [(str(account.pk), 4, "4", f"placed_at was changed to 2026-10-05 06:30:00+00:00: {because}")]
+
+
 def test_pages_of_a_demo_are_placed_by_any_clock(account: BrokerAccount, set_clock: At) -> None:
     other = build.an_account(client_id="REAL", portfolio=build.a_portfolio())
     account.portfolio.simulated = True

@@ -18,7 +18,7 @@ from .. import clock
 from ..models import SyncSlot
 from . import bulk
 from .bulk import schema
-from .capture import COVERS, Capture
+from .capture import COVERS, WHOLE, Capture
 
 if TYPE_CHECKING:
     from .record import Result
@@ -33,11 +33,14 @@ def settle(results: Sequence["Result"]) -> None:
     of_account = {result.capture.account_id: result for result in results}
     days = {result.capture.trading_day for result in results}
     slots = SyncSlot.objects.filter(broker_account__among=list(of_account), trading_day__in=days)
-    now, rows = clock.now(), []
-    for slot in slots:
-        result = of_account[str(slot.broker_account_id)]
-        if _is_covered(slot, result.capture):
-            rows.append(_settled(slot, result, now))
+    owed = [(slot, of_account[str(slot.broker_account_id)]) for slot in slots]
+    covered = [(slot, result) for slot, result in owed if _is_covered(slot, result.capture)]
+    ahead = set(of_account) - {result.capture.account_id for _, result in covered}
+    now = clock.now()
+    rows = [_settled(slot, result, now) for slot, result in covered]
+    rows += [
+        _seen(slot, result) for slot, result in owed if result.capture.account_id in ahead and _tells(result, slot)
+    ]
     bulk.update(SETTLED, rows)
 
 
@@ -50,6 +53,25 @@ def _is_covered(slot: SyncSlot, capture: Capture) -> bool:
         and ist_date(slot.due_at) == ist_date(capture.started_at)
         and slot.result in (None, SyncSlot.Result.MISSED, SyncSlot.Result.PARTIAL)
     )
+
+
+def _tells(result: "Result", slot: SyncSlot) -> bool:
+    """Whether this capture, for which nothing was due, has seen after the close what the slot is to confirm."""
+    capture = result.capture
+    return (
+        result.status != "FAILED"
+        and capture.is_closed
+        and slot.trading_day == capture.trading_day == ist_date(capture.started_at) == ist_date(slot.due_at)
+        and slot.kind in WHOLE
+        and slot.kind in COVERS.get(capture.sync_type, ())
+        and slot.due_at > capture.started_at
+        and (slot.result, slot.standing) == (None, SyncSlot.Result.MISSED)
+    )
+
+
+def _seen(slot: SyncSlot, result: "Result") -> Rendered:
+    """If nobody comes when it is due, its day is not missed, but not confirmed."""
+    return _row(slot, result.capture, slot.next_attempt_at, SyncSlot.Result.PARTIAL, None, slot.reason)
 
 
 def _settled(slot: SyncSlot, result: "Result", now: datetime) -> Rendered:

@@ -194,6 +194,24 @@ def test_of_a_day_that_came_whole_and_was_not_confirmed_nothing_must_be_imported
     assert remedy_of(account) == "the broker has that day no more: its statement tells whether more came of it"
 
 
+def test_a_day_that_was_seen_between_its_looks_and_not_confirmed_is_no_missed_one(broker: Broker, at: At) -> None:
+    at("2026-10-05 16:20")
+    account = build.an_account("SCRIPTED")
+    build.synced(account)
+    assert monday(account).result == "provisional"
+    tick_at(at, "2026-10-06 00:01", "2026-10-06 10:00")
+    assert (monday(account).result, monday(account).missing) == ("partial", ())
+    assert kinds(account) == ["account.connected", "day.partial"]
+
+
+def test_what_is_seen_between_the_looks_leaves_the_next_one_due(broker: Broker, at: At) -> None:
+    at("2026-10-05 16:20")
+    account = build.an_account("SCRIPTED")
+    build.synced(account)
+    tick_at(at, "2026-10-05 19:00")
+    assert ([status for _, status in batches(account)], monday(account).result) == (["COMPLETED"] * 2, "complete")
+
+
 def test_a_look_during_the_session_is_never_taken_for_its_end(broker: Broker, at: At) -> None:
     account = build.an_account("SCRIPTED")
     ScheduledLook.objects.create(schedule_id="default", at=time(13), kind="DAILY_PORTFOLIO")

@@ -22,7 +22,7 @@ from ledger.normalise import IST, money, price, quantity
 LARGEST_BYTES = 50_000_000
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]", re.ASCII)
-LENGTH = 64  # of a text, where nothing else is said
+_LENGTH = 64  # of a text, where nothing else is said
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _REWRITTEN = re.compile(r"\s*[0-9]+([.,][0-9]*)?E\+?[0-9]+\s*", re.ASCII | re.IGNORECASE)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -236,7 +236,7 @@ def isin_of(text: str) -> str | None:
     return text or None
 
 
-def text_of(what: str, text: str, limit: int = LENGTH) -> str:
+def text_of(what: str, text: str, limit: int = _LENGTH) -> str:
     """For what is another one in each line; what stands in many is told by `name_of`."""
     if len(text) > limit or not _TEXT.fullmatch(text):
         raise BadValue(f"{what}: {text[:40]!r} is longer than {limit} characters, or has signs that are no text")
@@ -245,7 +245,7 @@ def text_of(what: str, text: str, limit: int = LENGTH) -> str:
 
 def number_of(what: str, text: str) -> str:
     """An exchange's or a broker's own number, as it was written: of a rewritten one the last digits are lost."""
-    if text.isascii() and text.isdigit() and len(text) <= LENGTH:  # nearly all are
+    if text.isascii() and text.isdigit() and len(text) <= _LENGTH:  # nearly all are
         return text
     if _REWRITTEN.fullmatch(text):
         raise BadValue(

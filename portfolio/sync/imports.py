@@ -14,7 +14,7 @@ from ledger import canonical, statement
 from ledger.entries import CASH, Listing, Trade
 from ledger.errors import BadValue
 from ledger.fills import FillMove, KnownFill
-from ledger.statement import Differing
+from ledger.matching import Differing
 
 from .. import clock, snapshots
 from ..models import BrokerAccount, RawReply, SyncSlot, Transaction

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from ledger import links, statement
+from ledger import late_fills, links
 from ledger.diff import HoldingKey, HoldingMove
 from ledger.entries import ZERO, Holding, Trade
 from ledger.fills import FillMove
+from ledger.late_fills import Asked
 from ledger.links import Late, Link
-from ledger.statement import Asked
 
 from ..models import BrokerAccount, Instrument
 from .amend import Amendment
@@ -38,10 +38,10 @@ class Learnt(NamedTuple):
 def bridge(amendment: Amendment, placed: Sequence[Placed]) -> Learnt:
     """What these moves explain, and what holdings ought to have shown of them. Before the opening: nothing."""
     head = amendment.head
-    net = statement.net_units(placed, head.opened_on) if head.opened_on else {}
+    net = late_fills.net_units(placed, head.opened_on) if head.opened_on else {}
     if not net:
         return Learnt([], [])
-    sold = statement.net_units(statement.sales(placed), head.opened_on) if head.opened_on else {}
+    sold = late_fills.net_units(late_fills.sales(placed), head.opened_on) if head.opened_on else {}
     writing = _Writing(amendment, {instrument: _named(move.trade) for move, instrument in placed}, sold)
     overdue = {key: writing.answer(key, links.told(key[0], days)) for key, days in sorted(net.items())}
     if head.holdings_day:
@@ -107,7 +107,7 @@ class _Writing:
         opened = self._open[key]
         asked = [Asked(q.number, q.as_of, q.open, q.looked) for q in (each.question for each in opened.values())]
         units = {day: late.units for day, late in days.items()}
-        found = statement.bridge(units, asked, self.amendment.head.holdings_day, self._sold.get(key, ()))
+        found = late_fills.bridge(units, asked, self.amendment.head.holdings_day, self._sold.get(key, ()))
         for number, pieces in found.answers.items():
             self._explain(opened, number, [days[piece.dated] for piece in pieces])
         return {piece.dated: days[piece.dated] for piece in found.overdue}

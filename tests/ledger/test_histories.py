@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.entries import ZERO
+from ledger.late_fills import Asked, bridge
 from ledger.reconcile import FILLS, Change, Overdue, explain_all, waiting_fills
-from ledger.statement import Asked, bridge
 
 KEY = ("TCS", "DELIVERY")
 START = date(2026, 10, 5)

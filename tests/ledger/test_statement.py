@@ -8,7 +8,8 @@ import pytest
 
 from ledger.entries import Trade
 from ledger.fills import NUMBERED, KnownFill, source_ids
-from ledger.statement import Asked, Plan, bridge
+from ledger.late_fills import Asked, bridge
+from ledger.statement import Plan
 from ledger.statement import plan as planned_by_share
 from tests.build import a_trade, an_order
 

@@ -28,7 +28,7 @@ class Differing(NamedTuple):
 class Matching:
     """Which known fill each fill of the file is: one of the same side of the same share, whatever either is called.
 
-    A symbol is one share on one day; it tells less than two ISINs, but for fills of one order. `pairs`: from the name in
+    A symbol is one share on one day; it tells less than two ISINs, but for fills of one order. `pairs`: from a name in
     the file to that in the book. `whole`: names of the rows of orders that the book has in other parts.
     """
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import answers
+from ledger import answers, wording
 from ledger.answers import Answer, AnswerPiece, Parent, Question, pieces
 from ledger.errors import BadAnswer
 
@@ -45,7 +45,7 @@ READ = [
 
 @pytest.mark.parametrize(("words", "answer", "text"), READ)
 def test_an_answer_is_read_and_told_in_the_same_words(words: tuple[str, ...], answer: Answer, text: str) -> None:
-    assert answers.read(*words) == answer
+    assert wording.read(*words) == answer
     assert answer.text() == text
 
 
@@ -74,7 +74,7 @@ def test_an_answer_is_read_and_told_in_the_same_words(words: tuple[str, ...], an
 )
 def test_words_that_mean_nothing_are_refused_with_what_they_should_be(words: tuple[str, ...], why: str) -> None:
     with pytest.raises(BadAnswer, match=why.replace(":", r"\:").replace("(", r"\(")):
-        answers.read(*words)
+        wording.read(*words)
 
 
 def test_what_goes_with_a_question_is_another_share_and_the_one_that_fits() -> None:

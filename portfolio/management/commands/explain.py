@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, DjangoHelpFormatter
 
-from ledger import answers
+from ledger import wording
 from ledger.answers import WORDS, Parent
 from ledger.errors import BadAnswer
 
@@ -165,12 +165,12 @@ def _said(account: BrokerAccount, options: dict[str, Any], who: str) -> Said:
     if word == "accept":
         _refuse(options, (*SAID, "others", "parent"), ACCEPTED)
         accepting = accepted(account, number, who, options["note"], options["on"])
-        answers.refuse_unused(accepting.answer, _given(options))
+        wording.refuse_unused(accepting.answer, _given(options))
         return accepting
     is_note = word == "note"
     why = " ".join(each for each in (said if is_note else "", options["note"]) if each)
-    made = answers.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
-    answers.refuse_unused(made, _given(options))
+    made = wording.read(word, "" if is_note else said, options["units"], options["cost"], options["cost_percent"])
+    wording.refuse_unused(made, _given(options))
     made = made._replace(on=options["on"])
     others = () if options["others"] is None else (options["others"],)
     parent = _parent(account, number, options["parent"], options["on"]) if options["parent"] else None

@@ -12,7 +12,7 @@ from ledger.fills import source_ids
 from ledger.normalise import MONEY_SCALE, at_scale, ist_date
 from ledger.page import FIRST_PREVIOUS, Entry
 from ledger.reconcile import is_delivery
-from portfolio import keys, models
+from portfolio import evidence_keys, models
 from portfolio.ids import new_id
 from portfolio.installation import key_ring
 from portfolio.schedule import calendar
@@ -59,7 +59,7 @@ class Naive:
 
     def keep_replies(self) -> None:
         wrapped = models.AccountKey.objects.get(account=self.account).wrapped
-        key = keys.evidence_key(key_ring(), bytes(wrapped), str(self.account.pk))
+        key = evidence_keys.evidence_key(key_ring(), bytes(wrapped), str(self.account.pk))
         for reply in self.fetched.replies:
             digest = key.digest(reply.body)
             if models.RawReply.objects.filter(broker_account=self.account, body_digest=digest).exists():

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from ledger.canonical import json_text
 
-from . import clock, keys, startup
+from . import clock, evidence_keys, keys, startup
 from .ids import new_uuid
 from .installation import key_ring
 from .models import (
@@ -57,7 +57,7 @@ def connect(
         if is_new:
             head = AccountHead.objects.create(account=account, owed_until=account.created_at)
             AccountMemory.objects.create(head=head)
-            wrapped = keys.new_evidence_key(key_ring(), str(account.pk))
+            wrapped = evidence_keys.new_evidence_key(key_ring(), str(account.pk))
             AccountKey.objects.create(account=account, wrapped=wrapped)
         elif label and label != account.label:
             account.label = label

@@ -1,4 +1,4 @@
-"""Keys and what they protect: credentials (sealed) and raw replies (evidence).
+"""The keys of an installation, and values sealed with them: credentials, tokens, the keys of others.
 
 The key-encryption keys are files in a directory of their own, never in the database or its backup, and never
 derived from SECRET_KEY. A sealed value carries its own data key, wrapped by one of them: rotation re-wraps that
@@ -7,18 +7,14 @@ Knows no models, writes no log, and puts no secret into an error.
 """
 
 import fcntl
-import hmac
 import os
 import secrets
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, NoReturn, cast
+from typing import NamedTuple
 
-import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -198,7 +194,7 @@ class _Envelope(NamedTuple):
 def seal(ring: KeyRing, plain: bytes, context: str) -> bytes:
     """`plain` under a data key of its own. Only the same `context` opens it: name the row and the column."""
     data_key = secrets.token_bytes(KEY_BYTES)
-    sealed = _encrypt(AESGCM(data_key), plain, VERSION + context.encode())
+    sealed = encrypt(AESGCM(data_key), plain, VERSION + context.encode())
     key_id = ring.primary
     return _Envelope(key_id, _wrap(ring, key_id, data_key, context), sealed).packed()
 
@@ -208,7 +204,7 @@ def unseal(ring: KeyRing, blob: bytes, context: str) -> bytes:
     envelope = _unpacked(blob)
     data_key = _unwrap(ring, envelope, context)
     try:
-        return _decrypt(AESGCM(data_key), envelope.sealed, VERSION + context.encode())
+        return decrypt(AESGCM(data_key), envelope.sealed, VERSION + context.encode())
     except InvalidTag:
         raise CannotDecrypt(f"What is stored for {context} was changed. Enter it again, and run doctor.") from None
 
@@ -241,12 +237,12 @@ def _unpacked(blob: bytes) -> _Envelope:
 
 
 def _wrap(ring: KeyRing, key_id: str, data_key: bytes, context: str) -> bytes:
-    return _encrypt(ring.cipher(key_id), data_key, f"{key_id}|{context}".encode())
+    return encrypt(ring.cipher(key_id), data_key, f"{key_id}|{context}".encode())
 
 
 def _unwrap(ring: KeyRing, envelope: _Envelope, context: str) -> bytes:
     try:
-        return _decrypt(ring.cipher(envelope.key_id), envelope.wrapped, f"{envelope.key_id}|{context}".encode())
+        return decrypt(ring.cipher(envelope.key_id), envelope.wrapped, f"{envelope.key_id}|{context}".encode())
     except InvalidTag:
         raise CannotDecrypt(
             f"What is stored for {context} was changed, belongs to another row, or was sealed by another key "
@@ -254,85 +250,10 @@ def _unwrap(ring: KeyRing, envelope: _Envelope, context: str) -> bytes:
         ) from None
 
 
-def _encrypt(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
+def encrypt(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, plain, bound_to)
 
 
-def _decrypt(cipher: AESGCM, blob: bytes, bound_to: bytes) -> bytes:
+def decrypt(cipher: AESGCM, blob: bytes, bound_to: bytes) -> bytes:
     return cipher.decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], bound_to)
-
-
-_threads = threading.local()
-
-
-def _compressor() -> zstandard.ZstdCompressor:
-    """One a thread: setting one up costs more than a small reply takes, and two threads may not share it."""
-    if not hasattr(_threads, "compressor"):
-        _threads.compressor = zstandard.ZstdCompressor(level=1)
-    return cast(zstandard.ZstdCompressor, _threads.compressor)
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    if not hasattr(_threads, "decompressor"):
-        _threads.decompressor = zstandard.ZstdDecompressor()
-    return cast(zstandard.ZstdDecompressor, _threads.decompressor)
-
-
-class EvidenceKey:
-    """Recognises and keeps the raw replies of one account. Two keys are derived: one to digest, one to encrypt."""
-
-    __slots__ = ("_account_id", "_cipher", "_digest")
-
-    def __init__(self, master: bytes, account_id: str) -> None:
-        self._account_id = account_id.encode()
-        self._digest = hmac.new(hmac.digest(master, b"khata evidence digest 1", "sha256"), digestmod="sha256")
-        self._cipher = AESGCM(hmac.digest(master, b"khata evidence encrypt 1", "sha256"))
-
-    def __repr__(self) -> str:
-        return "EvidenceKey(***)"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("an evidence key cannot be pickled; unwrap it where it is needed")
-
-    def digest(self, body: bytes) -> bytes:
-        """32 bytes that tell equal bodies of this account, and nothing to whoever lacks the key."""
-        digest = self._digest.copy()  # to set the key up anew would cost more than a small body does
-        digest.update(body)
-        return digest.digest()
-
-    def encrypt(self, body: bytes, digest: bytes | None = None) -> bytes:
-        """The body compressed and encrypted, bound to the account and to its digest (computed when not given)."""
-        bound_to = self._account_id + (digest or self.digest(body))
-        return VERSION + _encrypt(self._cipher, _compressor().compress(body), bound_to)
-
-    def decrypt(self, blob: bytes, digest: bytes) -> bytes:
-        """The body again, checked against its digest."""
-        blob = bytes(blob)
-        if blob[:1] != VERSION:
-            raise CannotDecrypt("A raw reply is stored in a form this version does not read. Run verify_ledger.")
-        try:
-            body = _decompressor().decompress(_decrypt(self._cipher, blob[1:], self._account_id + bytes(digest)))
-        except (InvalidTag, zstandard.ZstdError):
-            body = None
-        if body is None or not hmac.compare_digest(self.digest(body), bytes(digest)):
-            raise CannotDecrypt("A raw reply was changed, or belongs to another account. Run verify_ledger.")
-        return body
-
-
-def new_evidence_key(ring: KeyRing, account_id: str) -> bytes:
-    """A fresh key for an account's evidence, wrapped: what `account_keys` keeps. Destroying it erases the person."""
-    return seal(ring, secrets.token_bytes(KEY_BYTES), evidence_context(account_id))
-
-
-@lru_cache(maxsize=16_384)
-def evidence_key(ring: KeyRing, wrapped: bytes, account_id: str) -> EvidenceKey:
-    """The evidence key of an account. Remembered while the process lives: an account is synced several times a day.
-    CannotDecrypt also where there is none any more: that is how a person is erased."""
-    if not wrapped:
-        raise CannotDecrypt("The account was erased: nobody reads its replies, and nothing more is written of it.")
-    return EvidenceKey(unseal(ring, wrapped, evidence_context(account_id)), account_id)
-
-
-def evidence_context(account_id: str) -> str:
-    return f"evidence|{account_id}"

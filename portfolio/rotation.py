@@ -11,8 +11,9 @@ from django.db.models import Model
 
 from . import keys
 from .accounts import context
+from .evidence_keys import evidence_context
 from .installation import key_ring
-from .keys import CannotDecrypt, evidence_context
+from .keys import CannotDecrypt
 from .models import AccountKey, BrokerAccountCredential
 
 

@@ -15,7 +15,7 @@ from django.db import Error, connection
 from ledger import canonical, page
 from ledger.preamble import Kept as GivenKey
 from ledger.verify import check as verify_file
-from portfolio import dropping, keys, replies, retention
+from portfolio import dropping, evidence_keys, replies, retention
 from portfolio.dropping import Found, drop
 from portfolio.installation import key_ring
 from portfolio.models import (
@@ -469,7 +469,7 @@ def test_an_account_whose_key_cannot_be_read_is_left_and_named(account: BrokerAc
     path = key_ring().directory / f"{key_ring().primary}.key"
     path.chmod(0o644)
     key_ring.cache_clear()
-    keys.evidence_key.cache_clear()
+    evidence_keys.evidence_key.cache_clear()
     try:
         code, _, error = run("drop_replies", "--before", END, "--reason", "nobody asks")
     finally:

@@ -11,19 +11,8 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.keys import (
-    CannotDecrypt,
-    EvidenceKey,
-    KeyRing,
-    KeyTrouble,
-    evidence_key,
-    key_directory,
-    key_id_of,
-    new_evidence_key,
-    rewrap,
-    seal,
-    unseal,
-)
+from portfolio.evidence_keys import EvidenceKey, evidence_key, new_evidence_key
+from portfolio.keys import CannotDecrypt, KeyRing, KeyTrouble, key_directory, key_id_of, rewrap, seal, unseal
 
 CANARY = "canary-7f3a-totp-seed"
 

@@ -15,6 +15,7 @@ NOT_FOR_TRIGGERS = (
     "portfolio.admin",
     "portfolio.clock",
     "portfolio.keys",
+    "portfolio.evidence_keys",
     "portfolio_project",
     "django",
     "celery",

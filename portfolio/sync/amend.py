@@ -19,10 +19,10 @@ from ledger import canonical, page
 from ledger.canonical import render
 from ledger.page import FIRST_PREVIOUS
 
-from .. import clock, keys
+from .. import clock, evidence_keys
+from ..evidence_keys import EvidenceKey
 from ..ids import new_id, new_ids
 from ..installation import key_ring
-from ..keys import EvidenceKey
 from ..models import AccountHead, AccountKey, Act, BrokerAccount
 from ..schedule import calendar
 from . import bulk, record
@@ -126,7 +126,7 @@ def amending(account: BrokerAccount, sync_type: str, deed: Deed) -> Iterator[Ame
         head = AccountHead.objects.select_for_update().get(account=account)
         # As it stands under the lock: an erasure may have come since the account was read.
         wrapped = AccountKey.objects.values_list("wrapped", flat=True).get(account=account)
-        evidence_key = keys.evidence_key(key_ring(), bytes(wrapped), str(account.pk))
+        evidence_key = evidence_keys.evidence_key(key_ring(), bytes(wrapped), str(account.pk))
         now = clock.now()  # under the lock: pages and times run the same way
         pen = Pen(str(account.pk), new_id(), now)
         amendment = Amendment(
@@ -151,7 +151,7 @@ def _in_words(deed: Deed, sync_type: str) -> Deed:
 def words_of(act: Act) -> dict[str, str]:
     """Who did it and why. CannotDecrypt when the account's key is gone."""
     wrapped = bytes(act.broker_account.key.wrapped)
-    key = keys.evidence_key(key_ring(), wrapped, str(act.broker_account_id))
+    key = evidence_keys.evidence_key(key_ring(), wrapped, str(act.broker_account_id))
     words: dict[str, str] = msgspec.json.decode(key.decrypt(bytes(act.words.ciphertext), bytes(act.words_digest)))
     return words
 

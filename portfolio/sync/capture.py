@@ -17,7 +17,7 @@ from ledger.normalise import REMARK_LIMIT, scrubbed
 from ledger.page import Entry
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
-from ..keys import EvidenceKey
+from ..evidence_keys import EvidenceKey
 from ..models import AccountHead, AccountMemory
 from ..secret import Secret
 from ..triggers.base import Answer, Reply

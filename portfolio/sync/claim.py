@@ -17,10 +17,11 @@ from django.db.models.functions import Now
 from ledger import canonical
 from ledger.normalise import ist_date
 
-from .. import keys
+from .. import evidence_keys, keys
+from ..evidence_keys import EvidenceKey
 from ..ids import new_id
 from ..installation import key_ring
-from ..keys import EvidenceKey, KeyRing
+from ..keys import KeyRing
 from ..models import AccountHead, BrokerAccount, BrokerType
 from ..schedule import calendar
 from . import bulk
@@ -130,7 +131,7 @@ def captured(head: Head, sync_type: str, moment: Moment) -> Capture:
 def evidence_key_of(ring: KeyRing, wrapped: bytes, account_id: str) -> tuple[EvidenceKey, str]:
     """The key for the account's raw replies; one to be thrown away, with the reason, when it cannot be read."""
     try:
-        return keys.evidence_key(ring, wrapped, account_id), ""
+        return evidence_keys.evidence_key(ring, wrapped, account_id), ""
     except keys.CannotDecrypt as error:
         return EvidenceKey(secrets.token_bytes(keys.KEY_BYTES), account_id), str(error)
 

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from ledger import canonical
 from ledger.page import Entry
 
-from .. import keys
+from .. import evidence_keys
 from ..ids import new_ids
 from ..installation import key_ring
 from ..models import AccountHead, RawBody, RawReply, SyncBatch
@@ -122,7 +122,7 @@ def read_body(reply: RawReply) -> bytes:
     """The body of a kept reply, decrypted. CannotDecrypt when its account's key is gone; RawBody.DoesNotExist when it
     was dropped."""
     wrapped = bytes(reply.broker_account.key.wrapped)
-    key = keys.evidence_key(key_ring(), wrapped, str(reply.broker_account_id))
+    key = evidence_keys.evidence_key(key_ring(), wrapped, str(reply.broker_account_id))
     ciphertext = bytes(RawBody.objects.get(reply=reply).ciphertext)
     return key.decrypt(ciphertext, bytes(reply.body_digest))
 

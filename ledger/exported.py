@@ -101,28 +101,18 @@ class Book:
         if self.reader.is_at_end() and not [text for text in lists[cut:] if text.endswith(b'"]')]:
             return page.number  # where the file was cut off, nothing can be told of a page
         if cut != len(rows):
-            begins_anew = not lists[cut : cut + 1] or not lists[cut].startswith(b'["leaves"')
-            self.reader.put_back([text for text in lists[cut + (not begins_anew) :] if text or cut < len(rows)])
-            stored = b"" if begins_anew else lists[cut]
-            del rows[cut:]
-        batch_fields = fields_of(batch) or [""] * 2
-        entries, lines_of = [], {}
-        for number, text in enumerate(rows, first + 3):
-            fields = fields_of(text)
-            if fields is None:
-                self.checked.findings.append(Finding("this row is damaged", page=page.number, line=number))
-            schema, row_id = name_of(text)
-            entries.append(Entry(schema, row_id, merkle.leaf_hash(text)))
-            lines_of[schema, row_id] = number
+            stored = self._put_back(rows, stored, cut)
+        entries = self._entries(rows, first + 3, page.number)
         listed = stored[len(b'["leaves","') : -2].decode("ascii", "replace")
         expected = [listed[i : i + 64] for i in range(0, len(listed), 64)]
         changed = [e for e, leaf in zip(entries, expected, strict=False) if e.leaf.hex() != leaf]
-        header = digest(batch) if batch_fields[0] else None
+        batch_id = (fields_of(batch) or [""])[0]
+        header = digest(batch) if batch_id else None
         account = link.account or _account(batch)
         if header == page.header_digest:
             link.account = account
-        sealed = Sealed(page, str(batch_fields[0]), header, entries, changed)
-        for finding in judge_page(sealed, account):
+        lines_of = {(entry.schema, entry.row_id): line for line, entry in enumerate(entries, first + 3)}
+        for finding in judge_page(Sealed(page, str(batch_id), header, entries, changed), account):
             line = lines_of.get((finding.table, finding.row), first)
             self.checked.findings.append(finding._replace(line=line))
         if len(expected) != len(entries) or stored != b'["leaves","%b"]' % b"".join(map(str.encode, expected)):
@@ -130,6 +120,21 @@ class Book:
         follows = link.follow(page.number, page.previous_hash, page.hash)
         self.checked.findings += [finding._replace(account=account, line=first) for finding in follows]
         return page.number
+
+    def _put_back(self, rows: list[bytes], stored: bytes, cut: int) -> bytes:
+        """From `cut` on the lines are the next page's, but for this one's list of leaves, which is returned."""
+        lists = [*rows, stored]
+        begins_anew = not lists[cut : cut + 1] or not lists[cut].startswith(b'["leaves"')
+        self.reader.put_back([text for text in lists[cut + (not begins_anew) :] if text or cut < len(rows)])
+        del rows[cut:]
+        return b"" if begins_anew else lists[cut]
+
+    def _entries(self, rows: list[bytes], line: int, page: int) -> list[Entry]:
+        """Of these rows, the first of which stands at that line; damaged ones are named."""
+        for number, text in enumerate(rows, line):
+            if fields_of(text) is None:
+                self.checked.findings.append(Finding("this row is damaged", page=page, line=number))
+        return [Entry(*name_of(text), merkle.leaf_hash(text)) for text in rows]
 
     def _place(self, place: bytes, account: str, number: int, hash_: bytes, line: int) -> None:
         if not self.preamble.account and place == b'["place","%d",""]' % (self.tree.size + 1):  # as nearly all are

@@ -16,6 +16,7 @@ from .checkpoint import Note
 from .errors import BadExport
 from .exported import CUT_OFF, Book
 from .findings import CHECKPOINTS, TREE, Finding, Signed, held_against, last_size
+from .page import Page
 from .preamble import Checked, Kept, Preamble, Reader, fields_of, name_of, page_of
 
 MOST_DIGITS = 18  # of a version's number, which the table keeps as an integer
@@ -98,27 +99,36 @@ def _judge_order(versions: list[dict[str, str | None]]) -> Iterator[Finding]:
             yield Finding(f"version {number} stands after version {before}", table=ORDER.name)
 
 
+def _version_in_its_page(reader: Reader) -> tuple[Page, list[str | None], bytes | None]:
+    """The page, the fields of the row, and the root that its path makes of it; None where the path cannot be right."""
+    within, page_text, row = [*reader.take(3), b"", b""][:3]
+    what, index, path = lines.strings_of(within)
+    page, fields = page_of(page_text), fields_of(row)
+    if what != lines.IN_PAGE:
+        raise BadExport("its place in its page is wanted")
+    if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
+        raise BadExport("a page and a row of an order are wanted")
+    leaf = merkle.leaf_hash(row)
+    return page, fields, merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(path))
+
+
+def _numbered(fields: list[str | None]) -> dict[str, str | None]:
+    version = dict(zip(ORDER.columns, fields, strict=True))
+    number = version["version"] or ""
+    if not number.isascii() or not number.isdecimal() or len(number) > MOST_DIGITS:
+        raise BadExport("it has no number")
+    return version
+
+
 def _check_version(
     reader: Reader, place: bytes, last: Note | None, checked: Checked, positions: dict[bytes, int]
 ) -> None:
     """One row, up to its page and on to the checkpoint. `positions`: of the pages, by their hash."""
     line = reader.number
     try:
-        within, page_text, row = [*reader.take(3), b"", b""][:3]
+        page, fields, root = _version_in_its_page(reader)
+        version = _numbered(fields)
         _, position, path = lines.strings_of(place)
-        what, index, page_path = lines.strings_of(within)
-        page = page_of(page_text)
-        fields = fields_of(row)
-        if what != lines.IN_PAGE:
-            raise BadExport("its place in its page is wanted")
-        if page is None or fields is None or len(fields) != len(ORDER.fields) or name_of(row)[0] != ORDER.name:
-            raise BadExport("a page and a row of an order are wanted")
-        version = dict(zip(ORDER.columns, fields, strict=True))
-        number = version["version"] or ""
-        if not number.isascii() or not number.isdecimal() or len(number) > MOST_DIGITS:
-            raise BadExport("it has no number")
-        leaf = merkle.leaf_hash(row)
-        root = merkle.root_from_path(leaf, int(index), page.entries_count, lines.path_of(page_path))
         nodes, size = lines.path_of(path), last.checkpoint.size if last else 0
         top = merkle.root_from_path(merkle.leaf_hash(page.hash), int(position) - 1, size, nodes)
     except (ValueError, BadExport) as error:

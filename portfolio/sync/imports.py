@@ -26,7 +26,7 @@ from .decision import listing_of
 from .evidence import RAW_BODY, lasting
 from .history import fill_revisions
 from .instruments import Past
-from .late_fills import Placed
+from .late_fills import Learnt, Placed
 from .links import one_share
 from .slots import SETTLED
 
@@ -136,15 +136,7 @@ def _write_all(amendment: Amendment, told: Statement, trades: Sequence[Trade], p
         return
     file = _keep_file(amendment, told)
     placed = [(move, move.before.instrument if move.before else share_of(move.trade)) for move in planned.moves]
-    before = snapshots.told(account, {move.trade.trade_date for move in planned.moves})
-    _write_fills(amendment, placed)
-    learnt = late_fills.bridge(amendment, placed)
-    amendment.flush()
-    try:
-        snapshots.revise(amendment, before)
-    except BadValue as error:
-        raise CannotImport(f"with this file the totals of a day would be too large: {error}") from None
-    outcome.answered, outcome.opened = learnt.answered, learnt.opened
+    outcome.answered, outcome.opened = _write_and_bridge(amendment, placed)
     for slot in slots:
         amendment.pen.update(
             SETTLED, str(slot.pk), slot.lost_runs, None, slot.standing, "back_filled", "from a statement",
@@ -154,6 +146,19 @@ def _write_all(amendment: Amendment, told: Statement, trades: Sequence[Trade], p
         "format": told.format.name, "file": file.hex(), "rows": outcome.rows, "new": outcome.new,
         "known": outcome.known, "back_filled": [str(day) for day in outcome.days],
     }  # fmt: skip
+
+
+def _write_and_bridge(amendment: Amendment, placed: Sequence[Placed]) -> Learnt:
+    """With the totals of the days that these fills move."""
+    before = snapshots.told(amendment.account, {move.trade.trade_date for move, _ in placed})
+    _write_fills(amendment, placed)
+    learnt = late_fills.bridge(amendment, placed)
+    amendment.flush()
+    try:
+        snapshots.revise(amendment, before)
+    except BadValue as error:
+        raise CannotImport(f"with this file the totals of a day would be too large: {error}") from None
+    return learnt
 
 
 def _listing(trade: Trade) -> Listing:

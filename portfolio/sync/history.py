@@ -18,7 +18,7 @@ from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
 from .bulk import schema
-from .capture import ACCEPTED, ORDERS, TRADES, TRAILS, Capture
+from .capture import ABSENT, ORDERS, TRADES, TRAILS, UNCHANGED, Capture
 from .reading import table_rows
 
 if TYPE_CHECKING:
@@ -54,16 +54,17 @@ def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
 
 def read_listed(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     """The orders of the day that the book has, where what was listed before is not at hand."""
-    ids: Any = [capture.account_id for capture in busy if not capture.is_first and _is_read_whole(capture)]
+    ids: Any = [capture.account_id for capture in busy if not capture.is_first and not _stands_as_listed(capture)]
     if ids:
         versions = OrderVersion.objects.filter(broker_account__among=ids, order_date=busy[0].trading_day)
         for account, order_id in versions.values_list("broker_account_id", "groww_order_id").distinct():
             books[str(account)].listed.add(order_id)
 
 
-def _is_read_whole(capture: Capture) -> bool:
+def _stands_as_listed(capture: Capture) -> bool:
+    """Whether the list is told by the one before, all of it or but for what changed; or there is none."""
     section = capture.sections.get(ORDERS)
-    return section is not None and section.state == ACCEPTED and section.gone is None
+    return section is None or section.state in (UNCHANGED, ABSENT) or section.gone is not None
 
 
 def known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:

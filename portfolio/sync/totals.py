@@ -11,7 +11,7 @@ from ledger.errors import BadValue
 from ledger.snapshot import Quote, Totals
 
 from ..schedule import calendar
-from .capture import ABSENT, ACCEPTED, FUNDS, HOLDINGS, ORDERS, POSITIONS, UNCHANGED
+from .capture import ABSENT, ACCEPTED, FAILED, FUNDS, HOLDINGS, ORDERS, POSITIONS, UNCHANGED
 from .decision import Decision
 from .state import HeldRow, PositionRow
 
@@ -102,5 +102,8 @@ def _last_funds(made: Decision) -> Funds | None:
 
 
 def _orders_count(made: Decision) -> int:
-    """Of this day alone: what was counted on another says nothing."""
-    return made.size(ORDERS)
+    """Of this day alone: what another counted says nothing. Those that are known, where the list did not come."""
+    if made.section(ORDERS).state != FAILED:
+        return made.size(ORDERS)
+    _, current = made.book.snapshots.get(made.capture.trading_day, (0, None))
+    return current.orders_count if current else len(made.book.listed)

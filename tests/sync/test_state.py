@@ -17,6 +17,7 @@ from tests.sync.scripted import Broker
 pytestmark = pytest.mark.database
 
 At = Callable[[str], None]
+DOWN = BrokerUnavailable("the broker is down")
 
 
 def held(account: BrokerAccount) -> dict[str, int]:
@@ -219,6 +220,20 @@ def test_todays_positions_count_though_a_later_look_of_the_day_does_not_get_them
     build.synced(account)
     rows = account.snapshots.order_by("revision")
     assert [(row.total_holdings_value, row.total_positions_value) for row in rows] == [(45000, 11000), (45015, 11000)]
+
+
+@pytest.mark.parametrize("before", ["2026-10-05 11:00", "2026-10-05 16:05"])
+def test_the_days_orders_are_counted_though_a_later_look_does_not_get_them(broker: Broker, at: At, before: str) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], orders=[build.an_order("O1"), build.an_order("O2")])
+    sound = dict(broker.says)
+    counts = []
+    looks = {before: sound, "2026-10-05 17:00": sound | {"orders": DOWN}, "2026-10-05 19:00": sound}
+    for clock, broker.says in looks.items():
+        at(clock)
+        build.synced(account)
+        counts.append([row.orders_count for row in account.snapshots.order_by("revision")])
+    assert counts == [[2] if before.endswith("16:05") else [], [2], [2]]
 
 
 def test_an_opening_is_not_made_from_positions_of_an_earlier_day(broker: Broker, at: At) -> None:

@@ -151,7 +151,8 @@ def write_opening(
         if is_delivery(segment, product):
             key = (instrument, reconcile.lot_of(product))
             named.setdefault(key, position)
-            shown[key] = shown.get(key, NOTHING_TRADED).plus(position.credit_quantity, position.debit_quantity)
+            if made.section(TRADES).state == ABSENT:  # else its fills tell of it, if not yet: it is not counted twice
+                shown[key] = shown.get(key, NOTHING_TRADED).plus(position.credit_quantity, position.debit_quantity)
     for key, row in named.items():
         fills, dealt = made.book.fills.get(day, {}).get(key, NOTHING_FILLED), shown.get(key, NOTHING_TRADED)
         # Positions may be older than the fills, or not be offered: no holding shows what they lack of the day.

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ledger.entries import Position
+from ledger.entries import Position, SetAside
 from portfolio.models import AccountMemory, BrokerAccount, OrderVersion
-from portfolio.triggers.base import BrokerUnavailable, NotPermitted
+from portfolio.triggers.base import Answer, BrokerUnavailable, NotPermitted
 from tests import build
 from tests.sync.scripted import Broker
 from tests.sync.test_bridge import evening, explained, left_open
@@ -60,6 +60,50 @@ def test_what_positions_do_not_show_of_the_first_days_trades_was_no_more_owned_b
     evening(broker, at, 6, {"TCS": 104, "INFY": 23})
     build.synced(account)
     assert (left_open(account), explained(account)) == ({}, 127)
+
+
+FILL_LATE, ORDER_UNREAD = "the fill comes later", "its order cannot be read at first"
+
+
+@pytest.mark.parametrize("trouble", [FILL_LATE, ORDER_UNREAD])
+@pytest.mark.parametrize("clock", ["2026-10-05 11:00", "2026-10-05 16:05"])
+def test_shares_bought_on_the_first_day_whose_fill_comes_later_were_not_owned_before(
+    broker: Broker, at: At, trouble: str, clock: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    sound = dict(broker.says)
+    sold = broker.says["orders"][1]
+    broker.says["trades"] = [build.a_trade(sold, trade_id="T2")]
+    if trouble == ORDER_UNREAD:
+        broker.says["orders"] = lambda: Answer([], lambda _: ([sold], [SetAside("orders", "O1", "not a number")]))
+    at(clock)
+    (result,) = build.synced(account)
+    assert result.status == "PARTIAL"
+    broker.says = sound
+    at("2026-10-05 19:00")
+    build.synced(account)
+    assert openings(account) == {"INFY": ("2026-10-01", 25)}
+    evening(broker, at, 6, {"TCS": 4, "INFY": 23})
+    build.synced(account)
+    assert (left_open(account), explained(account)) == ({}, 27)
+
+
+def test_a_fill_between_the_two_answers_of_the_first_capture_was_not_owned_before(broker: Broker, at: At) -> None:
+    """Positions came after it, the order list before it."""
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    sound = dict(broker.says)
+    broker.says.update(orders=[build.an_order(quantity=4)], trades=[])
+    broker.says["positions"] = [build.a_position("TCS", 4)]
+    at("2026-10-05 11:00")
+    build.synced(account)
+    broker.says = sound
+    at("2026-10-05 16:05")
+    build.synced(account)
+    evening(broker, at, 6, {"TCS": 4, "INFY": 23})
+    build.synced(account)
+    assert (openings(account), left_open(account), explained(account)) == ({"INFY": ("2026-10-01", 25)}, {}, 27)
 
 
 def test_an_average_of_nothing_is_no_cost(broker: Broker) -> None:

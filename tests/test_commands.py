@@ -21,7 +21,8 @@ from portfolio.secret import revealed
 from portfolio.sync import fetch
 from portfolio.sync.claim import claim
 from portfolio.tasks import sync_holdings_task
-from portfolio.triggers.registry import REGISTRY
+from portfolio.triggers.base import BaseTrigger
+from portfolio.triggers.registry import REGISTRY, register
 from portfolio.triggers.sample import SampleTrigger
 from simulators.groww import GrowwSimulator
 from simulators.market import Market
@@ -263,6 +264,52 @@ def test_connecting_stores_the_account_syncs_it_and_shows_what_it_holds(typed: T
         "  2 holdings, units and value in INR",
     ]
     assert "my token" not in out
+
+
+@pytest.fixture
+def unsaid() -> Iterator[None]:
+    """A trigger that does not say what it wants to log in."""
+
+    @register("PLAIN")
+    class Plain(BaseTrigger):
+        def fetch_holdings(self) -> list[dict[str, Any]]:
+            credentials = self.broker_account.credential.credentials
+            held = len(credentials.get("api_key", "")) + len(credentials.get("access_token", ""))
+            return [{"symbol": "TCS", "quantity": held or 1, "avg_price": 2200.0, "asset_type": "stock"}]
+
+    yield
+    del REGISTRY["PLAIN"]
+
+
+def holding_line(out: str) -> str:
+    return next(line for line in out.splitlines() if line.startswith("    TCS "))
+
+
+@pytest.mark.usefixtures("unsaid")
+def test_of_a_trigger_that_does_not_say_what_it_reads_whoever_connects_names_it(typed: Type) -> None:
+    typed("api_key, access_token", "a key", "a token")
+    code, out, errors = run("connect", "plain", "--client-id", "P1")
+    account = BrokerAccount.objects.get()
+    kept = revealed(accounts.open_credentials(BrokerAccountCredential.objects.get(account=account)))
+    assert (code, errors, kept) == (0, "", {"api_key": "a key", "access_token": "a token"})
+    assert holding_line(out).split()[:2] == ["TCS", "12"]
+
+    typed("access_token", "another token")
+    assert (run("connect", "plain", "--account", account.pk)[0], BrokerAccount.objects.count()) == (0, 1)
+    kept = revealed(accounts.open_credentials(BrokerAccountCredential.objects.get(account=account)))
+    assert kept == {"access_token": "another token"}
+
+
+@pytest.mark.usefixtures("unsaid")
+def test_a_trigger_that_reads_no_credentials_is_connected_without_any(typed: Type) -> None:
+    typed("")
+    code, out, errors = run("connect", "plain")
+    assert (code, errors, holding_line(out).split()[:2]) == (0, "", ["TCS", "1"])
+
+
+@pytest.mark.usefixtures("unsaid")
+def test_it_has_no_other_way_to_log_in() -> None:
+    assert run("connect", "plain", "--method", "face") == (2, "", "no way 'face' to log in; there are: credentials")
 
 
 def test_the_login_of_a_new_owner_cannot_be_guessed(typed: Type) -> None:
@@ -613,9 +660,11 @@ def test_ctrl_c_in_the_first_sync_says_how_to_go_on(
     assert (code, error) == (1, f"stopped; the account is stored. To sync it: {again}")
 
 
-def test_without_any_input_nothing_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("broker", ["sample", "groww"])
+def test_without_any_input_nothing_is_stored(monkeypatch: pytest.MonkeyPatch, broker: str) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    assert (run("connect", "sample"), nothing_stored()) == ((2, "", "stopped; nothing was stored"), True)
+    code, _, error = run("connect", broker)
+    assert (code, error, nothing_stored()) == (2, "stopped; nothing was stored", True)
 
 
 def test_input_that_ends_too_soon_stores_nothing(typed: Type) -> None:

@@ -229,7 +229,7 @@ class BaseTrigger(ABC):
     instruments_url: ClassVar[str] = ""  # a public file on another host; <CODE>_INSTRUMENTS_URL replaces it
     instruments_of: ClassVar[str] = ""  # the code of a broker whose public file says which ISINs this one's names have
     login_page: ClassVar[str] = ""  # where its owner logs in, in a browser; <CODE>_LOGIN_URL replaces it
-    login_methods: ClassVar[tuple[LoginMethod, ...]] = ()
+    login_methods: ClassVar[tuple[LoginMethod, ...]] = ()  # without any, `connect` asks for names and values
     parser_version: ClassVar[int] = 1  # counted up when replies are read otherwise; every batch says by which
 
     def __init__(

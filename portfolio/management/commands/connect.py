@@ -132,16 +132,21 @@ class Command(BaseCommand):
 
     def _method(self, trigger: type[BaseTrigger], name: str | None) -> LoginMethod:
         methods = {method.name: method for method in trigger.login_methods}
-        if not methods:
-            raise CommandError(f"{trigger.code} offers no way to log in", returncode=2)
+        if not methods and name in (None, UNSAID):
+            return self._unsaid(trigger)
         if name is None and len(methods) > 1:
             for method in methods.values():
                 self.stdout.write(f"  {method.name:10} {method.label}")
-            name = input(f"Which way to log in? [{next(iter(methods))}] ").strip()
+            name = _line(f"Which way to log in? [{next(iter(methods))}] ")
         name = name or next(iter(methods))
         if name not in methods:
-            raise CommandError(f"no way {name!r} to log in; there are: {', '.join(methods)}", returncode=2)
+            raise CommandError(f"no way {name!r} to log in; there are: {', '.join(methods) or UNSAID}", returncode=2)
         return methods[name]
+
+    def _unsaid(self, trigger: type[BaseTrigger]) -> LoginMethod:
+        self.stdout.write(f"The trigger of {trigger.code} does not say what it reads to log in.")
+        names = _line("The names of its credentials, such as api_key access_token: ").replace(",", " ").split()
+        return LoginMethod(UNSAID, "", tuple(CredentialField(name, name) for name in dict.fromkeys(names)))
 
     def _ask(self, field: CredentialField) -> Secret:
         """Secrets are never echoed, and never taken from the command line, where others could read them."""
@@ -181,6 +186,13 @@ class Command(BaseCommand):
             raise CommandError(f"stopped; the account is stored. To sync it: {again}", returncode=1) from None
 
 
+def _line(prompt: str) -> str:
+    if not sys.stdin:
+        raise EOFError
+    return input(prompt).strip()
+
+
+UNSAID = "credentials"  # the way to log in where a trigger names none: whoever connects names what it reads
 NAMES: dict[str, tuple[type[Model], str]] = {
     "user": (User, "username"),
     "portfolio": (Portfolio, "name"),

@@ -176,14 +176,6 @@ def _total(pieces: Iterable[Piece]) -> Decimal:
     return sum((piece.quantity for piece in pieces), ZERO)
 
 
-def opening(held: Decimal, net_positions: Decimal, net_fills: Decimal) -> Decimal:
-    """What was owned before the first capture's day: held and in today's delivery positions, less today's fills.
-
-    Holdings are read as not yet lowered by today's sells, for which positions and fills cancel out.
-    """
-    return held + net_positions - net_fills
-
-
 def misread_opening(unexplained: Decimal, bought: Decimal, sold: Decimal) -> Decimal:
     """By how much an opening must be corrected, seen on the next trading day; 0 when that explains nothing.
 

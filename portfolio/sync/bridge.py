@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ledger import reconcile
-from ledger.absence import NOTHING_TRADED, Traded
-from ledger.diff import HoldingKey, HoldingMove, PositionKey
-from ledger.entries import ZERO, Holding, Position
-from ledger.reconcile import LATE, Change, Explained, Overdue, Piece, is_delivery
+from ledger.diff import HoldingKey, HoldingMove
+from ledger.entries import ZERO, Holding
+from ledger.reconcile import LATE, Change, Explained, Overdue, Piece
 
 from ..schedule import calendar
 from . import rows
@@ -135,30 +134,17 @@ def _correct_opening(made: Decision, key: HoldingKey, missing: Decimal, first_da
     _write_piece(made, key, named, None, Piece(first_day, -missing))
 
 
-def write_opening(
-    made: Decision, held: Mapping[HoldingKey, Holding], positions: Mapping[PositionKey, Position]
-) -> None:
-    """The first capture whose holdings, positions and trades are whole says what was owned the day before."""
+def write_opening(made: Decision, held: Mapping[HoldingKey, Holding]) -> None:
+    """The first capture whose holdings, positions and trades are whole says what was owned the day before.
+
+    That is what holdings show: what was bought on the day comes into them on the next one, and what was sold is read
+    as not yet gone. The day's fills tell of both, whenever they come.
+    """
     whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
     whole = whole and not made.lacks_orders
     if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
         return
-    day = made.capture.trading_day
-    made.opened_on = calendar.previous_session(day)
-    named: dict[HoldingKey, Holding | Position] = {**held}
-    shown: dict[HoldingKey, Traded] = {}
-    for (instrument, segment, product), position in positions.items():
-        if is_delivery(segment, product):
-            key = (instrument, reconcile.lot_of(product))
-            named.setdefault(key, position)
-            if made.section(TRADES).state == ABSENT:  # else its fills tell of it, if not yet: it is not counted twice
-                shown[key] = shown.get(key, NOTHING_TRADED).plus(position.credit_quantity, position.debit_quantity)
-    for key, row in named.items():
-        fills, dealt = made.book.fills.get(day, {}).get(key, NOTHING_FILLED), shown.get(key, NOTHING_TRADED)
-        # Positions may be older than the fills, or not be offered: no holding shows what they lack of the day.
-        net = max(dealt.bought, fills.bought) - max(dealt.sold, fills.sold)
-        quantity = row.owned if isinstance(row, Holding) else ZERO
-        owned = reconcile.opening(quantity, net, fills.bought - fills.sold)
-        if owned:
-            cost = row.average_price if isinstance(row, Holding) else None
-            made.pen.explanation(None, key, row, "OPENING", made.opened_on, owned, cost)
+    made.opened_on = calendar.previous_session(made.capture.trading_day)
+    for key, holding in held.items():
+        if holding.owned:
+            made.pen.explanation(None, key, holding, "OPENING", made.opened_on, holding.owned, holding.average_price)

@@ -57,7 +57,7 @@ def decide(capture: Capture, book: Book, instruments: Mapping[Listing, str], now
         doubt_the_prices(made)
         compare_orders(made)
         held = take_holdings(made, positions)
-        write_opening(made, {key: each.holding for key, each in held.items()}, positions)
+        write_opening(made, {key: each.holding for key, each in held.items()})
         take_funds(made)
         update_prices(made, held, positions)
         write_snapshot(made, held, positions)

@@ -18,7 +18,6 @@ from ledger.reconcile import (
     Waiting,
     explain,
     explain_all,
-    opening,
     waiting_fills,
 )
 
@@ -97,11 +96,6 @@ def test_fills_wait_by_day_less_what_explanations_used() -> None:
 def test_evidence_counts_all_that_waits_and_what_was_bought() -> None:
     assert waiting((D1, 10), (D2, -4), bought=3, sold=5).evidence() == Evidence(Decimal(1), Decimal(13))
     assert reconcile.NOTHING_WAITS.evidence() == Evidence(Decimal(0), Decimal(0))
-
-
-def test_an_opening_is_what_was_there_before_today() -> None:
-    assert opening(Decimal(100), Decimal(4), Decimal(4)) == 100
-    assert opening(Decimal(0), Decimal(10), Decimal(0)) == 10
 
 
 LATE_OF = [  # of 100, with 5, 2 and -4 overdue

@@ -62,6 +62,20 @@ def test_what_positions_do_not_show_of_the_first_days_trades_was_no_more_owned_b
     assert (left_open(account), explained(account)) == ({}, 127)
 
 
+def test_what_positions_show_of_the_first_day_is_owned_once_where_no_fills_are_offered(broker: Broker, at: At) -> None:
+    """Holdings show it on the next day, as a question: nothing else tells of it."""
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    del broker.says["orders"], broker.says["trades"]
+    broker.says["holdings"] = [build.a_holding("TCS", 100), build.a_holding("INFY", 25)]
+    build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-01", 100), "INFY": ("2026-10-01", 25)}
+    broker.says.update(holdings=[build.a_holding("TCS", 104), build.a_holding("INFY", 23)], positions=[])
+    at("2026-10-06 16:05")
+    build.synced(account)
+    assert (sorted(left_open(account).values()), explained(account)) == ([-2, 4], 127)
+
+
 FILL_LATE, ORDER_UNREAD = "the fill comes later", "its order cannot be read at first"
 
 

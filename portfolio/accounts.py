@@ -47,21 +47,7 @@ def connect(
     startup.require_keys()
     with transaction.atomic():
         portfolio = Portfolio.objects.select_for_update(no_key=True).get(pk=portfolio.pk)  # no switch meanwhile
-        broker_type = _broker_type(broker)
-        account, is_new = BrokerAccount.objects.get_or_create(
-            user=portfolio.user,
-            broker=broker_type,
-            account_id=account_id,
-            defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
-        )
-        if is_new:
-            head = AccountHead.objects.create(account=account, owed_until=account.created_at)
-            AccountMemory.objects.create(head=head)
-            wrapped = evidence_keys.new_evidence_key(key_ring(), str(account.pk))
-            AccountKey.objects.create(account=account, wrapped=wrapped)
-        elif label and label != account.label:
-            account.label = label
-            account.save(update_fields=["label", "updated_at"])
+        account, is_new = _added(portfolio, broker, account_id, label)
         enable(account, "connected again")
         troubled = BrokerAccount.objects.filter(state__in=_TROUBLE)
         _turn(account, troubled, BrokerAccount.State.ACTIVE, "account.recovered", "logged in again")
@@ -71,6 +57,25 @@ def connect(
         if is_new and not portfolio.active:
             account_changed(account)
     return account
+
+
+def _added(portfolio: Portfolio, broker: str, account_id: str, label: str) -> tuple[BrokerAccount, bool]:
+    """With its head and its evidence key where it is new; and whether it is."""
+    account, is_new = BrokerAccount.objects.get_or_create(
+        user=portfolio.user,
+        broker=_broker_type(broker),
+        account_id=account_id,
+        defaults={"portfolio": portfolio, "label": label, "state_since": clock.now(), "id": new_uuid()},
+    )
+    if is_new:
+        head = AccountHead.objects.create(account=account, owed_until=account.created_at)
+        AccountMemory.objects.create(head=head)
+        wrapped = evidence_keys.new_evidence_key(key_ring(), str(account.pk))
+        AccountKey.objects.create(account=account, wrapped=wrapped)
+    elif label and label != account.label:
+        account.label = label
+        account.save(update_fields=["label", "updated_at"])
+    return account, is_new
 
 
 def _broker_type(code: str) -> BrokerType:

@@ -18,6 +18,7 @@ from .sync.capture import SHORTEST_SECRET
 from .sync.elsewhere import words
 from .triggers.base import Account, Answer, BaseTrigger, Credential, Reply, TriggerError
 from .triggers.client import Transport
+from .triggers.foreign import told
 from .triggers.limits import OF_THIS_PROCESS
 
 FIRST_PORTFOLIO = "My portfolio"
@@ -64,7 +65,7 @@ def try_login(
         named = asyncio.run(_identify(trigger, {**revealed(credentials), "login_method": method}, tokens))
     except TriggerError as error:
         raise Refused(_said(trigger, words(trigger.code, error), credentials)) from None
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         slow = f"no answer within {fetch.SECTION_SECONDS:g} s" if isinstance(error, TimeoutError) else ""
         message = f"the trigger failed with {type(error).__name__}: {str(error) or slow}"
         raise Refused(_said(trigger, message, credentials)) from None
@@ -148,7 +149,7 @@ async def _identify(trigger: type[BaseTrigger], credentials: Mapping[str, Any], 
     async with Transport(clock.now, shared=OF_THIS_PROCESS) as transport:
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
-        made = trigger(account, client, tokens)
+        made = told(trigger, account, client, tokens)
         named = await fetch.called(made.identify) if hasattr(made, "identify") else ""
         if not named:
             await _is_let_in(made)
@@ -160,4 +161,4 @@ async def _is_let_in(trigger: BaseTrigger) -> None:
     a list that is empty may also come from a wrong address."""
     answer = await fetch.called(getattr(trigger, "fetch_funds", None) or trigger.fetch_holdings)
     if isinstance(answer, Answer):
-        _ = answer.rows  # refused when it cannot be read
+        told(lambda: answer.rows)  # refused when it cannot be read

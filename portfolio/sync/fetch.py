@@ -10,6 +10,8 @@ import inspect
 import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from ledger.entries import Holding, Listing, Order, Position
@@ -30,6 +32,7 @@ from ..triggers.base import (
     UnexpectedReply,
     WrongAccount,
 )
+from ..triggers.foreign import of_its_own, told
 from . import dicts
 from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
 from .elsewhere import may_be_elsewhere, words
@@ -71,17 +74,18 @@ class Lacking(NamedTuple):
 def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | None:
     """The trigger, or None with the reason: what it raises before it is asked is its own fault as well."""
     try:
-        return make()
-    except (Exception, SystemExit) as error:
-        blame(capture, "account", _of_its_own(error))
+        made: BaseTrigger = told(make)
+    except Exception as error:
+        blame(capture, "account", of_its_own(error))
         return None
+    return made
 
 
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:
     """Fills `capture.answers`, and `capture.problems` with what did not come. Raises nothing of the broker's."""
     run = _Run(capture, trigger, keep, lacking)
     try:
-        capture.metadata["parser"] = str(trigger.parser())
+        capture.metadata["parser"] = str(told(trigger.parser))
     except Exception as error:
         _blame_method(capture, "account", "parser", error)
         return
@@ -101,7 +105,7 @@ def _offered(capture: Capture, trigger: BaseTrigger) -> list[str]:
     offered: list[str] = []
     for section in SECTIONS[capture.sync_type]:
         try:
-            (offered.append if trigger.offers(section) else capture.absent.add)(section)
+            (offered.append if told(trigger.offers, section) else capture.absent.add)(section)
         except Exception as error:
             _blame_method(capture, section, "offers", error)
     return offered
@@ -196,7 +200,8 @@ class _Run:
 
     async def _as_answer(self, section: str, answer: Any) -> Answer:
         """An Answer as it is; a plain list becomes one. Replies that no client of ours has seen are kept here."""
-        found = answer if isinstance(answer, Answer) else self._from_list(section, answer)
+        is_one = isinstance(answer, Answer)
+        found = replace(answer, parse=partial(told, answer.parse)) if is_one else self._from_list(section, answer)
         kept = {note.request for note in self.capture.replies}
         for reply in found.replies:
             if reply.request not in kept:
@@ -239,16 +244,13 @@ async def called(method: Callable[..., Any], *arguments: Any) -> Any:
             return await _in_thread(method, *arguments)
         try:
             return await method(*arguments)
-        except SystemExit as error:
-            raise _of_its_own(error) from error
-
-
-def _of_its_own(error: BaseException) -> Exception:
-    """What ends the section that it was raised in and nothing else, and what a future takes: a trigger that calls
-    exit() ends no run, and `next()` of nothing is an error like all others."""
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    return RuntimeError(f"{type(error).__name__} {error}".rstrip())
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if task and task.cancelling():  # its time is over, or the run itself is stopping
+                raise
+            raise of_its_own(error) from error
 
 
 async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
@@ -265,7 +267,7 @@ async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
         try:
             outcome = method(*arguments), None
         except BaseException as error:  # in this thread nobody else would hear of it
-            outcome = None, _of_its_own(error)
+            outcome = None, of_its_own(error)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, *outcome)
 

@@ -22,6 +22,7 @@ from .. import clock
 from ..models import BrokerAccount, BrokerType
 from ..triggers.base import Account, Answer, BaseTrigger, Credential, Reply, TriggerError, UnexpectedReply
 from ..triggers.client import Transport
+from ..triggers.foreign import told
 from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code
 from . import instruments
@@ -65,7 +66,7 @@ def refresh(accounts: QuerySet[BrokerAccount]) -> None:
 def offers(code: str) -> bool:
     trigger = get_trigger_for_code(code)
     try:
-        return trigger is not None and trigger.offers("instruments")
+        return trigger is not None and told(trigger.offers, "instruments")
     except Exception as error:  # whatever a foreign trigger does: the accounts of others go on
         logger.warning("offers() of the trigger of %s raised %s: %s", code, type(error).__name__, error)
         return False
@@ -91,7 +92,7 @@ def _read(trigger: type[BaseTrigger]) -> tuple[list[Instrument], int]:
     """The lines of its file, and how many were set aside. Whatever a trigger raises is told as its own fault."""
     try:
         answer = asyncio.run(_asked(trigger))
-        rows, set_aside = answer.rows if isinstance(answer, Answer) else (answer, ())
+        rows, set_aside = told(lambda: answer.rows) if isinstance(answer, Answer) else (answer, ())
         return [_checked(row) for row in rows], len(set_aside)
     except TriggerError:
         raise
@@ -142,7 +143,7 @@ async def _asked(trigger: type[BaseTrigger]) -> Any:
     async with Transport(clock.now, deadline=DEADLINE_SECONDS, shared=OF_THIS_PROCESS) as transport:
         url, more = broker_url(trigger.code), broker_url(trigger.code, "INSTRUMENTS")
         client = transport.client(trigger, url, "", keep, more) if trigger.base_url else None
-        method: Any = getattr(trigger(account, client), "fetch_instruments", None)
+        method: Any = getattr(told(trigger, account, client), "fetch_instruments", None)
         return await called(method)
 
 

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from .base import BaseTrigger
+from .foreign import told
 
 ENTRY_POINT_GROUP = "khata.triggers"
 REGISTRY: dict[str, type[BaseTrigger]] = {}
@@ -57,7 +58,7 @@ def why_missing(code: str) -> str:
 def _load(code: str, entry_point: EntryPoint) -> None:
     """A package that cannot be imported stops nobody but the accounts of its broker."""
     try:
-        trigger: type[BaseTrigger] = entry_point.load()
+        trigger: type[BaseTrigger] = told(entry_point.load)
     except Exception as error:
         _broken[code] = f"the package of {code} cannot be loaded: {type(error).__name__}: {error}"
         return

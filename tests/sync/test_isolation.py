@@ -13,6 +13,7 @@ from ledger.entries import Price
 from portfolio.models import AccountKey, AccountMemory, BrokerAccount, BrokerAccountCredential, BrokerType, SyncBatch
 from portfolio.models import Price as StoredPrice
 from portfolio.sync import fetch, master
+from portfolio.sync.capture import DAILY, SECTIONS
 from portfolio.triggers.base import Answer, BaseTrigger, BrokerUnavailable, LoginRequired, Reply
 from portfolio.triggers.registry import REGISTRY
 from tests import build
@@ -249,6 +250,51 @@ def test_a_section_of_which_a_trigger_cannot_say_whether_it_has_it_fails_alone(
         "orders", "trigger_failed", "offers() of the trigger of ODD raised RuntimeError: lost",
     )  # fmt: skip
     assert (result.status, account.holdings.get().symbol, caplog.text) == ("PARTIAL", "TCS", "")
+
+
+class Panic(BaseException):
+    """What a library in another language raises, past all that expects an Exception."""
+
+
+def _ends(error: BaseException) -> Any:
+    def ends(*_: Any) -> Any:
+        raise error
+
+    return ends
+
+
+def _ends_async(error: BaseException) -> Any:
+    async def ends(*_: Any) -> Any:
+        raise error
+
+    return ends
+
+
+def _ends_reading(error: BaseException) -> Any:
+    reply = Reply("GET /holdings", 200, b"odd", build.MORNING)
+    return lambda _: Answer([reply], _ends(error))
+
+
+@pytest.mark.parametrize("error", [Panic("at line 7"), SystemExit("at line 7"), asyncio.CancelledError("at line 7")])
+@pytest.mark.parametrize(
+    ("method", "ends", "section"),
+    [
+        ("__init__", _ends, "account"), ("parser", _ends, "account"), ("offers", _ends, None),
+        ("identify", _ends_async, "account"), ("fetch_holdings", _ends, "holdings"),
+        ("fetch_holdings", _ends_async, "holdings"), ("fetch_holdings", _ends_reading, "holdings"),
+    ],
+    ids=["constructor", "parser", "offers", "identity", "plain", "async", "reading"],
+)  # fmt: skip
+def test_whatever_a_trigger_raises_ends_neither_the_run_nor_other_accounts(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, error: BaseException, method: str, ends: Any, section: str | None
+) -> None:
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 5)
+    result = synced_with_a_sound_one(broker, _odd(monkeypatch, **{method: ends(error)}))
+    said = {problem.section: (problem.kind, problem.message) for problem in result.capture.problems}
+    sections = [section] if section else [*SECTIONS[DAILY]]
+    assert (result.status, list(said)) == ("FAILED", sections)
+    assert {kind for kind, _ in said.values()} == {"trigger_failed"}
+    assert {message.endswith(f"{type(error).__name__} at line 7") for _, message in said.values()} == {True}
 
 
 def test_a_trigger_of_which_nobody_can_say_whether_it_has_an_instrument_file_stops_no_sync(

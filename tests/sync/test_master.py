@@ -211,12 +211,12 @@ def test_a_run_that_is_killed_while_it_takes_the_file_costs_minutes_and_no_hour(
     broker: Broker, listing_broker: Callable[[Any], None], at: At
 ) -> None:
     def killed(replies: Any) -> Any:
-        raise SystemExit
+        raise KeyboardInterrupt
 
     account, asked = build.an_account("SCRIPTED"), []
     listing_broker(Answer([], killed))
     at("2026-10-05 16:05")
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         build.synced(account)
     listing_broker([Named("INE467B01029", "TCS")])
     for moment in ("2026-10-05 16:06", "2026-10-05 16:10", "2026-10-05 16:11"):

@@ -113,6 +113,7 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         '        return [{"symbol": key, "quantity": 1, "avg_price": 2, "asset_type": "stock"}]\n'
     )
     (tmp_path / "halfbroker.py").write_text("import a_library_that_is_not_there\n")
+    (tmp_path / "exitbroker.py").write_text('raise SystemExit("no licence")\n')
     (tmp_path / "nobroker.py").write_text(
         "from portfolio.triggers.registry import register\n\n\n"
         '@register("PLAINBROKER")\n'
@@ -125,7 +126,7 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mybroker\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[khata.triggers]\nMYBROKER = mybroker:MyBroker\nHALFBROKER = halfbroker:HalfBroker\n"
-        "PLAINBROKER = nobroker:PlainBroker\nMODULEBROKER = nobroker\n"
+        "PLAINBROKER = nobroker:PlainBroker\nMODULEBROKER = nobroker\nEXITBROKER = exitbroker:ExitBroker\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("portfolio.triggers.registry._broken", {})
@@ -150,6 +151,13 @@ def test_a_package_that_cannot_be_imported_says_why(outside_package: None) -> No
     )
 
 
+def test_a_package_that_exits_when_it_is_imported_stops_nobody_else(outside_package: None) -> None:
+    assert get_trigger_for_code("exitbroker") is None
+    assert why_missing("exitbroker") == (
+        "the package of EXITBROKER cannot be loaded: RuntimeError: SystemExit no licence"
+    )
+
+
 @pytest.mark.parametrize("code", ["PLAINBROKER", "MODULEBROKER"])
 def test_what_is_no_trigger_says_so_instead_of_stopping_the_others(outside_package: None, code: str) -> None:
     assert get_trigger_for_code(code) is None
@@ -159,4 +167,4 @@ def test_what_is_no_trigger_says_so_instead_of_stopping_the_others(outside_packa
 
 
 def test_brokers_of_packages_are_known_before_they_are_loaded(outside_package: None) -> None:
-    assert known_codes() == sorted([*REGISTRY, "HALFBROKER", "MODULEBROKER", "MYBROKER", "PLAINBROKER"])
+    assert known_codes() == sorted([*REGISTRY, "EXITBROKER", "HALFBROKER", "MODULEBROKER", "MYBROKER", "PLAINBROKER"])

@@ -51,7 +51,12 @@ def leave_alone(capture: Capture, broker: BrokerType, pause_until: datetime | No
     until, why = max(pauses)
     if until > now:
         capture.retry_after = (until - now).total_seconds()
-        capture.blame("account", LEFT_ALONE, f"{why}; not before {_time(until)}", "nothing to do: it is tried again")
+        capture.blame(
+            "account",
+            LEFT_ALONE,
+            f"{why}; not before {_time(_whole_minute(until))}",
+            "nothing to do: it is tried again",
+        )
 
 
 def left_alone(broker: BrokerType) -> str:
@@ -131,6 +136,11 @@ def _wake(code: str, now: datetime) -> None:
     accounts = list(of_broker.values_list("broker_account", flat=True))
     list(AccountHead.objects.select_for_update().filter(account__among=accounts).order_by("pk").values_list("pk"))
     waiting.filter(broker_account__among=accounts).update(next_attempt_at=now)
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    """The first one that is not before this moment."""
+    return moment + -timedelta(seconds=moment.second, microseconds=moment.microsecond) % timedelta(minutes=1)
 
 
 def _time(moment: datetime) -> str:

@@ -189,6 +189,17 @@ def test_coverage_says_why_a_look_waits_and_a_missed_day_why_it_is_missed(
     assert list(reasons) == [why]
 
 
+def test_a_pause_within_a_minute_is_told_with_the_minute_by_which_it_is_over(broker: Broker, at: At) -> None:
+    at("2026-10-05 16:00")
+    account = build.an_account("SCRIPTED")
+    broker.others["S1"] = {"holdings": RateLimited("too many requests", 20)}
+    build.synced(account)
+    (result,) = build.synced(account)
+    assert result.capture.problems[0].message == (
+        "Scripted wants to be asked nothing for this account; not before 16:01"
+    )
+
+
 def test_a_pause_that_the_broker_asked_for_holds_every_run_of_the_account(broker: Broker, at: At) -> None:
     patient, other = build.an_account("SCRIPTED"), build.an_account("SCRIPTED", "OTHER")
     broker.others["S1"] = {"holdings": RateLimited("too many requests", 4 * 3600)}

@@ -98,6 +98,11 @@ def snapshots(accounts: AccountIds, at: Moment = NOW) -> QuerySet[PortfolioSnaps
     return _until(_highest(known, "revision", "broker_account", "snapshot_date"), "snapshot_date", at)
 
 
+def last_snapshot(account: UUID | str) -> PortfolioSnapshot | None:
+    """The latest day's, of the account with this id."""
+    return snapshots([account]).order_by("-snapshot_date").first()
+
+
 def _of_accounts(model: type[Row], accounts: AccountIds) -> QuerySet[Row]:
     """Before anything else: among the rows of these alone later ones are looked for, and not among all."""
     return model._default_manager.filter(broker_account__among=list(accounts))

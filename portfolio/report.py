@@ -1,16 +1,13 @@
-"""What syncs and accounts look like to a person and to a program. Reads; decides nothing."""
+"""What syncs and accounts look like to a person. Reads; decides nothing. To a program: `values.py`."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from textwrap import indent
 from typing import Any, Protocol
 
-from ledger.canonical import SYNC_BATCH
 from ledger.checkpoint import Note
 from ledger.normalise import IST
 
@@ -21,16 +18,12 @@ from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
 from .sync.capture import HOLDINGS, ORDERS, POSITIONS, SECTIONS
 from .sync.questions import OpenQuestion, open_questions
 from .sync.record import Result
+from .values import as_values
 
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
 DAY_COUNTERS = ("orders_created", "quantity_changes_detected", "holdings_updated")
 EXAMPLES = 2  # so many are told of each kind; the rest is counted
 LONGEST_TRAIL = 4
-SNAPSHOT_COLUMNS = (
-    "snapshot_date", "revision", "total_holdings_value", "total_positions_value", "total_portfolio_value",
-    "cash_balance", "margin_used", "margin_available", "day_change", "day_change_percent", "net_purchases",
-    "holdings_count", "positions_count", "orders_count", "trades_count", "stale_prices", "created_at",
-)  # fmt: skip
 
 
 class Out(Protocol):
@@ -39,77 +32,10 @@ class Out(Protocol):
     def write(self, text: str, /) -> Any: ...
 
 
-# For a program: JSON values, decimals and times as text
-
-
-def as_values(result: Result) -> dict[str, Any]:
-    """One account's batch: the batch's own columns, its page, and the day's totals where it wrote them."""
-    batch = dict(zip(SYNC_BATCH.columns, result.header, strict=True))
-    counters = {name: int(batch[name] or 0) for name, kind in SYNC_BATCH.fields if kind == "integer"}
-    totals = result.made.outbox.totals
-    return {
-        "account": result.capture.account_id,
-        "broker": result.capture.broker,
-        "batch": batch["id"],
-        "sync_type": batch["sync_type"],
-        "trading_day": batch["trading_day"],
-        "status": batch["status"],
-        **counters,
-        "errors": json.loads(batch["error_details"] or "[]"),
-        "page": result.page.number,
-        "page_hash": result.page.hash.hex(),
-        "totals": totals._asdict() if totals else None,
-    }
-
-
-def day_values(number: int, day: date, results: Iterable[Result]) -> dict[str, Any]:
-    return {"number": number, "day": day, "batches": [as_values(result) for result in results]}
-
-
-def account_values(account: BrokerAccount, story: Story) -> dict[str, Any]:
-    """One account: what the book tells of it, what it holds, and its last snapshot."""
-    snapshot = _last_snapshot(account)
-    return {
-        "account": account.pk,
-        "broker": account.broker_id,
-        "client_id": account.account_id,
-        "label": account.label,
-        **asdict(story),
-        "questions": [asked.question_values(one, clock.today()) for one in story.questions],
-        "holdings": [
-            {"symbol": row.symbol, "isin": row.isin, "quantity": row.owned_quantity, "value": row.current_value}
-            for row in book.holdings([account.pk])
-        ],
-        "snapshot": {name: getattr(snapshot, name) for name in SNAPSHOT_COLUMNS} if snapshot else None,
-    }
-
-
-def verified_values(found: Verified) -> dict[str, Any]:
-    return {**vars(found), "findings": [finding._asdict() for finding in found.findings]}
-
-
-def book_values(found: Verified, note: Note) -> dict[str, Any]:
-    """The whole book: what verifying it found, and the checkpoint of it."""
-    return {**verified_values(found), "checkpoint": str(note)}
-
-
-def as_json(values: object) -> str:
-    return json.dumps(values, indent=1, default=_plain)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
 def exit_code(results: Iterable[Result], wanted: int) -> int:
     """0: every account completed. 1: some did not, or were held by another run. 2 is the caller's, for bad input."""
     statuses = [result.status for result in results]
     return 0 if len(statuses) == wanted and all(status == "COMPLETED" for status in statuses) else 1
-
-
-# For a person: text
 
 
 def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
@@ -155,7 +81,7 @@ def write_account(out: Out, account: BrokerAccount) -> None:
     """What a person wants to know of an account: what is held, the last snapshot, the open questions."""
     holdings = sorted(book.holdings([account.pk]), key=lambda row: -(row.current_value or 0))
     _write_holdings(out, holdings)
-    if snapshot := _last_snapshot(account):
+    if snapshot := book.last_snapshot(account.pk):
         _write_snapshot(out, snapshot, _on_the_way(snapshot, holdings))
     _write_questions(out, account, open_questions(account))
 
@@ -166,10 +92,6 @@ def _write_holdings(out: Out, holdings: Sequence[RealHolding]) -> None:
         value = "no price yet" if row.current_value is None else _money(row.current_value)
         mark = f"  unconfirmed since {row.unconfirmed_since}" if row.unconfirmed_since else ""
         out.write(f"    {row.symbol:14}{_units(row.owned_quantity):>12}{value:>18}{mark}\n")
-
-
-def _last_snapshot(account: BrokerAccount) -> PortfolioSnapshot | None:
-    return book.snapshots([account.pk]).order_by("-snapshot_date").first()
 
 
 def _on_the_way(snapshot: PortfolioSnapshot, holdings: Iterable[RealHolding]) -> str:

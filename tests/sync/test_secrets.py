@@ -17,6 +17,7 @@ from portfolio.models import BrokerAccount, BrokerAccountCredential
 from portfolio.secret import hidden, revealed
 from portfolio.triggers.base import Account, Answer, Credential, LoginRequired
 from portfolio.triggers.sample import SampleTrigger
+from portfolio.values import as_values
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -60,7 +61,7 @@ def reported(account: BrokerAccount, results: list[Any]) -> str:
     out = io.StringIO()
     for result in results:
         report.write_line(out, result, account)
-        out.write(f"{report.as_values(result)} {result!r} {result.capture!r}")
+        out.write(f"{as_values(result)} {result!r} {result.capture!r}")
     report.write_account(out, account)
     return out.getvalue()
 

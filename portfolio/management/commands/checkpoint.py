@@ -10,7 +10,7 @@ from ... import clock, startup
 from ...clock import ClockError
 from ...keys import KeyTrouble
 from ...proof import sealer
-from ...report import as_json
+from ...values import as_json
 
 WEAKER = (
     "It shows no more than the database does: verify the book with a checkpoint that was kept elsewhere "

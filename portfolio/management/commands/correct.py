@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ...corrections import Author, BadCorrection, Corrected, correct_order, revise, void
-from ...report import as_json
+from ...values import as_json
 from ..arguments import a_day, accounts_named, an_id, login_name, refusing, words
 
 

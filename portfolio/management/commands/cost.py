@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from ...cost import Cost, costs
 from ...models import BrokerAccount
-from ...report import as_json
+from ...values import as_json
 from ..arguments import a_day, accounts_named, add_accounts, refusing
 
 

@@ -13,9 +13,9 @@ from ledger.coverage import WANTING
 from ... import clock, grid, startup
 from ...clock import ClockError
 from ...models import BrokerAccount
-from ...report import as_json
 from ...schedule import amendments
 from ...schedule.coverage import cover
+from ...values import as_json
 from ..arguments import accounts_named, an_id
 
 NONE_BUT_THE_DEMOS = (

@@ -15,6 +15,7 @@ from ...keys import KeyTrouble
 from ...proof import sealer
 from ...schedule.coverage import Row, cover
 from ...simulated import CannotRun
+from ...values import account_values, as_json, book_values, day_values
 
 
 class Command(BaseCommand):
@@ -56,11 +57,11 @@ class Command(BaseCommand):
         note, found = opened.verified()
         is_well = all(day.is_as_told for day in days) and not found.findings
         if is_json:
-            told = [report.account_values(account, its_story) for account, its_story in stories]
+            told = [account_values(account, its_story) for account, its_story in stories]
             covered = grid.values(_covered(opened, days[0].day, days[-1].day))
-            values = [report.day_values(*day) for day in days]
-            sealed = report.book_values(found, note)
-            self.stdout.write(report.as_json({"days": values, "accounts": told, "book": sealed, "coverage": covered}))
+            values = [day_values(*day) for day in days]
+            sealed = book_values(found, note)
+            self.stdout.write(as_json({"days": values, "accounts": told, "book": sealed, "coverage": covered}))
             return is_well
         for account, its_story in stories:
             self.stdout.write(f"\n{account}, client {account.account_id}\n")

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ... import clock, doctor, startup
 from ...clock import ClockError
-from ...report import as_json
 from ...schedule import amendments
+from ...values import as_json
 
 
 class Command(BaseCommand):

@@ -10,9 +10,10 @@ from ... import dropping
 from ...dropping import Found
 from ...keys import CannotDecrypt, KeyTrouble
 from ...models import BrokerAccount
-from ...report import as_json, counted
+from ...report import counted
 from ...retention import Kept
 from ...sync.amend import Deed
+from ...values import as_json
 from ..arguments import a_day, accounts_named, add_accounts, login_name, refusing, some_words, words
 
 

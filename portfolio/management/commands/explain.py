@@ -15,9 +15,9 @@ from ledger.errors import BadAnswer
 
 from ... import asked, clock
 from ...models import BrokerAccount
-from ...report import as_json
 from ...sync.answer import Outcome, Said, accepted, answer, fitting, withdraw
 from ...sync.questions import open_questions, parent_on, read_open
+from ...values import as_json
 from ..arguments import REFUSALS, a_day, accounts_named, add_accounts, login_name, refusing, words
 
 EXAMPLES = """examples:

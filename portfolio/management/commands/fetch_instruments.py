@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import report, startup
+from ... import startup
 from ...clock import ClockError, refresh
 from ...sync import master
 from ...triggers.base import TriggerError
 from ...triggers.registry import known_codes
+from ...values import as_json
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         except (startup.NotReady, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         if options["json"]:
-            self.stdout.write(report.as_json({"brokers": outcomes}))
+            self.stdout.write(as_json({"brokers": outcomes}))
         for outcome in () if options["json"] else outcomes:
             self._tell(outcome)
         if any("problem" in outcome for outcome in outcomes):

@@ -10,11 +10,12 @@ from django.core.management.base import BaseCommand
 from ledger.entries import Trade
 
 from ...models import BrokerAccount
-from ...report import as_json, counted
+from ...report import counted
 from ...statements.formats import FORMATS
 from ...statements.reading import NotReadable, Statement, read
 from ...sync.amend import Deed
 from ...sync.imports import CannotImport, Outcome, import_fills
+from ...values import as_json
 from ..arguments import a_day, accounts_named, an_id, login_name, refusing, words
 
 SHOWN = 5  # differing fills that are named

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand
 
 from ...models import BrokerAccount
 from ...rebuild import Difference, rebuild
-from ...report import as_json, counted
+from ...report import counted
+from ...values import as_json
 from ..arguments import accounts_named, add_accounts, refusing
 
 

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from ...models import BrokerAccount, SyncBatch
 from ...reparse import Rereading, reparse
 from ...replies import of_batch
-from ...report import as_json, counted
+from ...report import counted
+from ...values import as_json
 from ..arguments import a_day, accounts_named, add_accounts, an_id, login_name, refusing, words
 
 _READABLE = {"broker_account__key__destroyed_at": None}  # of an account that was erased nobody reads anything

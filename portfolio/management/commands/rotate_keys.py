@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from ... import startup
-from ...report import as_json, counted
+from ...report import counted
 from ...rotation import rotate
+from ...values import as_json
 from ..arguments import refusing
 
 

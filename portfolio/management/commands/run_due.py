@@ -15,6 +15,7 @@ from ...keys import KeyTrouble
 from ...schedule.loop import Loop
 from ...schedule.tick import tick
 from ...sync.record import Result
+from ...values import as_json, as_values
 
 
 class Command(BaseCommand):
@@ -42,13 +43,13 @@ class Command(BaseCommand):
         except (startup.NotReady, KeyTrouble, ClockError) as error:
             raise CommandError(str(error), returncode=2) from None
         if options["json"]:
-            self.stdout.write(report.as_json({"results": self._values}))
+            self.stdout.write(as_json({"results": self._values}))
         if self._statuses.keys() - {"COMPLETED"}:
             sys.exit(1)
 
     def _keep(self, result: Result) -> None:
         self._statuses[result.status] += 1
-        self._values.append(report.as_values(result))
+        self._values.append(as_values(result))
 
     def _tell(self, result: Result) -> None:
         self._statuses[result.status] += 1

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ...report import as_json
 from ...retention import Kept, Receipt, shred
+from ...values import as_json
 from ..arguments import accounts_named, an_id, login_name, refusing, some_words, words
 
 

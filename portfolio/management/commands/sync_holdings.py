@@ -17,6 +17,7 @@ from ...sync import capture
 from ...sync.claim import accounts_to_sync
 from ...sync.pipeline import sync
 from ...sync.record import Result
+from ...values import as_json, as_values
 
 TYPES = {"daily": capture.DAILY, "orders": capture.ORDERS_ONLY, "realtime": capture.REALTIME}
 
@@ -42,8 +43,8 @@ class Command(BaseCommand):
         done = {result.capture.account_id for result in results}
         held = [account_id for account_id in named if account_id not in done]
         if options["json"]:
-            told = [report.as_values(result) for result in results]
-            self.stdout.write(report.as_json({"results": told, "held": held}))
+            told = [as_values(result) for result in results]
+            self.stdout.write(as_json({"results": told, "held": held}))
         for account_id in held:
             self.stderr.write(f"{named[account_id]}: another run holds this account; it is left to that run")
         if code := report.exit_code(results, len(named)):

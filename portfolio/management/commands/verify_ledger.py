@@ -13,8 +13,9 @@ from django.db import transaction
 from ... import clock, startup
 from ...clock import ClockError
 from ...proof.verification import verify
-from ...report import as_json, verified_text, verified_values
+from ...report import verified_text
 from ...sync import emit
+from ...values import as_json, verified_values
 from ..arguments import a_day
 from ..reading import head_of, kept_in
 

@@ -21,6 +21,9 @@ SQLITE_OPTIONS = {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;"
     ),
 }
+# PostgreSQL thinks of spinning disks: beside a small table it would rather read all of a large one than use its index,
+# and keeps such a plan for every foreign key that it checks.
+POSTGRESQL_SETTINGS = "-c random_page_cost=1.1"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -145,5 +148,9 @@ def _postgresql(parts: SplitResult, port: str) -> dict[str, Any]:
         "PORT": port,
         "CONN_MAX_AGE": None,
         # Arrays of thousands of ids travel as parameters; pasted into the statement they cost more than the query.
-        "OPTIONS": {**dict(parse_qsl(parts.query)), "server_side_binding": True},
+        "OPTIONS": {
+            "options": POSTGRESQL_SETTINGS,
+            **dict(parse_qsl(parts.query, keep_blank_values=True)),
+            "server_side_binding": True,
+        },
     }

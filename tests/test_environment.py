@@ -149,7 +149,15 @@ def test_the_address_of_a_postgresql_is_taken_apart() -> None:
     assert [made[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
         "khata", "me", "p@ss", "db.example.org", "6432",
     ]  # fmt: skip
-    assert made["OPTIONS"] == {"sslmode": "verify-full", "server_side_binding": True}
+    assert made["OPTIONS"] == {
+        "options": "-c random_page_cost=1.1", "sslmode": "verify-full", "server_side_binding": True,
+    }  # fmt: skip
+
+
+def test_a_server_that_takes_no_settings_at_the_start_of_a_connection_is_sent_none() -> None:
+    made = environment.database("postgresql://me@db.example.org/khata?options=")
+
+    assert made["OPTIONS"] == {"options": "", "server_side_binding": True}
 
 
 # The log

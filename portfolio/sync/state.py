@@ -127,10 +127,9 @@ class Book:
 def read(captures: Sequence[Capture]) -> dict[str, Book]:
     """The books of these captures, by account id."""
     books = {c.account_id: Book(c.head) for c in captures if c.head}
-    moving = [capture for capture in captures if not capture.is_quiet]
-    books |= _heads([*moving, *(capture for capture in captures if not capture.head)])
+    books |= _heads([capture for capture in captures if not capture.head])
     _read_leaves(captures, books)
-    busy = [capture for capture in moving if not capture.is_broken]
+    busy = [capture for capture in captures if not (capture.is_quiet or capture.is_broken)]
     if busy:
         ids = {capture.account_id for capture in busy}
         _read_holdings({c.account_id for c in busy if _compares_holdings(c)}, books)
@@ -145,7 +144,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
 
 
 def _heads(captures: Sequence[Capture]) -> dict[str, Book]:
-    """A head that was claimed and whose account is as it was need not be read again: the record compares the page."""
+    """The heads that no claim has brought. Those that were claimed are not read again: the record compares the page."""
     ids: AccountIds = {capture.account_id for capture in captures}
     heads = read_heads(AccountHead.objects.filter(account__among=ids)) if ids else []
     return {head.account_id: Book(head) for head in heads}

@@ -166,15 +166,24 @@ def _read_leaves(captures: Iterable[Capture], books: dict[str, Book]) -> None:
 def _read_holdings(ids: AccountIds, books: dict[str, Book]) -> None:
     found = RealHolding.objects.filter(broker_account__among=ids)
     accounts, instruments, pks, since, prices, price_days, doubts, isins, *figures = table_columns(found, HELD)
-    holdings = each(Holding, [isin or None for isin in isins], *figures, repeat(None), doubts)
-    _put(books, accounts, instruments, each(HeldRow, pks, holdings, since, prices, price_days))
+    names, lots = ([isin or None for isin in isins], *figures[:2]), figures[-1]
+    holdings = each(Holding, *names, *figures[2:], repeat(None), doubts)
+    _put(books, accounts, instruments, lots, names, each(HeldRow, pks, holdings, since, prices, price_days))
 
 
-def _put(books: dict[str, Book], accounts: Iterable[str], instruments: Iterable[str], held: Iterable[HeldRow]) -> None:
-    for account, instrument, row in zip(accounts, instruments, held, strict=True):
-        book, (isin, symbol, exchange, *_) = books[account], row.holding
-        book.holdings[instrument, row.holding.lot] = row
-        book.listings[listing_named(isin, symbol, exchange, CASH)] = instrument
+def _put(
+    books: dict[str, Book],
+    accounts: Iterable[str],
+    instruments: Iterable[str],
+    lots: Iterable[str],
+    names: Iterable[Iterable[Any]],
+    held: Iterable[HeldRow],
+) -> None:
+    listings = map(listing_named, *names, repeat(CASH))
+    for account, instrument, lot, listing, row in zip(accounts, instruments, lots, listings, held, strict=True):
+        book = books[account]
+        book.holdings[instrument, lot] = row
+        book.listings[listing] = instrument
 
 
 def _compares_holdings(capture: Capture) -> bool:
@@ -191,7 +200,7 @@ def _read_owned(ids: AccountIds, books: dict[str, Book]) -> None:
     )
     names, parts = ([isin or None for isin in isins], symbols, exchanges), repeat(repeat(ZERO), 6)
     holdings = each(Holding, *names, owned, owned, averages, *parts, lots, repeat(None), repeat(""))
-    _put(books, accounts, instruments, each(HeldRow, pks, holdings, since, prices, price_days))
+    _put(books, accounts, instruments, lots, names, each(HeldRow, pks, holdings, since, prices, price_days))
 
 
 def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:

@@ -95,7 +95,7 @@ def _read_fills(ids: AccountIds, books: Mapping[str, Book], since: Mapping[str, 
 
 
 def _not_held(book: Book) -> set[str]:
-    return {key[0] for filled in book.fills.values() for key in filled.keys() - book.holdings.keys()}
+    return {key[0] for filled in book.fills.values() for key in filled if key not in book.holdings}
 
 
 def _read_names(rows_of: QuerySet[Any], books: Mapping[str, Book]) -> None:

@@ -18,7 +18,7 @@ from .story import HOLDING_KINDS, ORDER_KINDS, OrderStory, State, Story
 from .sync.capture import HOLDINGS, ORDERS, POSITIONS, SECTIONS
 from .sync.questions import OpenQuestion, open_questions
 from .sync.record import Result
-from .values import as_values
+from .values import as_values, unconfirmed
 
 MARKS = {"COMPLETED": "ok", "PARTIAL": "part", "FAILED": "FAIL"}
 DAY_COUNTERS = ("orders_created", "quantity_changes_detected", "holdings_updated")
@@ -39,7 +39,8 @@ def exit_code(results: Iterable[Result], wanted: int) -> int:
 
 
 def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
-    """One account, or its title, in one line, and two lines for each problem: what it is, and what to do about it."""
+    """One account, or its title, in one line, and two lines for each problem: what it is, and what to do about it.
+    Two lines as well for what is missing and stands."""
     values = as_values(result)
     told = [name for name in (HOLDINGS, POSITIONS, ORDERS) if name in SECTIONS[result.capture.sync_type]]
     figures = ", ".join(counted(values[f"{name}_fetched"], name.removesuffix("s")) for name in told)
@@ -47,6 +48,9 @@ def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
     news = counted(changed, "change") if changed else "no change"
     out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
     write_problems(out, [result])
+    for section, names in unconfirmed(result).items():
+        out.write(f"      {section}: missing, and nothing says why: {names}\n")
+        out.write("        -> what is missing stands, unconfirmed, until a later trading day agrees\n")
 
 
 def write_days_heading(out: Out, accounts: Iterable[BrokerAccount]) -> None:

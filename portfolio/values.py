@@ -14,6 +14,7 @@ from . import asked, book, clock
 from .models import BrokerAccount
 from .proof.verified import Verified
 from .story import Story
+from .sync.capture import HOLDINGS, POSITIONS
 from .sync.record import Result
 
 SNAPSHOT_COLUMNS = (
@@ -37,10 +38,17 @@ def as_values(result: Result) -> dict[str, Any]:
         "status": batch["status"],
         **counters,
         "errors": json.loads(batch["error_details"] or "[]"),
+        "unconfirmed": unconfirmed(result),
         "page": result.page.number,
         "page_hash": result.page.hash.hex(),
         "totals": totals._asdict() if totals else None,
     }
+
+
+def unconfirmed(result: Result) -> dict[str, str]:
+    """By section, what of it is missing and stands all the same."""
+    noted = result.capture.metadata
+    return {name: noted[f"{name}_unconfirmed"] for name in (HOLDINGS, POSITIONS) if f"{name}_unconfirmed" in noted}
 
 
 def day_values(number: int, day: date, results: Iterable[Result]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from portfolio import report
+from portfolio.values import as_values
 from tests import build
 from tests.sync.scripted import Broker
+from tests.sync.test_absent_positions import a_future
 
 pytestmark = pytest.mark.database
 
@@ -37,3 +39,36 @@ def test_a_total_that_the_list_does_not_add_up_to_says_why(
     report.write_account(out, account)
     (line,) = (each for each in out.getvalue().splitlines() if each.startswith("    holdings"))
     assert line == f"    holdings{account.snapshots.get().total_holdings_value:>36,.2f}{note}"
+
+
+def test_what_is_missing_and_stands_unconfirmed_is_said_each_time_until_it_is_shown_again(
+    broker: Broker, at: Any
+) -> None:
+    shown = [build.a_holding("TCS", 10), build.a_holding("INFY", 25), build.a_holding("SBIN", 5)]
+    carried = [a_future("NIFTY26NOVFUT", 65), a_future("SBIN26NOVFUT", 750)]
+    broker.says.update(holdings=shown, positions=carried)
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 16:05")
+    assert said_in(build.synced(account)[0]) == ([], {})
+
+    at("2026-10-06 16:05")
+    broker.says.update(holdings=shown[:2], positions=carried[:1])
+    said = [
+        "      holdings: missing, and nothing says why: SBIN",
+        "        -> what is missing stands, unconfirmed, until a later trading day agrees",
+        "      positions: missing, and nothing says why: SBIN26NOVFUT",
+        "        -> what is missing stands, unconfirmed, until a later trading day agrees",
+    ]
+    for _ in range(2):
+        names = {"holdings": "SBIN", "positions": "SBIN26NOVFUT"}
+        assert said_in(build.synced(account)[0]) == (said, names)
+
+    broker.says.update(holdings=shown, positions=carried)
+    assert said_in(build.synced(account)[0]) == ([], {})
+
+
+def said_in(result: Any) -> tuple[list[str], Any]:
+    """What stands below an account's line, and what is unconfirmed for a program."""
+    out = StringIO()
+    report.write_line(out, result, "account")
+    return out.getvalue().splitlines()[1:], as_values(result)["unconfirmed"]

@@ -44,6 +44,9 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
     moved = {move.key: _take(made, held, move) for move in found.moves}
     made.has_marks = any(each.unconfirmed_since for each in held.values())
     if not found.suspect:
+        if made.has_marks:
+            marked = (each.holding.symbol for each in held.values() if each.unconfirmed_since)
+            capture.metadata["holdings_unconfirmed"] = ", ".join(sorted(marked))
         explain_moves(made, moved, {*_unread(made), *(key for key, each in held.items() if each.unconfirmed_since)})
     return held
 

@@ -17,6 +17,7 @@ from .decode import exact, saying
 
 SUCCESS = ("status", "SUCCESS")
 REFUSED = b'"FAILURE"'  # stands in every refusal of Groww's own
+PASSING = ("GA000", "GA003")  # Groww's own trouble, whatever was asked
 NOTHING_THERE = re.compile(r"\bno \w+ found\b|\bnot found\b", re.IGNORECASE)
 FUNDS = "GET /margins/"  # every account has some
 OPTIONAL = re.compile(r"GET /(user/detail$|order/trades/)")  # where a bare 404 may be Groww's own way to say nothing
@@ -52,6 +53,12 @@ def says_nothing_there(reply: Reply) -> bool:
     return said.code == "GA004" or bool(NOTHING_THERE.search(said.message or ""))
 
 
+def is_passing(reply: Reply) -> bool:
+    """Trouble of Groww's own; with a 401 or a 403 it is the login or the permission all the same."""
+    said = failure(reply) or Failure()
+    return said.code in PASSING and reply.status not in (401, 403)
+
+
 def reason(reply: Reply) -> str:
     said = failure(reply) or Failure()
     if reply.status == 404 and REFUSED not in reply.body:
@@ -69,7 +76,7 @@ def refusal(reply: Reply) -> TriggerError | None:
         return NotPermitted(words)
     if reply.status == 401 or said.code == "GA005":
         return LoginRequired(words)
-    if said.code in ("GA000", "GA003"):
+    if is_passing(reply):
         return BrokerUnavailable(words)
     is_answer = says_nothing_there(reply)
     if is_answer and reply.request.startswith(FUNDS):

@@ -12,9 +12,18 @@ import msgspec
 
 from ledger.normalise import IST, as_ist, scrubbed
 
-from .base import Credential, CredentialField, HttpClient, LoginMethod, LoginRequired, NothingThere, Reply
+from .base import (
+    BrokerUnavailable,
+    Credential,
+    CredentialField,
+    HttpClient,
+    LoginMethod,
+    LoginRequired,
+    NothingThere,
+    Reply,
+)
 from .decode import exact, one
-from .groww_failures import failure, reason
+from .groww_failures import failure, is_passing, reason
 from .login import next_ist, totp
 
 KEYS_PAGE = "https://groww.in/trade-api/api-keys"
@@ -72,6 +81,8 @@ class GrowwLogin:
             return self._secrets["access_token"], self._end_of_pasted(now)
         end = next_ist(now, 6)
         reply = await (self._by_totp(now) if self.method == "totp" else self._by_approval(now))
+        if is_passing(reply):  # what is well again later is no reason to wait for a person
+            raise BrokerUnavailable(f"Groww could not log in: {_said(reply, self._secrets.values())}")
         try:
             token, told_end = granted(reply, self._secrets.values())
         except ValueError as refused:
@@ -111,10 +122,14 @@ def headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "X-API-VERSION": "1.0"}
 
 
+def _said(reply: Reply, secrets: Iterable[str]) -> str:
+    return scrubbed(reason(reply), tuple(map(str, secrets)))
+
+
 def granted(reply: Reply, secrets: Iterable[str]) -> tuple[str, datetime | None]:
     """The access token and the end that Groww gives it. ValueError, in Groww's words, when it gave none."""
     if reply.status != 200 or failure(reply):
-        raise ValueError(scrubbed(reason(reply), tuple(map(str, secrets))))
+        raise ValueError(_said(reply, secrets))
     grant: Any = one(exact(reply.body), Grant)
     if not grant.isActive:
         raise ValueError("the token it gave is not active")

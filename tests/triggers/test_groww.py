@@ -138,6 +138,17 @@ def refused_login(grants: list[Any], credentials: dict[str, str]) -> tuple[str, 
     return str(caught.value), len(groww.logins)
 
 
+@pytest.mark.parametrize("code", ["GA000", "GA003"])
+@pytest.mark.parametrize(("status", "credentials"), [(200, TOTP), (404, TOTP), (200, APPROVAL), (400, APPROVAL)])
+def test_trouble_of_growws_own_at_the_login_passes_and_waits_for_no_person(
+    code: str, status: int, credentials: dict[str, str]
+) -> None:
+    groww = Groww(grants=[failed(status, code, "Unable to serve now")])
+    with pytest.raises(BrokerUnavailable) as caught:
+        run(groww, lambda trigger: trigger.identify(), tokens=Tokens(), credentials=credentials)
+    assert (str(caught.value), len(groww.logins)) == ("Groww could not log in: Unable to serve now", 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "credentials", "words", "logins"),
     [

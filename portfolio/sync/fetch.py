@@ -9,12 +9,13 @@ import contextlib
 import inspect
 import json
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ledger.entries import Holding, Listing, Order, Position
+from ledger.entries import CASH, Holding, Listing, Order, Position
+from ledger.reconcile import is_delivery
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
 from ..triggers.base import (
@@ -185,12 +186,21 @@ class _Run:
         return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
 
     async def ask_prices(self) -> None:
-        rows = [*self._entries(HOLDINGS), *self._entries(POSITIONS)]
-        listings = {_listing(row): None for row in rows if isinstance(row, Holding | Position)}
+        rows = [
+            row for name in (HOLDINGS, POSITIONS) for row in self._entries(name) if isinstance(row, Holding | Position)
+        ]
+        named = {row.symbol for row in rows}
+        listings = {_listing(row): None for row in [*rows, *self._bought(named)]}
         if listings:
             await self.ask(PRICES, list(listings))
         else:
             self.capture.absent.add(PRICES)
+
+    def _bought(self, named: Container[str]) -> list[Order]:
+        """Orders that filled and of whose shares neither holdings nor positions tell: they are owned as well."""
+        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order)]
+        filled = [order for order in orders if order.filled_quantity and is_delivery(order.segment, order.product)]
+        return [order for order in filled if order.symbol not in named]
 
     def _entries(self, section: str) -> Sequence[Any]:
         """What a section says, so far as it can be read; why it cannot is said in `normalise`."""
@@ -275,5 +285,5 @@ async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
     return await done
 
 
-def _listing(row: Holding | Position) -> Listing:
-    return Listing(row.isin, row.symbol, row.exchange, row.segment if isinstance(row, Position) else "CASH")
+def _listing(row: Holding | Position | Order) -> Listing:
+    return Listing(row.isin, row.symbol, row.exchange, CASH if isinstance(row, Holding) else row.segment)

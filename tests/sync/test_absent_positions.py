@@ -198,6 +198,36 @@ def test_another_clients_data_is_told_of_once_and_again_after_it_was_over(broker
     assert told_of == [1, 1, 1, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize(
+    "positions", [None, [], [build.a_position("ITC", quantity=2)]], ids=["not offered", "empty", "short"]
+)
+def test_shares_that_only_fills_tell_of_are_in_the_days_total(
+    broker: Broker, at: At, positions: list[Position] | None
+) -> None:
+    """100 TCS are held; 10 of them, and 4 INFY, are bought on Tuesday, 3 TCS sold."""
+    account = build.an_account("SCRIPTED")
+    broker.prices.update(TCS=Decimal(3000), INFY=Decimal(1500), ITC=Decimal(400))
+    broker.says["holdings"] = [build.a_holding("TCS", 100)]
+    build.synced(account)
+    given = build.MORNING.replace(day=6)
+    orders = [
+        build.an_order("B1", 10, 10, created_at=given), build.an_order("B2", 4, 4, symbol="INFY", created_at=given),
+        build.an_order("S1", 3, 3, transaction_type="SELL", created_at=given),
+    ]  # fmt: skip
+    broker.says.update(orders=orders, trades=[build.a_trade(each, trade_id=each.order_id) for each in orders])
+    broker.says["positions"] = positions
+    if positions is None:
+        del broker.says["positions"]
+    for clock in ("16:05", "19:00"):
+        at(f"2026-10-06 {clock}")
+        (result,) = build.synced(account)
+        assert (result.status, result.capture.problems) == ("COMPLETED", [])
+    owned = 107 * 3000 + 4 * 1500
+    snapshot = account.snapshots.get(snapshot_date="2026-10-06")
+    assert (snapshot.total_holdings_value, snapshot.stale_prices) == (owned, 0)
+    assert snapshot.day_change == owned - 300_000 - (10 - 3 + 4) * 3000
+
+
 @pytest.fixture
 def bought(broker: Broker, at: At) -> BrokerAccount:
     """10 TCS that were bought on Monday, shown in its positions at 16:05 and in no holding yet."""

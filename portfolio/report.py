@@ -40,7 +40,7 @@ def exit_code(results: Iterable[Result], wanted: int) -> int:
 
 def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
     """One account, or its title, in one line, and two lines for each problem: what it is, and what to do about it.
-    Two lines as well for what is missing and stands."""
+    Two lines as well for what is no problem and wants to be seen."""
     values = as_values(result)
     told = [name for name in (HOLDINGS, POSITIONS, ORDERS) if name in SECTIONS[result.capture.sync_type]]
     figures = ", ".join(counted(values[f"{name}_fetched"], name.removesuffix("s")) for name in told)
@@ -48,9 +48,17 @@ def write_line(out: Out, result: Result, account: BrokerAccount | str) -> None:
     news = counted(changed, "change") if changed else "no change"
     out.write(f"{MARKS[result.status]:4}  {account}  {values['trading_day']}  {figures}; {news}\n")
     write_problems(out, [result])
+    for note, next_step in _notes(result):
+        out.write(f"      {note}\n        -> {next_step}\n")
+
+
+def _notes(result: Result) -> Iterator[tuple[str, str]]:
     for section, names in unconfirmed(result).items():
-        out.write(f"      {section}: missing, and nothing says why: {names}\n")
-        out.write("        -> what is missing stands, unconfirmed, until a later trading day agrees\n")
+        stands = "what is missing stands, unconfirmed, until a later trading day agrees"
+        yield f"{section}: missing, and nothing says why: {names}", stands
+    if raised := result.made.outbox.questions:
+        numbers = ", ".join(map(str, raised))
+        yield f"questions: shares moved, and nothing says why: {numbers}", "see what they look like: manage.py explain"
 
 
 def write_days_heading(out: Out, accounts: Iterable[BrokerAccount]) -> None:

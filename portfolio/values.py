@@ -39,6 +39,7 @@ def as_values(result: Result) -> dict[str, Any]:
         **counters,
         "errors": json.loads(batch["error_details"] or "[]"),
         "unconfirmed": unconfirmed(result),
+        "questions": result.made.outbox.questions,
         "page": result.page.number,
         "page_hash": result.page.hash.hex(),
         "totals": totals._asdict() if totals else None,

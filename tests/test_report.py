@@ -67,8 +67,29 @@ def test_what_is_missing_and_stands_unconfirmed_is_said_each_time_until_it_is_sh
     assert said_in(build.synced(account)[0]) == ([], {})
 
 
-def said_in(result: Any) -> tuple[list[str], Any]:
-    """What stands below an account's line, and what is unconfirmed for a program."""
+def test_questions_are_said_by_the_sync_that_raised_them(broker: Broker, at: Any) -> None:
+    broker.says.update(holdings=[build.a_holding("TCS", 10), build.a_holding("INFY", 25)])
+    account = build.an_account("SCRIPTED")
+    at("2026-10-05 16:05")
+    first = build.synced(account)[0]
+    at("2026-10-06 16:05")
+    broker.says.update(holdings=[build.a_holding("TCS", 9), build.a_holding("INFY", 30)])
+    raised, again = build.synced(account)[0], build.synced(account)[0]
+    assert [below(each) for each in (first, again)] == [[], []]
+    assert below(raised) == [
+        "      questions: shares moved, and nothing says why: 1, 2",
+        "        -> see what they look like: manage.py explain",
+    ]
+    assert [as_values(each)["questions"] for each in (first, raised, again)] == [[], [1, 2], []]
+
+
+def below(result: Any) -> list[str]:
+    """What stands below an account's line."""
     out = StringIO()
     report.write_line(out, result, "account")
-    return out.getvalue().splitlines()[1:], as_values(result)["unconfirmed"]
+    return out.getvalue().splitlines()[1:]
+
+
+def said_in(result: Any) -> tuple[list[str], Any]:
+    """And what is unconfirmed for a program."""
+    return below(result), as_values(result)["unconfirmed"]

@@ -1,6 +1,6 @@
 """The totals of one account on one trading day. Pure; all money in the account's currency."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -38,20 +38,26 @@ class Totals(NamedTuple):
 
 
 def owned_quantities(
-    held: Mapping[str, Decimal], positions: Iterable[tuple[str, Position]], lowered: Mapping[str, Decimal]
+    held: Mapping[str, Decimal],
+    positions: Collection[tuple[str, Position]],
+    lowered: Mapping[str, Decimal],
+    filled: Mapping[str, Decimal],
 ) -> dict[str, Decimal]:
-    """Units owned by instrument id: holdings in all their parts, plus today's delivery positions.
+    """Units owned by instrument id: holdings in all their parts, plus what was bought and sold for delivery today, as
+    positions show it; where they show nothing of a share, under no product, as its fills tell (`filled`: bought less
+    sold).
 
     `lowered`: by how much holdings show today's sells already; those are not taken off again.
     """
-    owned = dict(held)
-    seen = set()
+    shown = {instrument for instrument, position in positions if position.segment == CASH}
+    dealt = {instrument: net for instrument, net in filled.items() if instrument not in shown}
     for instrument, position in positions:
         if is_delivery(position.segment, position.product):
-            shown = ZERO if instrument in seen else lowered.get(instrument, ZERO)
-            seen.add(instrument)
             net = position.credit_quantity - position.debit_quantity
-            owned[instrument] = owned.get(instrument, ZERO) + net + shown
+            dealt[instrument] = dealt.get(instrument, ZERO) + net
+    owned = dict(held)
+    for instrument, net in dealt.items():
+        owned[instrument] = owned.get(instrument, ZERO) + net + lowered.get(instrument, ZERO)
     return {instrument: quantity for instrument, quantity in owned.items() if quantity > 0}
 
 

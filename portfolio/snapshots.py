@@ -46,11 +46,14 @@ def _told(account: BrokerAccount, day: date) -> Totals:
     quotes = {str(row.instrument_id): Quote(row.current_price, row.price_day != day) for row in priced}
     positions = [(str(row.instrument_id), _position(row)) for row in opened]
     fills = book.transactions(ids).filter(trade_date=day, transaction_type__in=(BUY, SELL))
-    amounts = [row.amount if row.transaction_type == BUY else -row.amount for row in fills if row.is_delivery]
+    delivered = [(fill, 1 if fill.transaction_type == BUY else -1) for fill in fills if fill.is_delivery]
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for fill, sign in delivered:
+        filled[str(fill.instrument_id)] += sign * fill.quantity
     return snapshot.totals(
         snapshot.Day(
-            snapshot.owned_quantities(owned, positions, {}), positions, quotes, _funds(account, day),
-            sum(amounts, ZERO), 0, len(fills), None,
+            snapshot.owned_quantities(owned, positions, {}, filled), positions, quotes, _funds(account, day),
+            sum((sign * fill.amount for fill, sign in delivered), ZERO), 0, len(fills), None,
         )
     )  # fmt: skip
 

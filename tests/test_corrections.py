@@ -130,6 +130,22 @@ def test_the_snapshots_of_a_fills_days_follow_its_correction(account: BrokerAcco
     assert totals_of(account, 6)[0] == 3
 
 
+def test_a_corrected_fill_is_owned_as_it_says_that_day_where_no_position_shows_it(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    broker.prices = {"TCS": Decimal(3100)}
+    evening(broker, at, 6, {"TCS": 10}, order("O2", 6, "BUY", 4))
+    broker.says["positions"] = []
+    build.synced(account)
+    revision, total, *rest = totals_of(account, 6)
+    moved = Transaction.objects.get(trade_date=date(2026, 10, 6)).source_id
+
+    revise(account, moved, {"quantity": Decimal(2)}, ASHA)
+
+    assert (revision, total, rest[:2]) == (1, 43_400, [12_000, 1])
+    assert totals_of(account, 6) == (2, 37_200, 6_000, 1, rest[2] - 200)
+
+
 def test_another_product_says_whether_it_is_delivery(account: BrokerAccount) -> None:
     revise(account, source_id(), {"product": "MIS", "trade_date": date(2026, 10, 1)}, ASHA)
     row = book.transactions([account.pk]).get()

@@ -1,6 +1,6 @@
 """Cash, margin and the day's totals of one capture."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import chain
 
@@ -8,7 +8,6 @@ from ledger import canonical, snapshot
 from ledger.diff import HoldingKey, PositionKey
 from ledger.entries import ZERO, Funds, Position
 from ledger.errors import BadValue
-from ledger.reconcile import is_delivery
 from ledger.snapshot import Quote, Totals
 
 from ..schedule import calendar
@@ -62,34 +61,28 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
     for (instrument, _), each in held.items():
         quantities[instrument] = quantities.get(instrument, ZERO) + each.holding.owned
     located = [(key[0], position) for key, position in positions.items()]
-    filled = [*_filled_alone(made, positions)]
-    made.is_priced_nowhere = bool(filled)
     lowered: dict[str, Decimal] = {}
     for (instrument, _), days in book.used.items():
         lowered[instrument] = lowered.get(instrument, ZERO) - days.get(day, ZERO)
-    today = book.fills.get(day, {}).values()
+    today = book.fills.get(day, {})
+    filled: dict[str, Decimal] = {}
+    for (instrument, _), fills in today.items():
+        filled[instrument] = filled.get(instrument, ZERO) + fills.bought - fills.sold
+    have_rows = quantities.keys() | {instrument for instrument, _ in located}
+    made.is_priced_nowhere = any(net > ZERO and instrument not in have_rows for instrument, net in filled.items())
     before = book.snapshots.get(calendar.previous_session(day))
     return snapshot.totals(
         snapshot.Day(
-            snapshot.owned_quantities(quantities, [*located, *filled], lowered),
+            snapshot.owned_quantities(quantities, located, lowered, filled),
             located,
             _quotes(made),
             _last_funds(made),
-            sum((fills.net_amount for fills in today), ZERO),
+            sum((fills.net_amount for fills in today.values()), ZERO),
             _orders_count(made),
             book.fills_count.get(day, 0),
             before[1].total_portfolio_value if before else None,
         )
     )
-
-
-def _filled_alone(made: Decision, positions: Iterable[PositionKey]) -> Iterator[tuple[str, Position]]:
-    """Shares of which the day's fills tell, and positions nothing, under no product: no holding has them before the
-    next trading day, and without them the day's total would be short of what was paid."""
-    shown = {key[:2] for key in positions}
-    for (instrument, segment, product), (bought, sold) in made.book.traded.get(made.capture.trading_day, {}).items():
-        if is_delivery(segment, product) and (instrument, segment) not in shown:
-            yield instrument, Position(None, "", "", segment, product, bought - sold, bought, debit_quantity=sold)
 
 
 def _quotes(made: Decision) -> dict[str, Quote]:

@@ -89,18 +89,26 @@ HELD = {"tcs": Decimal(100)}
 )
 def test_what_is_owned_counts_todays_delivery_once(bought: int, sold: int, lowered: int, owned: int) -> None:
     positions = [("tcs", a_position("TCS", bought, sold))]
-    assert owned_quantities(HELD, positions, {"tcs": Decimal(lowered)}) == {"tcs": owned}
+    assert owned_quantities(HELD, positions, {"tcs": Decimal(lowered)}, {}) == {"tcs": owned}
 
 
 def test_what_holdings_show_already_is_added_back_once_for_two_exchanges() -> None:
     positions = [("tcs", a_position(sold=10)), ("tcs", a_position(sold=20, exchange="BSE"))]
-    assert owned_quantities({"tcs": Decimal(70)}, positions, {"tcs": Decimal(30)}) == {"tcs": 70}
+    assert owned_quantities({"tcs": Decimal(70)}, positions, {"tcs": Decimal(30)}, {}) == {"tcs": 70}
 
 
 def test_intraday_and_derivatives_are_not_owned_and_nothing_is_left_out_at_zero() -> None:
     positions = [("x", a_position(bought=5, product="MIS")), ("y", a_position(bought=5, segment="FNO"))]
-    assert owned_quantities(HELD, positions, {}) == HELD
-    assert owned_quantities(HELD, [("tcs", a_position(sold=100)), ("new", a_position(bought=1))], {}) == {"new": 1}
+    assert owned_quantities(HELD, positions, {}, {}) == HELD
+    assert owned_quantities(HELD, [("tcs", a_position(sold=100)), ("new", a_position(bought=1))], {}, {}) == {"new": 1}
+
+
+def test_fills_tell_what_is_owned_of_a_share_of_which_no_position_is_shown() -> None:
+    positions = [("x", a_position(bought=5, product="MIS")), ("tcs", a_position(bought=10))]
+    filled = {"tcs": Decimal(7), "x": Decimal(20), "new": Decimal(3)}
+    assert owned_quantities(HELD, positions, {}, filled) == {"tcs": 110, "new": 3}
+    assert owned_quantities(HELD, [], {}, {"tcs": Decimal(-40)}) == {"tcs": 60}
+    assert owned_quantities(HELD, [], {"tcs": Decimal(40)}, {"tcs": Decimal(-40)}) == HELD
 
 
 def test_the_context_of_the_whole_process_is_left_alone() -> None:

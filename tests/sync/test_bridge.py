@@ -297,6 +297,17 @@ def test_the_days_gain_leaves_out_the_money_that_was_put_in(account: BrokerAccou
     assert (snapshot.day_change, snapshot.day_change_percent) == (3_300, Decimal("1.1"))
 
 
+def test_what_was_bought_counts_as_owned_that_day_where_no_position_shows_it(
+    account: BrokerAccount, broker: Broker, at: At
+) -> None:
+    broker.prices["TCS"] = Decimal(3030)
+    evening(broker, at, 6, {"TCS": 100}, order("B", 6, "BUY", 10)._replace(price=Decimal(3000)))
+    broker.says["positions"] = []
+    build.synced(account)
+    snapshot = account.snapshots.get(snapshot_date="2026-10-06")
+    assert (snapshot.total_portfolio_value, snapshot.net_purchases, snapshot.day_change) == (333_300, 30_000, 3_300)
+
+
 @pytest.mark.parametrize(
     ("looks", "change"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portfolio import report
+from portfolio.triggers.base import UnexpectedReply
 from portfolio.values import as_values
 from tests import build
 from tests.sync.scripted import Broker
@@ -81,6 +82,17 @@ def test_questions_are_said_by_the_sync_that_raised_them(broker: Broker, at: Any
         "        -> see what they look like: manage.py explain",
     ]
     assert [as_values(each)["questions"] for each in (first, raised, again)] == [[], [1, 2], []]
+
+
+def test_fills_that_were_not_asked_wait_for_the_orders_and_not_for_nothing(broker: Broker) -> None:
+    broker.says.update(holdings=[build.a_holding()], orders=UnexpectedReply("a web page"))
+    (result,) = build.synced(build.an_account("SCRIPTED"))
+    assert below(result) == [
+        "      orders: a web page",
+        "        -> the answer is kept; report it, and try again later",
+        "      trades: the orders did not come, so their fills were not asked",
+        "        -> they are asked once the orders have come",
+    ]
 
 
 def below(result: Any) -> list[str]:

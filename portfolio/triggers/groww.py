@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from ledger.entries import CASH, COMMODITY, FNO, Listing, Order
+from ledger.entries import CASH, COMMODITY, FNO, Listing, Order, SetAside
 
 from . import groww_fills as fills
 from . import groww_replies as replies
@@ -26,6 +26,7 @@ from .base import (
     Account,
     Answer,
     BaseTrigger,
+    BrokerUnavailable,
     Endpoint,
     HttpClient,
     NotPermitted,
@@ -33,6 +34,7 @@ from .base import (
     Reply,
     TokenStore,
     TriggerError,
+    UnexpectedReply,
 )
 from .groww_failures import failure, refusal
 from .groww_instruments import parse_instruments
@@ -111,10 +113,17 @@ class GrowwTrigger(BaseTrigger):
         return Answer(asked, self.parse_orders, replies.rows_at("order_list", asked), times.doubt(asked))
 
     async def fetch_trades(self, orders: Sequence[Order]) -> Answer:
+        """What cannot be had of one order costs the others nothing: they are listed on this day alone."""
         filled = [order for order in orders if order.filled_quantity]
-        pages = await side_by_side(self._fills(order) for order in filled if ASKABLE_ID.fullmatch(order.order_id))
-        asked = [reply for each in pages for reply in each]
-        return Answer(asked, partial(self.parse_trades, orders=filled), doubt=times.doubt(asked))
+        askable = [order for order in filled if ASKABLE_ID.fullmatch(order.order_id)]
+        found = await side_by_side(self._fills_or_error(order) for order in askable)
+        errors = {order.order_id: error for order, (_, error) in zip(askable, found, strict=True) if error}
+        if errors and len(errors) == len(found):
+            raise next(iter(errors.values()))
+        asked = [reply for pages, _ in found for reply in pages]
+        told = [order for order in filled if order.order_id not in errors]
+        lost = [SetAside("trades", order_id, str(error)) for order_id, error in errors.items()]
+        return Answer(asked, partial(self.parse_trades, orders=told, lost=lost), doubt=times.doubt(asked))
 
     async def fetch_funds(self) -> Answer:
         return Answer([await self._get("/margins/detail/user")], self.parse_funds)
@@ -168,6 +177,12 @@ class GrowwTrigger(BaseTrigger):
             lambda page: self._get(path, segment=order.segment, page=page, page_size=50),
             fills.fills_end(order.filled_quantity),
         )
+
+    async def _fills_or_error(self, order: Order) -> tuple[list[Reply], TriggerError | None]:
+        try:
+            return await self._fills(order), None
+        except (BrokerUnavailable, NotPermitted, UnexpectedReply) as error:
+            return [], error
 
     async def _prices(self, wanted: Iterable[tuple[str, str, str]]) -> list[Reply]:
         keys: dict[str, list[str]] = {}

@@ -57,9 +57,10 @@ TRADES = Section(
 )  # fmt: skip
 
 
-def parse_trades(replies: Sequence[Reply], orders: Sequence[Order] = ()) -> Rows:
-    """`orders`: those whose fills were asked for."""
+def parse_trades(replies: Sequence[Reply], orders: Sequence[Order] = (), lost: Sequence[SetAside] = ()) -> Rows:
+    """`orders`: those whose fills were asked for, and told; `lost`: why those of others were not."""
     trades, aside = TRADES.parse(with_rows(replies))
+    aside += lost
     listed = {trade.order_id for trade in trades} | {row.subject for row in aside}
     for order in orders:
         if order.segment != CASH and order.filled_quantity and order.order_id not in listed:

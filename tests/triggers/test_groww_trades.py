@@ -1,12 +1,14 @@
 """Fills that Groww lists oddly: numbers beyond all bounds, other orders' rows, texts that no column can keep."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ledger.entries import FNO, SetAside
+from ledger.entries import CASH, FNO, SetAside
 from portfolio.triggers import groww_fills, groww_replies
+from portfolio.triggers.base import BrokerUnavailable, NotPermitted, UnexpectedReply
 
 from .broker import a_reply
 from .test_groww import NOT_LISTED, POSITION, Groww, an_order, failed, fills, order_row, paged, success, trade_row
@@ -40,6 +42,34 @@ def test_a_row_of_another_order_than_the_one_asked_for_is_set_aside_and_does_not
     entries, aside = fills(groww, an_order())
     assert [each.trade_id for each in entries] == ["2"]
     assert aside == [SetAside("trades", "GMK2", "a fill of another order than GMK1, whose fills were asked for")]
+
+
+LOST: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (
+        lambda: failed(500, "GA000", "down"),
+        BrokerUnavailable,
+        "the broker answered 500, it is down or under maintenance",
+    ),
+    (lambda: failed(200, "GA000", "Internal error"), BrokerUnavailable, "Internal error"),
+    (lambda: failed(400, "GA001", "Bad request"), UnexpectedReply, "Bad request"),
+    (lambda: failed(403, "GA005", "Not allowed"), NotPermitted, "Not allowed"),
+    (lambda: '{"status": "SUCCESS", "payload": {"trade_', UnexpectedReply, "the broker's answer is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "words"), LOST)
+@pytest.mark.parametrize("segment", [CASH, FNO])
+def test_one_order_whose_fills_cannot_be_had_costs_the_others_nothing(
+    answer: Callable[[], Any], kind: type[Exception], words: str, segment: str
+) -> None:
+    rows = {f"/order/trades/GMK{n}": success(trade_list=[trade_row("1", 10, groww_order_id=f"GMK{n}")]) for n in (1, 3)}
+    groww = Groww(rows | {"/order/trades/GMK2": lambda _: answer()})
+    lost = an_order("GMK2", segment=segment)
+    entries, aside = fills(groww, an_order("GMK1"), lost, an_order("GMK3"))
+    assert [each.order_id for each in entries] == ["GMK1", "GMK3"]
+    assert [(row.section, row.subject, words in row.reason) for row in aside] == [("trades", "GMK2", True)]
+    with pytest.raises(kind):
+        fills(groww, lost)
 
 
 def test_a_derivatives_order_is_made_up_for_when_only_rows_of_another_come() -> None:

@@ -95,6 +95,17 @@ def test_fills_that_were_not_asked_wait_for_the_orders_and_not_for_nothing(broke
     ]
 
 
+@pytest.mark.parametrize(("section", "kind"), [("positions", "Position"), ("orders", "Order"), ("funds", "Funds")])
+def test_of_other_sections_than_holdings_dicts_are_refused_with_what_is_wanted(
+    broker: Broker, section: str, kind: str
+) -> None:
+    broker.says.update({"holdings": [build.a_holding()], section: [{"symbol": "TCS"}]})
+    (result,) = build.synced(build.an_account("SCRIPTED"))
+    assert below(result)[0] == (
+        f"      {section}: fetch_{section}() gave rows of dict; ledger.entries.{kind} are wanted"
+    )
+
+
 def below(result: Any) -> list[str]:
     """What stands below an account's line."""
     out = StringIO()

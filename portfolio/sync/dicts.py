@@ -49,7 +49,7 @@ def _reader(section: str, rows: Sequence[Any]) -> Callable[[Any], Any]:
     if section == "holdings" and all(isinstance(row, Mapping) for row in rows):
         return _holding
     given = ", ".join(sorted({type(row).__name__ for row in rows}))
-    wanted = f"dicts or {KINDS[section].__name__}s" if section == "holdings" else f"{KINDS[section].__name__}s"
+    wanted = f"{'dicts or ' if section == 'holdings' else ''}ledger.entries.{KINDS[section].__name__}"
     raise UnexpectedReply(f"fetch_{section}() gave rows of {given}; {wanted} are wanted")
 
 

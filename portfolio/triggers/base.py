@@ -215,8 +215,8 @@ class HttpClient(Protocol):
 class BaseTrigger(ABC):
     """One broker account, as seen by the adapter of its broker.
 
-    `fetch_*` may be `async def` or plain `def` (run in a thread) and returns one of: a list of plain
-    dicts, a list of `ledger.entries`, or an `Answer` (which keeps asking and reading apart). Errors
+    `fetch_*` may be `async def` or plain `def` (run in a thread) and returns one of: a list of
+    `ledger.entries`, of holdings also of plain dicts, or an `Answer` (which keeps asking and reading apart). Errors
     are `TriggerError`s. `client` and `tokens` are None for a trigger that declares no `base_url`.
     """
 

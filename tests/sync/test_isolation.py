@@ -46,12 +46,12 @@ NONSENSE: list[tuple[Any, str]] = [
     (None, "fetch_holdings() gave NoneType where a list is wanted"),
     (42, "fetch_holdings() gave int where a list is wanted"),
     ({"symbol": "TCS"}, "fetch_holdings() gave dict where a list is wanted"),
-    ([1, 2, 3], "fetch_holdings() gave rows of int; dicts or Holdings are wanted"),
+    ([1, 2, 3], "fetch_holdings() gave rows of int; dicts or ledger.entries.Holding are wanted"),
     (
         [{"symbol": "TCS", "quantity": 1}, "TCS"],
-        "fetch_holdings() gave rows of dict, str; dicts or Holdings are wanted",
+        "fetch_holdings() gave rows of dict, str; dicts or ledger.entries.Holding are wanted",
     ),
-    ([build.an_order()], "fetch_holdings() gave rows of Order; dicts or Holdings are wanted"),
+    ([build.an_order()], "fetch_holdings() gave rows of Order; dicts or ledger.entries.Holding are wanted"),
     (build.a_holding(), "fetch_holdings() gave Holding where a list is wanted"),
 ]
 

@@ -55,9 +55,9 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
     TimeoutError: ("timed_out", _LATER),
 }
-_WITH_THEM = "they are asked once the orders have come"
 _LATER_ELSE = "correct the setting if it is wrong; else it is tried again later"
 _WRONG_ADDRESS = ("wrong_address", "correct the setting, then run the sync again")
+_NOT_KEPT = "report it, and try again later"  # what a login answers may be the token
 _OUR_FAULT = ("trigger_failed", "a fault of the trigger; report it with this message")
 
 Keep = Callable[[Capture, Reply], Awaitable[None]]
@@ -182,7 +182,7 @@ class _Run:
             self.capture.absent.add(section)
             return None
         if ORDERS not in self.capture.answers:
-            self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _WITH_THEM)
+            self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _LATER)
             return None
         return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
 
@@ -235,6 +235,8 @@ def blame(capture: Capture, section: str, error: Exception, is_there: bool = Tru
     at all (`is_there`), its address may be wrong."""
     kind, next_step = next((step for known, step in NEXT_STEPS.items() if isinstance(error, known)), _OUR_FAULT)
     message = str(error) or type(error).__name__
+    if isinstance(error, UnexpectedReply) and not capture.replies:
+        next_step = _NOT_KEPT
     if not is_there and may_be_elsewhere(capture.broker, error):
         message = words(capture.broker, error)
         kind, next_step = _WRONG_ADDRESS if isinstance(error, NothingThere) else (kind, next_step)

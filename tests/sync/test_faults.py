@@ -314,6 +314,19 @@ def test_wrong_credentials_say_to_log_in_and_are_not_tried_again_and_again() -> 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("path", ["/token/api/access", "/user/detail"])
+def test_of_what_cannot_be_read_it_says_that_it_is_kept_where_it_is(path: str) -> None:
+    with build.groww() as simulator:
+        (ucc,) = simulator.investors
+        account = build.a_groww_account(simulator, ucc)
+        simulator.fault("truncated", path)
+        (result,) = build.synced(account)
+    (problem,) = result.capture.problems
+    is_kept = RawReply.objects.filter(broker_account=account).exists()
+    assert (result.status, problem.kind, is_kept) == ("FAILED", "unexpected_reply", path == "/user/detail")
+    assert problem.next == ("the answer is kept; " if is_kept else "") + "report it, and try again later"
+
+
 def test_a_token_pasted_yesterday_has_its_own_end_and_asks_for_a_new_one() -> None:
     with build.groww() as simulator:
         (ucc,) = simulator.investors

@@ -50,7 +50,11 @@ def explain_moves(made: Decision, moved: Mapping[HoldingKey, Moved], doubted: Co
         for key, delta in keys.items()
     }
     readings = []
+    came_alone = min(keys.values(), default=ZERO) >= ZERO  # in the place of nothing that went
     for key, explained in reconcile.explain_all(changes, day, book.head.sells_lower_holdings).items():
+        if came_alone and _is_shown_late(made, key, moved.get(key)):
+            _open_late(made, moved[key])
+            continue
         explained = _opening_corrected(made, key, explained)
         readings.append(explained.sells_lower_holdings)
         if keys[key] or explained.pieces or explained.unexplained:
@@ -102,6 +106,25 @@ def _question(made: Decision) -> int:
     made.question_number += 1
     made.outbox.questions.append(made.question_number)
     return made.question_number
+
+
+def _is_shown_late(made: Decision, key: HoldingKey, moved: Moved | None) -> bool:
+    """On the opening's own day: a holding that its first answer lacked or had in a form that could not be read. Of
+    what was traded on the day its fills tell."""
+    day = made.capture.holdings_day
+    is_new = moved is not None and moved.move.before is None and key not in made.book.fills.get(day, {})
+    return is_new and calendar.previous_session(day) == made.book.head.opened_on
+
+
+def _open_late(made: Decision, moved: Moved) -> None:
+    """It was owned before, as all that the first answer had: nothing that anybody has to explain."""
+    holding, opened_on = moved.move.after, made.book.head.opened_on
+    assert holding and opened_on
+    change_id = made.pen.holding_change(
+        made.capture.holdings_day, moved.move, moved.version_id, moved.delta, ZERO, None
+    )
+    cost = holding.average_price
+    made.pen.explanation(change_id, moved.move.key, holding, "OPENING", opened_on, holding.owned, cost)
 
 
 def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) -> Explained:

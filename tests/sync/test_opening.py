@@ -62,6 +62,49 @@ def test_what_positions_do_not_show_of_the_first_days_trades_was_no_more_owned_b
     assert (left_open(account), explained(account)) == ({}, 127)
 
 
+EMPTY, SHORT, UNREAD = "empty", "short", "unread"
+
+
+@pytest.mark.parametrize("first", [EMPTY, SHORT, UNREAD])
+def test_what_the_first_answer_lacked_and_a_later_one_of_the_day_shows_was_owned_before(
+    broker: Broker, at: At, first: str
+) -> None:
+    account = build.an_account("SCRIPTED")
+    whole = [build.a_holding("TCS", 100), build.a_holding("INFY", 25, 1500)]
+    odd = Answer([], lambda _: (whole[:1], [SetAside("holdings", "INFY", "not a number")]))
+    broker.says["holdings"] = {EMPTY: [], SHORT: whole[:1], UNREAD: lambda: odd}[first]
+    build.synced(account)
+    broker.says["holdings"] = whole
+    at("2026-10-05 19:00")
+    (result,) = build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-01", 100), "INFY": ("2026-10-01", 25)}
+    assert account.explanations.get(symbol="INFY").cost_price == 1500
+    assert (result.status, left_open(account), explained(account)) == ("COMPLETED", {}, 125)
+    evening(broker, at, 6, {"TCS": 100, "INFY": 25, "ITC": 7})
+    build.synced(account)
+    assert (list(left_open(account).values()), explained(account)) == ([7], 132)
+
+
+def test_what_comes_on_the_first_day_in_the_place_of_what_went_is_a_question(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says["holdings"] = [build.a_holding("TCS", 10), build.a_holding("INFY", 25), build.a_holding("ITC", 8)]
+    build.synced(account)
+    broker.says["holdings"] = [*broker.says["holdings"][1:], build.a_holding("TCS", 50, isin="INE467B01037")]
+    at("2026-10-05 19:00")
+    build.synced(account)
+    assert sorted(left_open(account).values()) == [-10, 50]
+
+
+def test_what_was_bought_on_the_first_day_and_is_shown_at_once_is_no_opening(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    build.synced(account)
+    broker.says["holdings"] = [build.a_holding("INFY", 25), build.a_holding("TCS", 4)]
+    at("2026-10-05 19:00")
+    build.synced(account)
+    assert openings(account) == {"INFY": ("2026-10-01", 25)}
+
+
 def test_what_positions_show_of_the_first_day_is_owned_once_where_no_fills_are_offered(broker: Broker, at: At) -> None:
     """Holdings show it on the next day, as a question: nothing else tells of it."""
     account = build.an_account("SCRIPTED")

@@ -74,17 +74,26 @@ def what_differs(capture: Capture, name: str, bodies: Bodies) -> Section | None:
 
 
 def _split(answer: Answer, before: Seen, now: Seen, bodies: Bodies) -> tuple[list[Reply], list[Reply]]:
-    """The replies with only the rows that are new, and the earlier ones with only those that are no more."""
+    """The replies with only the rows that are new, and the earlier ones with only those that are no more. LookupError
+    when one of these still stands in another reply: pages may overlap."""
     fresh: list[Reply] = []
     gone: list[Reply] = []
+    came: set[bytes] = set()
+    went: list[tuple[bytes, Reply]] = []
     for reply, (mark, digest) in zip(answer.replies, now.replies.items(), strict=True):
         earlier = before.replies.get(mark)
         if earlier is None:
             fresh.append(reply)
         elif earlier != digest:
             rows, rows_before = Rows(reply.body, answer.rows_at), Rows(bodies[earlier], answer.rows_at)
-            fresh += [reply._replace(body=body) for body in rows.without(rows_before)]
-            gone += [reply._replace(body=body) for body in rows_before.without(rows)]
+            new, old = rows.without(rows_before), rows_before.without(rows)
+            fresh += [reply._replace(body=rows.with_only(new))] if new else []
+            gone += [reply._replace(body=rows_before.with_only(old))] if old else []
+            came.update(new)
+            went += [(row, reply) for row in old]
+    others = ((row, other) for row, reply in went if row not in came for other in answer.replies if other is not reply)
+    if any(row in other.body for row, other in others):
+        raise LookupError("a row that is gone from one page stands on another")
     return fresh, gone
 
 
@@ -102,12 +111,15 @@ class Rows:
         self.head, self.tail = body[:start], body[start + len(listed) :]
 
     def without(self, other: "Rows") -> list[bytes]:
-        """The reply with only the rows that the other one has not; nothing when it has them all."""
+        """The rows that the other reply has not."""
         if self.brackets != other.brackets:
             raise LookupError("the format has changed")
-        left = (_rows_left if self.brackets[0] == b"[" else _keys_left)(self.rows, other.rows)
+        return (_rows_left if self.brackets[0] == b"[" else _keys_left)(self.rows, other.rows)
+
+    def with_only(self, rows: Iterable[bytes]) -> bytes:
+        """The reply as if it had only these rows."""
         first, last = self.brackets
-        return [self.head + first + b",".join(left) + last + self.tail] if left else []
+        return self.head + first + b",".join(rows) + last + self.tail
 
 
 def _keys_left(rows: Mapping[str, msgspec.Raw], others: Mapping[str, msgspec.Raw]) -> list[bytes]:

@@ -80,10 +80,14 @@ def asked(account: BrokerAccount, prices: dict[str, float], *lists: Rows, in_par
 
 
 def _answer(capture: Capture, name: str, payload: Any, parse: Any, rows_at: tuple[str, ...]) -> None:
+    capture.answers[name] = Answer([_reply(capture, f"GET /{name}?segment=CASH", payload)], parse, rows_at)
+
+
+def _reply(capture: Capture, request: str, payload: Any) -> Reply:
     body = json.dumps({"status": "SUCCESS", "payload": payload}).encode()
-    reply = Reply(f"GET /{name}?segment=CASH", 200, body, capture.started_at)
+    reply = Reply(request, 200, body, capture.started_at)
     evidence.keep([evidence.note(capture, reply)], clock.now())
-    capture.answers[name] = Answer([reply], parse, rows_at)
+    return reply
 
 
 def written(account: BrokerAccount) -> list[Any]:
@@ -158,6 +162,30 @@ def test_a_row_that_comes_twice_is_told_apart_only_by_reading_all() -> None:
     assert RealHolding.objects.get(broker_account=account, symbol="S1").pledge_quantity == 0
 
 
+def test_a_row_that_is_gone_from_one_page_and_stands_on_another_is_not_gone() -> None:
+    account = build.an_account()
+    first, more = [an_order(1), an_order(2)], [an_order(3)]
+    settle([paged(account, first, first, more)])
+    (capture,) = normalise([paged(account, first, more, [an_order(4)])])
+    (result,) = settle([capture])
+    fetched = SyncBatch.objects.get(pk=result.capture.batch_id)
+    assert (capture.sections["orders"].gone, fetched.status, fetched.orders_fetched) == (None, "COMPLETED", 4)
+    (capture,) = normalise([paged(account, [an_order(5), *first], [*more, an_order(4, 11)], [])])
+    (result,) = settle([capture])
+    assert SyncBatch.objects.get(pk=result.capture.batch_id).orders_fetched == 5
+
+
+def paged(account: BrokerAccount, *pages: Rows) -> Capture:
+    """Orders on so many pages, beside one holding."""
+    capture = asked(account, {}, [a_holding(1)], [])
+    capture.answers["orders"] = Answer(
+        [_reply(capture, f"GET /orders?page={number}", {"order_list": rows}) for number, rows in enumerate(pages)],
+        replies.parse_orders,
+        ("payload", "order_list"),
+    )
+    return capture
+
+
 def test_a_position_opened_in_a_share_that_is_held_finds_its_price_though_that_stood() -> None:
     account = build.an_account()
     settle([asked(account, {"NSE_S1": 5, "NSE_S2": 6}, [a_holding(1)], [])])
@@ -225,7 +253,8 @@ def test_what_has_no_such_list_is_left_to_the_parser(body: bytes) -> None:
 def test_a_row_stands_wherever_it_stands_and_however_often(count: int) -> None:
     rows = [{"a": number} for number in range(count)]
     before, now = rows_of([*rows, rows[0]]), rows_of([{"a": -1}, *rows])
-    assert (now.without(before), before.without(now)) == ([b'{"payload": [{"a": -1}]}'], [])
+    assert (now.without(before), before.without(now)) == ([b'{"a": -1}'], [])
+    assert now.with_only(now.without(before)) == b'{"payload": [{"a": -1}]}'
 
 
 def test_a_list_and_an_object_are_not_compared() -> None:

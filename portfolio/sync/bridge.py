@@ -15,7 +15,7 @@ from ledger.reconcile import LATE, Change, Explained, Overdue, Piece
 
 from ..schedule import calendar
 from . import rows
-from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, TRADES, UNCHANGED
+from .capture import ABSENT, ACCEPTED, HOLDINGS, POSITIONS, TRADES, UNCHANGED, WHOLE
 from .decision import Decision
 from .state import Book
 from .waiting import NOTHING_FILLED
@@ -136,7 +136,8 @@ def _opening_corrected(made: Decision, key: HoldingKey, explained: Explained) ->
         return explained
     fills = made.book.fills[first_day].get(key, NOTHING_FILLED)  # void by now, perhaps
     missing = reconcile.misread_opening(explained.unexplained, fills.bought, fills.sold)
-    if not missing:
+    _, opening, _ = made.book.openings.get(key, (None, ZERO, None))
+    if not missing or opening + missing < ZERO:  # what was never shown, the first holdings had not shown already
         return explained
     _correct_opening(made, key, missing, first_day)
     rest = dated[first_day].quantity + missing
@@ -164,7 +165,7 @@ def write_opening(made: Decision, held: Mapping[HoldingKey, Holding]) -> None:
     as not yet gone. The day's fills tell of both, whenever they come.
     """
     whole = all(made.section(name).state in (ACCEPTED, UNCHANGED, ABSENT) for name in (HOLDINGS, POSITIONS, TRADES))
-    whole = whole and not made.lacks_orders
+    whole = whole and made.capture.sync_type in WHOLE and not made.lacks_orders  # what was not asked is not absent
     if made.opened_on is not None or not whole or made.section(HOLDINGS).state == ABSENT or made.holdings_day is None:
         return
     made.opened_on = calendar.previous_session(made.capture.trading_day)

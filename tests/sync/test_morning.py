@@ -167,4 +167,6 @@ def test_the_very_first_capture_is_of_the_last_session_whatever_asked_for_it(bro
     assert (result.status, str(version.batch.trading_day), str(version.as_of)) == (
         "COMPLETED", "2026-10-06", "2026-10-06",
     )  # fmt: skip
+    assert (account.explanations.count(), held(account)) == (0, {"TCS": 100})
+    build.synced(account)  # asks for everything
     assert (str(account.explanations.get().dated), held(account)) == ("2026-10-05", {"TCS": 100})

@@ -163,6 +163,38 @@ def test_a_fill_between_the_two_answers_of_the_first_capture_was_not_owned_befor
     assert (openings(account), left_open(account), explained(account)) == ({"INFY": ("2026-10-01", 25)}, {}, 27)
 
 
+@pytest.mark.parametrize("clock", ["2026-10-05 20:00", "2026-10-06 08:30"])
+def test_a_look_at_holdings_alone_opens_no_account(broker: Broker, at: At, clock: str) -> None:
+    """It asks neither positions nor fills: what was traded on the day would be owned before it, and come again."""
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    sound = {**broker.says}
+    broker.says["trades"] = DOWN
+    build.synced(account)
+    broker.says = sound | {"holdings": [build.a_holding("TCS", 4), build.a_holding("INFY", 23)]}
+    at(clock)
+    (result,) = build.synced(account, sync_type="HOLDINGS_LOOK")
+    assert (result.status, openings(account)) == ("COMPLETED", {})
+    evening(broker, at, 6, {"TCS": 4, "INFY": 23})
+    build.synced(account)
+    assert openings(account) == {"TCS": ("2026-10-05", 4), "INFY": ("2026-10-05", 23)}
+    assert (left_open(account), explained(account)) == ({}, 27)
+
+
+def test_what_was_bought_on_the_first_day_and_holdings_never_show_is_a_question_and_no_debt_before(
+    broker: Broker, at: At
+) -> None:
+    account = build.an_account("SCRIPTED")
+    tell_trading(broker)
+    build.synced(account)
+    evening(broker, at, 6, {"INFY": 23})
+    build.synced(account)
+    assert (openings(account), left_open(account)) == ({"INFY": ("2026-10-01", 25)}, {1: -4})
+    evening(broker, at, 7, {"TCS": 4, "INFY": 23})
+    build.synced(account)
+    assert (openings(account), left_open(account), explained(account)) == ({"INFY": ("2026-10-01", 25)}, {}, 27)
+
+
 def test_an_average_of_nothing_is_no_cost(broker: Broker) -> None:
     account = build.an_account("SCRIPTED")
     broker.says["holdings"] = [build.a_holding(average=0)]

@@ -44,8 +44,8 @@ def owned_quantities(
     filled: Mapping[str, Decimal],
 ) -> dict[str, Decimal]:
     """Units owned by instrument id: holdings in all their parts, plus what was bought and sold for delivery today, as
-    positions show it; where they show nothing of a share, under no product, as its fills tell (`filled`: bought less
-    sold).
+    positions show it; where they show nothing of a share, under no product, as its fills tell (`filled`, see
+    `still_to_show`).
 
     `lowered`: by how much holdings show today's sells already; those are not taken off again.
     """
@@ -54,11 +54,18 @@ def owned_quantities(
     for instrument, position in positions:
         if is_delivery(position.segment, position.product):
             net = position.credit_quantity - position.debit_quantity
-            dealt[instrument] = dealt.get(instrument, ZERO) + net
+            dealt[instrument] = dealt.get(instrument, lowered.get(instrument, ZERO)) + net
     owned = dict(held)
     for instrument, net in dealt.items():
-        owned[instrument] = owned.get(instrument, ZERO) + net + lowered.get(instrument, ZERO)
+        owned[instrument] = owned.get(instrument, ZERO) + net
     return {instrument: quantity for instrument, quantity in owned.items() if quantity > 0}
+
+
+def still_to_show(bought: Decimal, sold: Decimal, lowered: Decimal) -> Decimal:
+    """By how much holdings of the day lag behind its fills, which have `lowered` them already, or raised where it is
+    below 0. Where fills were corrected since, holdings cannot have shown more of them than there were."""
+    shown = min(max(-lowered, -sold), bought)
+    return bought - sold - shown
 
 
 def position_value(position: Position, quote: Quote | None) -> Decimal:

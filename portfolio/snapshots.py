@@ -11,8 +11,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Sum
+
 from ledger import canonical, snapshot
 from ledger.entries import BUY, SELL, ZERO, Funds, Position
+from ledger.reconcile import FILLS
 from ledger.snapshot import Quote, Totals
 
 from . import book
@@ -46,16 +49,30 @@ def _told(account: BrokerAccount, day: date) -> Totals:
     quotes = {str(row.instrument_id): Quote(row.current_price, row.price_day != day) for row in priced}
     positions = [(str(row.instrument_id), _position(row)) for row in opened]
     fills = book.transactions(ids).filter(trade_date=day, transaction_type__in=(BUY, SELL))
-    delivered = [(fill, 1 if fill.transaction_type == BUY else -1) for fill in fills if fill.is_delivery]
-    filled: dict[str, Decimal] = defaultdict(Decimal)
-    for fill, sign in delivered:
-        filled[str(fill.instrument_id)] += sign * fill.quantity
+    delivered = [fill for fill in fills if fill.is_delivery]
+    amounts = [fill.amount if fill.transaction_type == BUY else -fill.amount for fill in delivered]
+    lowered = _lowered(account, day)
+    filled = _still_to_show(delivered, lowered)
     return snapshot.totals(
         snapshot.Day(
-            snapshot.owned_quantities(owned, positions, {}, filled), positions, quotes, _funds(account, day),
-            sum((sign * fill.amount for fill, sign in delivered), ZERO), 0, len(fills), None,
+            snapshot.owned_quantities(owned, positions, lowered, filled), positions, quotes, _funds(account, day),
+            sum(amounts, ZERO), 0, len(fills), None,
         )
     )  # fmt: skip
+
+
+def _lowered(account: BrokerAccount, day: date) -> dict[str, Decimal]:
+    """By how much holdings of that day showed its own sells."""
+    shown = account.explanations.current().filter(kind=FILLS, dated=day, change__as_of=day)
+    units = shown.values_list("instrument_id").annotate(Sum("quantity"))
+    return {str(instrument): -quantity for instrument, quantity in units}
+
+
+def _still_to_show(fills: Iterable[Any], lowered: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    traded: dict[str, dict[str, Decimal]] = defaultdict(lambda: {BUY: ZERO, SELL: ZERO})
+    for fill in fills:
+        traded[str(fill.instrument_id)][fill.transaction_type] += fill.quantity
+    return {key: snapshot.still_to_show(of[BUY], of[SELL], lowered.get(key, ZERO)) for key, of in traded.items()}
 
 
 def _position(row: Any) -> Position:

@@ -146,6 +146,28 @@ def test_a_corrected_fill_is_owned_as_it_says_that_day_where_no_position_shows_i
     assert totals_of(account, 6) == (2, 37_200, 6_000, 1, rest[2] - 200)
 
 
+@pytest.mark.parametrize(("units", "owned"), [(20, 60), (None, 60)], ids=["less", "void"])
+def test_what_holdings_showed_of_a_sale_at_once_is_not_owned_again_when_it_is_corrected(
+    account: BrokerAccount, broker: Broker, at: At, units: int | None, owned: int
+) -> None:
+    """Where no position shows it: the holding went from 90 to 60 on the day of the sale."""
+    broker.prices = {"TCS": Decimal(3000)}
+    del broker.says["positions"]
+    for day, held, sold in ((6, 100, None), (7, 90, 10), (8, 60, 30)):
+        evening(broker, at, day, {"TCS": held}, *([order(f"S{day}", day, "SELL", sold)] if sold else []))
+        del broker.says["positions"]
+        build.synced(account)
+    assert totals_of(account, 8)[:2] == (1, 180_000)
+    moved = Transaction.objects.get(trade_date=date(2026, 10, 8)).source_id
+
+    if units:
+        revise(account, moved, {"quantity": Decimal(units)}, ASHA)
+    else:
+        void(account, moved, ASHA)
+
+    assert totals_of(account, 8)[:2] == (2, owned * 3000)
+
+
 def test_another_product_says_whether_it_is_delivery(account: BrokerAccount) -> None:
     revise(account, source_id(), {"product": "MIS", "trade_date": date(2026, 10, 1)}, ASHA)
     row = book.transactions([account.pk]).get()

@@ -746,3 +746,20 @@ def test_the_snapshot_of_a_day_follows_what_a_file_says_was_traded_on_it(broker:
     assert (now.revision, now.net_purchases, now.trades_count) == (2, 12_000, 1)
     assert (now.total_portfolio_value, now.day_change) == (stood.total_portfolio_value, stood.day_change - 12_000)
     recomputed.check_all_pages()
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_sale_that_is_learnt_later_leaves_in_its_days_total_what_was_owned_after_it(
+    broker: Broker, at: At, file: Any, is_at_once: bool, is_shown: bool
+) -> None:
+    """Of 100, whether holdings show a sale on its own day or not, and whether positions show it or not."""
+    broker.prices = {"TCS": Decimal(3000)}
+    account = held(broker, at)
+    evening(broker, at, 6, {"TCS": 70 if is_at_once else 100})
+    broker.says["positions"] = [build.a_position("TCS", sold=30)] if is_shown else []
+    build.synced(account)
+    at("2026-10-09 10:00")
+    imported(file(OURS, f"2026-10-06,SELL,30,3000,TCS,{build.ISINS['TCS']}"), account, "--accept")
+    snapshot = account.snapshots.filter(snapshot_date="2026-10-06").latest("revision")
+    assert (snapshot.total_holdings_value, snapshot.net_purchases, snapshot.day_change) == (210_000, -90_000, 0)

@@ -57,23 +57,17 @@ def _is_whole(made: Decision) -> bool:
 
 def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mapping[PositionKey, Position]) -> Totals:
     book, day = made.book, made.capture.trading_day
-    quantities: dict[str, Decimal] = {}
-    for (instrument, _), each in held.items():
-        quantities[instrument] = quantities.get(instrument, ZERO) + each.holding.owned
+    quantities = _of_both_lots({key: each.holding.owned for key, each in held.items()})
     located = [(key[0], position) for key, position in positions.items()]
-    lowered: dict[str, Decimal] = {}
-    for (instrument, _), days in book.used.items():
-        lowered[instrument] = lowered.get(instrument, ZERO) - days.get(day, ZERO)
+    lowered = {key: -days[day] for key, days in book.used.items() if day in days}
     today = book.fills.get(day, {})
-    filled: dict[str, Decimal] = {}
-    for (instrument, _), fills in today.items():
-        filled[instrument] = filled.get(instrument, ZERO) + fills.bought - fills.sold
-    have_rows = quantities.keys() | {instrument for instrument, _ in located}
-    made.is_priced_nowhere = any(net > ZERO and instrument not in have_rows for instrument, net in filled.items())
+    still = {
+        key: snapshot.still_to_show(fills.bought, fills.sold, lowered.get(key, ZERO)) for key, fills in today.items()
+    }
     before = book.snapshots.get(calendar.previous_session(day))
     return snapshot.totals(
         snapshot.Day(
-            snapshot.owned_quantities(quantities, located, lowered, filled),
+            snapshot.owned_quantities(quantities, located, _of_both_lots(lowered), _of_both_lots(still)),
             located,
             _quotes(made),
             _last_funds(made),
@@ -83,6 +77,13 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
             before[1].total_portfolio_value if before else None,
         )
     )
+
+
+def _of_both_lots(units: Mapping[HoldingKey, Decimal]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for (instrument, _), each in units.items():
+        found[instrument] = found.get(instrument, ZERO) + each
+    return found
 
 
 def _quotes(made: Decision) -> dict[str, Quote]:

@@ -8,7 +8,7 @@ import pytest
 from ledger import snapshot
 from ledger.entries import Funds
 from ledger.errors import BadValue
-from ledger.snapshot import Day, Quote, Totals, owned_quantities, position_value, totals
+from ledger.snapshot import Day, Quote, Totals, owned_quantities, position_value, still_to_show, totals
 from tests.build import a_position
 
 
@@ -108,7 +108,18 @@ def test_fills_tell_what_is_owned_of_a_share_of_which_no_position_is_shown() -> 
     filled = {"tcs": Decimal(7), "x": Decimal(20), "new": Decimal(3)}
     assert owned_quantities(HELD, positions, {}, filled) == {"tcs": 110, "new": 3}
     assert owned_quantities(HELD, [], {}, {"tcs": Decimal(-40)}) == {"tcs": 60}
-    assert owned_quantities(HELD, [], {"tcs": Decimal(40)}, {"tcs": Decimal(-40)}) == HELD
+    assert owned_quantities(HELD, [], {"tcs": Decimal(40)}, {"tcs": Decimal(0)}) == HELD
+
+
+@pytest.mark.parametrize(
+    ("bought", "sold", "lowered", "still"),
+    [
+        (10, 0, 0, 10), (0, 30, 0, -30), (0, 30, 30, 0), (10, 30, 20, 0), (0, 20, 30, 0), (5, 0, 30, 5), (4, 0, -4, 0),
+        (2, 0, -4, 0),
+    ],
+)  # fmt: skip
+def test_holdings_lag_behind_fills_by_no_more_than_there_are(bought: int, sold: int, lowered: int, still: int) -> None:
+    assert still_to_show(Decimal(bought), Decimal(sold), Decimal(lowered)) == still
 
 
 def test_the_context_of_the_whole_process_is_left_alone() -> None:

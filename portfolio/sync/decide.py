@@ -11,7 +11,7 @@ from itertools import chain
 from ledger.entries import Listing, Price
 
 from .bridge import write_opening
-from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, PRICES, TRADES, TRAILS, Capture
+from .capture import ACCEPTED, BESIDE, HOLDINGS, ORDERS, POSITIONS, TRADES, TRAILS, WHOLE, Capture
 from .decision import Decision as Decision
 from .decision import NotStanding, begin, listing_of
 from .doubts import doubt_the_calendar, doubt_the_prices, tell_unknown_words
@@ -72,13 +72,13 @@ def _remember(made: Decision) -> None:
         doubted.add(HOLDINGS)
     if made.memory.unconfirmed:
         doubted.add(POSITIONS)
-    if made.is_priced_nowhere:
-        doubted |= {ORDERS, PRICES}  # what its price is of, and the price
     if doubted & {TRADES, TRAILS} or made.memory.unlisted:
         doubted.add(ORDERS)  # they tell whether fills or states are still missing
     for name, section in made.capture.sections.items():
         if section.state == ACCEPTED:
             made.memory.counts[name] = made.size(name)
+            if made.capture.sync_type not in WHOLE:
+                made.memory.snapshot_day = None  # the day's totals are without it
             made.memory.seen.pop(name, None)
             if section.seen and name not in (*doubted, TRADES, TRAILS):  # these are asked but once
                 made.memory.seen[name] = section.seen

@@ -46,7 +46,6 @@ class Decision:
     positions_shown: Mapping[PositionKey, Position] = field(default_factory=dict)  # today, by the broker itself
     lacks_orders: bool = False  # more was traded than the order list tells of
     is_quiet: bool = False  # nothing was decided, nor is anything to be written but that we looked
-    is_priced_nowhere: bool = False  # of shares without a row: their price stands in the answer alone
     has_marks: bool = False  # a holding stands unconfirmed: the same answer must be looked at again
 
     def to_decide_again(self) -> Capture:

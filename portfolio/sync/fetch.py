@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ledger.entries import CASH, Holding, Listing, Order, Position
+from ledger.entries import BUY, CASH, Holding, Listing, Order, Position
 from ledger.reconcile import is_delivery
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
@@ -198,8 +198,8 @@ class _Run:
             self.capture.absent.add(PRICES)
 
     def _bought(self, named: Container[str]) -> list[Order]:
-        """Orders that filled and of whose shares neither holdings nor positions tell: they are owned as well."""
-        orders = [order for order in self._entries(ORDERS) if isinstance(order, Order)]
+        """What was bought and neither holdings nor positions tell of: it is owned as well."""
+        orders = [o for o in self._entries(ORDERS) if isinstance(o, Order) and o.transaction_type == BUY]
         filled = [order for order in orders if order.filled_quantity and is_delivery(order.segment, order.product)]
         return [order for order in filled if order.symbol not in named]
 

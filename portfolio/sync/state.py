@@ -1,7 +1,7 @@
 """Reads what the book says of a group of accounts: a fixed number of queries, however many there are."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -18,7 +18,7 @@ from ledger.page import Entry
 from ledger.reconcile import NOTHING_WAITS, Overdue, Waiting, lot_of, waiting_fills
 from ledger.snapshot import Totals
 
-from ..models import AccountHead, PortfolioSnapshot, RawReply, RealHolding, RealPosition
+from ..models import AccountHead, PortfolioSnapshot, Price, RawReply, RealHolding, RealPosition
 from ..schedule import calendar
 from .bulk import schema
 from .capture import ACCEPTED, HOLDINGS, Capture
@@ -93,6 +93,7 @@ class Book:
     asked: dict[int, str] = field(default_factory=dict)  # the changes of these, by the number of the question
     openings: dict[HoldingKey, tuple[str, Decimal, Decimal | None]] = field(default_factory=dict)  # id, units, cost
     snapshots: dict[date, tuple[int, Totals]] = field(default_factory=dict)
+    prices: dict[str, tuple[Decimal, date]] = field(default_factory=dict)  # of what fills of the day alone tell of
 
     def keep_fill(self, fill: KnownFill) -> None:
         """A later revision of a fill than any that is known: it may be another order's by now."""
@@ -139,6 +140,7 @@ def read(captures: Sequence[Capture]) -> dict[str, Book]:
         read_listed(busy, books)
         read_fills(busy, books)
         read_waiting(busy, books)
+        _read_prices(busy, books)
         _read_snapshots(ids, books, busy[0].trading_day)
     return books
 
@@ -212,6 +214,31 @@ def _read_positions(ids: AccountIds, books: dict[str, Book]) -> None:
         book, (isin, symbol, exchange, segment, product, *_) = books[account], row.position
         book.positions[instrument, segment, product] = row
         book.listings[listing_named(isin, symbol, exchange, segment)] = instrument
+
+
+def _read_prices(busy: Sequence[Capture], books: Mapping[str, Book]) -> None:
+    """Of the day or the one before, of shares of which the day's fills alone tell: no row has one."""
+    alone = {capture.account_id: _bought_alone(books[capture.account_id], capture.trading_day) for capture in busy}
+    names: AccountIds = {instrument for bought in alone.values() for instrument in bought}
+    if not names:
+        return
+    day = busy[0].trading_day
+    known = Price.objects.filter(instrument__among=names, price_date__in=[day, calendar.previous_session(day)])
+    rows = known.order_by("price_date", "revision").values_list("instrument_id", "source", "price", "price_date")
+    last = {(str(instrument), source): told for instrument, source, *told in rows}
+    for account, bought in alone.items():
+        book = books[account]
+        for instrument in bought:
+            named = book.named[instrument]
+            book.listings.setdefault(listing_named(named.isin, named.symbol, named.exchange, CASH), instrument)
+            if found := last.get((instrument, book.head.broker)):
+                book.prices[instrument] = (found[0], found[1])
+
+
+def _bought_alone(book: Book, day: date) -> list[str]:
+    have_rows = {key[0] for key in (*book.holdings, *book.positions)}
+    filled = book.fills[day].items() if day in book.fills else ()
+    return [key[0] for key, fills in filled if fills.bought > fills.sold and key[0] not in have_rows]
 
 
 def _read_snapshots(ids: AccountIds, books: dict[str, Book], day: date) -> None:

@@ -96,6 +96,8 @@ def _quotes(made: Decision) -> dict[str, Quote]:
     for key, row in known:
         if row.current_price is not None:
             quotes.setdefault(key[0], Quote(row.current_price, row.price_day != day))
+    for instrument, (price, price_day) in made.book.prices.items():
+        quotes.setdefault(instrument, Quote(price, price_day != day))
     return quotes
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ledger.entries import FNO, Position
 from portfolio.corrections import Author, revise
-from portfolio.models import BrokerAccount
-from portfolio.triggers.base import BrokerUnavailable, WrongAccount
+from portfolio.models import BrokerAccount, Price
+from portfolio.triggers.base import Answer, BrokerUnavailable, WrongAccount
 from tests import build
 from tests.sync.scripted import Broker
 
@@ -226,6 +226,69 @@ def test_shares_that_only_fills_tell_of_are_in_the_days_total(
     snapshot = account.snapshots.get(snapshot_date="2026-10-06")
     assert (snapshot.total_holdings_value, snapshot.stale_prices) == (owned, 0)
     assert snapshot.day_change == owned - 300_000 - (10 - 3 + 4) * 3000
+
+
+def bought_unseen(broker: Broker) -> BrokerAccount:
+    """100 TCS are held on Monday; 4 INFY are bought on Tuesday, and no position shows them."""
+    account = build.an_account("SCRIPTED")
+    broker.prices.update(TCS=Decimal(3000), INFY=Decimal(1500))
+    broker.says["holdings"] = [build.a_holding("TCS", 100)]
+    build.synced(account)
+    order = build.an_order("B1", 4, 4, symbol="INFY", created_at=build.MORNING.replace(day=6))
+    broker.says.update(orders=[order], trades=[build.a_trade(order)])
+    return account
+
+
+def totals(account: BrokerAccount) -> list[tuple[int, Decimal, int]]:
+    rows = account.snapshots.filter(snapshot_date="2026-10-06").order_by("revision")
+    return [(row.revision, row.total_holdings_value, row.stale_prices) for row in rows]
+
+
+@pytest.mark.parametrize("sections", [["prices"], ["orders"], ["orders", "prices"]])
+def test_what_fills_alone_tell_of_keeps_its_price_though_a_later_look_does_not_get_it(
+    broker: Broker, at: At, sections: list[str]
+) -> None:
+    account = bought_unseen(broker)
+    sound = {**broker.says}
+    looks = {"16:05": sound, "17:00": sound | dict.fromkeys(sections, BrokerUnavailable("down")), "19:00": sound}
+    for clock, broker.says in looks.items():
+        at(f"2026-10-06 {clock}")
+        build.synced(account)
+        assert totals(account) == [(1, 306_000, 0)]
+
+
+def test_what_fills_alone_tell_of_is_priced_though_its_order_was_listed_before(broker: Broker, at: At) -> None:
+    account = bought_unseen(broker)
+    at("2026-10-06 15:50")
+    build.synced(account, sync_type="ORDER_HISTORY")
+    at("2026-10-06 16:05")
+    (result,) = build.synced(account)
+    assert (result.made.section("orders").state, totals(account)) == ("unchanged", [(1, 306_000, 0)])
+
+
+@pytest.mark.parametrize("positions", [[], [build.a_position("INFY", 4)]], ids=["not shown", "shown"])
+def test_an_equal_look_after_a_purchase_reads_nothing_anew(broker: Broker, at: At, positions: list[Position]) -> None:
+    account = bought_unseen(broker)
+    broker.says["positions"] = positions
+    at("2026-10-06 16:05")
+    build.synced(account)
+    broker.says["trades"] = lambda: Answer([], lambda _: ([], []))  # of no order
+    at("2026-10-06 19:00")
+    (result,) = build.synced(account)
+    assert (result.made.is_quiet, totals(account)) == (True, [(1, 306_000, 0)])
+
+
+def test_no_price_is_asked_of_what_was_sold_out(broker: Broker, at: At) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.prices.update(TCS=Decimal(3000), INFY=Decimal(1500))
+    broker.says["holdings"] = [build.a_holding("TCS", 100), build.a_holding("INFY", 4)]
+    build.synced(account)
+    given = build.MORNING.replace(day=6)
+    sold = build.an_order("S1", 4, 4, symbol="INFY", transaction_type="SELL", created_at=given)
+    broker.says.update(holdings=[build.a_holding("TCS", 100)], orders=[sold], trades=[build.a_trade(sold)])
+    at("2026-10-06 16:05")
+    build.synced(account)
+    assert [row.symbol for row in Price.objects.filter(price_date="2026-10-06")] == ["TCS"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ledger.normalise import ist_date
 
 from ..models import OrderVersion, Transaction
 from .bulk import schema
-from .capture import ABSENT, ORDERS, TRADES, TRAILS, UNCHANGED, Capture
+from .capture import ABSENT, ACCEPTED, ORDERS, TRADES, TRAILS, UNCHANGED, Capture
 from .reading import table_rows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read_orders(busy: Sequence[Capture], books: dict[str, Book]) -> None:
 
 def read_listed(busy: Sequence[Capture], books: dict[str, Book]) -> None:
     """The orders of the day that the book has, where what was listed before is not at hand."""
-    ids: Any = [capture.account_id for capture in busy if not capture.is_first and not _stands_as_listed(capture)]
+    ids: Any = [capture.account_id for capture in busy if not _stands_as_listed(capture)]
     if ids:
         versions = OrderVersion.objects.filter(broker_account__among=ids, order_date=busy[0].trading_day)
         for account, order_id in versions.values_list("broker_account_id", "groww_order_id").distinct():
@@ -62,9 +62,12 @@ def read_listed(busy: Sequence[Capture], books: dict[str, Book]) -> None:
 
 
 def _stands_as_listed(capture: Capture) -> bool:
-    """Whether the list is told by the one before, all of it or but for what changed; or there is none."""
+    """Whether the list is told by the one before, all of it or but for what changed; or there is none. The first one
+    that comes has none before it."""
     section = capture.sections.get(ORDERS)
-    return section is None or section.state in (UNCHANGED, ABSENT) or section.gone is not None
+    if section is None or section.state in (UNCHANGED, ABSENT) or section.gone is not None:
+        return True
+    return capture.is_first and section.state == ACCEPTED
 
 
 def known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownOrder]]:

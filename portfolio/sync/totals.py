@@ -114,4 +114,4 @@ def _orders_count(made: Decision) -> int:
     if made.section(ORDERS).state != FAILED:
         return made.size(ORDERS)
     _, current = made.book.snapshots.get(made.capture.trading_day, (0, None))
-    return current.orders_count if current else len(made.book.listed)
+    return max(current.orders_count if current else 0, len(made.book.listed))

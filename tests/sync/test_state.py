@@ -236,6 +236,44 @@ def test_the_days_orders_are_counted_though_a_later_look_does_not_get_them(broke
     assert counts == [[2] if before.endswith("16:05") else [], [2], [2]]
 
 
+@pytest.mark.parametrize(("before", "counts"), [("2026-10-05 11:00", [2]), ("2026-10-05 16:00", [1, 2])])
+def test_orders_that_a_look_at_orders_alone_learnt_are_counted_though_the_next_look_does_not_get_them(
+    broker: Broker, at: At, before: str, counts: list[int]
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], orders=[build.an_order("O1")])
+    if len(counts) > 1:
+        at("2026-10-05 15:50")
+        build.synced(account)
+    broker.says["orders"] = [build.an_order("O1"), build.an_order("O2")]
+    at(before)
+    build.synced(account, sync_type="ORDER_HISTORY")
+    broker.says["orders"] = DOWN
+    at("2026-10-05 16:05")
+    build.synced(account)
+    assert [row.orders_count for row in account.snapshots.order_by("revision")] == counts
+
+
+def test_orders_that_a_look_at_orders_alone_learnt_are_in_the_days_snapshot_after_the_next_equal_look(
+    broker: Broker, at: At
+) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.says.update(holdings=[build.a_holding()], orders=[build.an_order("O1")])
+    del broker.says["trades"]  # all else is as it was: nothing of such a look is compared
+    at("2026-10-05 15:50")
+    build.synced(account)
+    broker.says["orders"] = [build.an_order("O1"), build.an_order("O2")]
+    at("2026-10-05 16:00")
+    build.synced(account, sync_type="ORDER_HISTORY")
+    is_quiet = []
+    for clock in ("16:05", "19:00"):
+        at(f"2026-10-05 {clock}")
+        (result,) = build.synced(account)
+        is_quiet.append(result.made.is_quiet)
+    assert is_quiet == [False, True]
+    assert [row.orders_count for row in account.snapshots.order_by("revision")] == [1, 2]
+
+
 def test_an_opening_is_not_made_from_positions_of_an_earlier_day(broker: Broker, at: At) -> None:
     from portfolio.triggers.base import BrokerUnavailable
 

@@ -89,7 +89,7 @@ def test_fills_that_were_not_asked_wait_for_the_orders_and_not_for_nothing(broke
     (result,) = build.synced(build.an_account("SCRIPTED"))
     assert below(result) == [
         "      orders: a web page",
-        "        -> the answer is kept; report it, and try again later",
+        "        -> report it, and try again later",
         "      trades: the orders did not come, so their fills were not asked",
         "        -> they are asked once the orders have come",
     ]

@@ -55,6 +55,7 @@ NEXT_STEPS: dict[type[BaseException], tuple[str, str]] = {
     ForbiddenRequest: ("forbidden_request", "a fault of the trigger: it asked for what it may not; report it"),
     TimeoutError: ("timed_out", _LATER),
 }
+_WITH_THEM = "they are asked once the orders have come"
 _LATER_ELSE = "correct the setting if it is wrong; else it is tried again later"
 _WRONG_ADDRESS = ("wrong_address", "correct the setting, then run the sync again")
 _NOT_KEPT = "report it, and try again later"  # what a login answers may be the token
@@ -182,7 +183,7 @@ class _Run:
             self.capture.absent.add(section)
             return None
         if ORDERS not in self.capture.answers:
-            self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _LATER)
+            self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _WITH_THEM)
             return None
         return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
 

@@ -142,6 +142,13 @@ def _name_in(url: str) -> str:
     return urlsplit(url).path[1:]
 
 
+def _put_out(url: str, server: str) -> None:
+    """Ends whatever a thread of an earlier test, which was killed there, has left in this database."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(ended, [_name_in(url)])
+
+
 def drop(url: str, server: str) -> None:
     if server:
         with psycopg.connect(server, autocommit=True) as connection:
@@ -160,6 +167,7 @@ def copied(kind: str, folder: Path) -> Iterator[str]:
         return
     connections.close_all()  # nobody may be in a database that is copied
     server = postgres_server()
+    _put_out(os.environ["DATABASE_URL"], server)
     url = _named(server, f"khata_copy_{secrets.token_hex(6)}")
     _create(url, server, like=os.environ["DATABASE_URL"])
     try:

@@ -77,11 +77,10 @@ class Lacking(NamedTuple):
 def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | None:
     """The trigger, or None with the reason: what it raises before it is asked is its own fault as well."""
     try:
-        made: BaseTrigger = told(make)
+        return told(make)
     except Exception as error:
         blame(capture, "account", of_its_own(error))
         return None
-    return made
 
 
 async def fetch(capture: Capture, trigger: BaseTrigger, keep: Keep, lacking: Lacking) -> None:

@@ -81,7 +81,7 @@ class Book:
     positions: dict[PositionKey, PositionRow] = field(default_factory=dict)
     listings: dict[Listing, str] = field(default_factory=dict)  # the instruments of both, by their names in the book
     orders: dict[str, list[KnownOrder]] = field(default_factory=lambda: defaultdict(list))
-    listed: set[str] = field(default_factory=set)  # orders of the day; known where the list was read whole
+    listed: set[str] = field(default_factory=set)  # orders of the day; read where the list before is not at hand
     trades: dict[str, KnownFill] = field(default_factory=dict)  # by source id
     trades_of: dict[str, dict[str, KnownFill]] = field(default_factory=lambda: defaultdict(dict))  # by order id first
     fills: dict[date, dict[HoldingKey, DayFills]] = field(default_factory=lambda: defaultdict(dict))

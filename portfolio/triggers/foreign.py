@@ -1,10 +1,12 @@
 """Code of others: whatever a trigger or its package raises is an error of its own, and ends no run."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+Given = TypeVar("Given")
 
 
-def told(method: Callable[..., Any], *arguments: Any) -> Any:
+def told(method: Callable[..., Given], *arguments: Any) -> Given:
     """What a method of a trigger, or its class, gives at once. Ctrl-C is a person's, and stops the run."""
     try:
         return method(*arguments)

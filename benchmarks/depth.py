@@ -2,21 +2,22 @@
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 from django.db import connection
 
 from ledger import canonical
-from ledger.canonical import render
-from ledger.entries import Listing
+from ledger.entries import Listing, Order
 from portfolio import models
-from portfolio.ids import new_ids
 from portfolio.sync import bulk, instruments
+from portfolio.sync.rows import Pen, finish
 
 from .depth_report import STAGES
 from .sync import fresh_numbers, make_accounts, ours, stage_replies, timed
 
 ACCOUNTS = 50
+STEP = 50_000  # versions that are written at once
 
 
 def fill(versions: int) -> None:
@@ -28,19 +29,26 @@ def fill(versions: int) -> None:
     )
     listing = Listing("INE002A01018", "RELIANCE")
     instrument = instruments.resolve([listing], now.date())[listing]
-    for start in range(0, versions, 50_000):
-        rows = []
-        for number, row_id in enumerate(new_ids(50_000), start):
+    for start in range(0, versions, STEP):
+        pens = [Pen(str(account.pk), str(batch.pk), now) for account in accounts]
+        for number in range(start, min(start + STEP, versions)):
             day = date(2026, 10, 2) - timedelta(days=number // 5_000)
-            values = (
-                row_id, str(accounts[number // 50 % 100].pk), f"GMK{number:012d}", day, 1, False, instrument,
-                listing.isin, listing.symbol, "NSE", "", "CASH", "CNC", "LIMIT", "BUY", 10, 250, None, "DAY",
-                "EXECUTED", "EXECUTED", 10, 0, 250, 10, "NA", now, now, now, "", now, str(batch.pk),
-            )  # fmt: skip
-            rows.append([*render(canonical.ORDER, values), "00" * 32])
-        bulk.insert(bulk.with_leaf(canonical.ORDER), rows)
+            pens[number // 50 % 100].order(instrument, day, 1, _order(number, listing, now))
+        finish(pens)
+        bulk.insert(bulk.with_leaf(canonical.ORDER), [row for pen in pens for row in pen.rows[canonical.ORDER]])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def _order(number: int, listing: Listing, now: datetime) -> Order:
+    ten, price = Decimal(10), Decimal(250)
+    return Order(
+        order_id=f"GMK{number:012d}", order_reference_id="", isin=listing.isin, symbol=listing.symbol, exchange="NSE",
+        segment="CASH", product="CNC", order_type="LIMIT", transaction_type="BUY", quantity=ten, price=price,
+        trigger_price=None, validity="DAY", status="EXECUTED", status_raw="EXECUTED", filled_quantity=ten,
+        remaining_quantity=Decimal(0), average_fill_price=price, deliverable_quantity=ten, amo_status="NA",
+        created_at=now, exchange_time=now, trade_date=now, remark="",
+    )  # fmt: skip
 
 
 def worker(versions: int) -> None:

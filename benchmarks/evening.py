@@ -88,7 +88,7 @@ class CountingCrew(Crew):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lacking = Lacking(_those_with_fills, _none, _those_with_fills)
+        self._lacking = Lacking(_lacking_fills, _those_with_fills)
 
     async def _keep(self, capture: Capture, reply: Reply) -> None:
         capture.replies.append(ReplyNote(reply.request, reply.status, reply.fetched_at, reply.took_ms, b""))
@@ -98,8 +98,8 @@ async def _those_with_fills(capture: Capture, orders: Sequence[Order]) -> Sequen
     return [order for order in orders if order.filled_quantity]
 
 
-async def _none(_: Capture, __: Sequence[Order]) -> Sequence[Order]:
-    return ()
+async def _lacking_fills(capture: Capture, orders: Sequence[Order]) -> tuple[Sequence[Order], Sequence[Order]]:
+    return await _those_with_fills(capture, orders), ()
 
 
 def without_slots(count: int) -> list[BrokerAccount]:

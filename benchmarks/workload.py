@@ -216,10 +216,10 @@ def fetched(day: Day, at: datetime, known: Mapping[str, Decimal] | None = None) 
         units = known or {}
         return [order for order in orders if units.get(order.order_id, ZERO) != order.filled_quantity]
 
-    async def none(_: Capture, __: Sequence[Order]) -> Sequence[Order]:
-        return ()
+    async def lacking_fills(_: Capture, orders: Sequence[Order]) -> tuple[Sequence[Order], Sequence[Order]]:
+        return await lacking(_, orders), ()
 
-    asyncio.run(fetch(capture, trigger, keep, Lacking(lacking, none, lacking)))
+    asyncio.run(fetch(capture, trigger, keep, Lacking(lacking_fills, lacking)))
     if capture.problems:
         raise LookupError(capture.problems)
     made = Fetched(client.replies, capture.answers, capture.lacking, capture.absent)

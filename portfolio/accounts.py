@@ -3,15 +3,15 @@
 Each such act writes its event in its own transaction. The head is locked first, as every writer of an account does.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple
 
 import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ledger.canonical import json_text
+from ledger.canonical import json_text, render_rows
 
 from . import clock, evidence_keys, keys, startup
 from .ids import new_uuid
@@ -28,8 +28,11 @@ from .models import (
 )  # fmt: skip
 from .schedule.amendments import account_changed, logged_in
 from .secret import Secret, hidden
+from .sync import bulk
 from .sync.head import Login
 
+SEALED_TOKEN = bulk.schema("broker_account_credentials", 1, "account_id:uuid sealed_token:digest")
+TOKEN_ENDS = bulk.schema("broker_accounts", 1, "id:uuid token_expires_at:instant updated_at:instant")
 _TROUBLE = (BrokerAccount.State.NEEDS_LOGIN, BrokerAccount.State.FAILING)
 
 
@@ -116,10 +119,10 @@ class StoredToken:
         stored: Login,
         expires_at: datetime | None,
         now: datetime,
-        in_database: Callable[..., Awaitable[object]],
+        store: Callable[["NewToken"], Awaitable[object]],
         hide: Callable[[list[Secret]], None],
     ) -> None:
-        self._stored, self._expires_at, self._now, self._in_database = stored, expires_at, now, in_database
+        self._stored, self._expires_at, self._now, self._store = stored, expires_at, now, store
         self._hide = hide  # told of every token, so that none stands in an error's text
 
     def get(self) -> str | None:
@@ -132,15 +135,25 @@ class StoredToken:
         return token
 
     async def put(self, token: str, expires_at: datetime) -> None:
-        self._hide([Secret(token)])
-        await self._in_database(store_token, self._stored.account_id, token, expires_at)
+        new = NewToken(self._stored.account_id, Secret(token), expires_at)
+        self._hide([new.token])
+        await self._store(new)
 
 
-def store_token(account_id: UUID, token: str, expires_at: datetime) -> None:
-    sealed = keys.seal(key_ring(), token.encode(), context(account_id, "token"))
+class NewToken(NamedTuple):
+    account_id: str
+    token: Secret
+    expires_at: datetime
+
+
+def store_tokens(new: Sequence[NewToken]) -> None:
+    """Seals the tokens of these accounts, each account once, for every worker."""
+    ring, now = key_ring(), clock.now()
+    sealed = [(pk, keys.seal(ring, token.reveal().encode(), context(pk, "token"))) for pk, token, _ in new]
+    ends = [(pk, expires_at, now) for pk, _, expires_at in new]
     with transaction.atomic():
-        BrokerAccountCredential.objects.filter(account=account_id).update(sealed_token=sealed)
-        BrokerAccount.objects.filter(pk=account_id).update(token_expires_at=expires_at, updated_at=clock.now())
+        bulk.update(SEALED_TOKEN, render_rows(SEALED_TOKEN, sealed))
+        bulk.update(TOKEN_ENDS, render_rows(TOKEN_ENDS, ends))
 
 
 def disable(account: BrokerAccount, reason: str) -> bool:

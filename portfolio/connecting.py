@@ -114,7 +114,8 @@ def renew(account: BrokerAccount, login: Login, label: str = "") -> BrokerAccoun
 
 def _store_token(account: BrokerAccount, login: Login) -> None:
     if login.token:
-        accounts.store_token(account.pk, *login.token)
+        token, ends = login.token
+        accounts.store_tokens([accounts.NewToken(str(account.pk), Secret(token), ends)])
 
 
 def store(login: Login, username: str, portfolio_name: str | None, label: str = "") -> BrokerAccount:

@@ -20,6 +20,7 @@ from portfolio.keys import CannotDecrypt
 from portfolio.management.arguments import login_name
 from portfolio.models import Act, BrokerAccount, BrokerAccountCredential, Event, RawReply, SyncBatch
 from portfolio.retention import Kept
+from portfolio.secret import Secret
 from portfolio.sync import evidence
 from portfolio.sync.amend import ANSWER, Deed, Unsaid, amending, words_of
 from tests import build
@@ -253,7 +254,7 @@ def test_who_has_a_number_and_no_name_is_unknown(account: BrokerAccount, monkeyp
 
 
 def test_a_rotation_moves_everything_and_destroys_what_nothing_needs(account: BrokerAccount) -> None:
-    accounts.store_token(account.pk, "a token", datetime(2035, 1, 1, tzinfo=UTC))
+    accounts.store_tokens([accounts.NewToken(str(account.pk), Secret("a token"), datetime(2035, 1, 1, tzinfo=UTC))])
     old, reply = key_ring().primary, RawReply.objects.earliest("pk")
     done = rotation.rotate(make_new=True, destroy_old=True)
     assert (done.moved, done.failed, done.destroyed) == (3, [], [old])

@@ -7,10 +7,10 @@ the network never for a transaction. Leases are renewed while the fetch goes on.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from threading import Barrier
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from ledger.entries import Order
 from portfolio_project.settings import broker_url
 
 from .. import clock
-from ..accounts import StoredToken, open_credentials
+from ..accounts import NewToken, StoredToken, open_credentials, store_tokens
 from ..ids import new_uuid
 from ..keys import CannotDecrypt
 from ..secret import revealed
@@ -31,13 +31,14 @@ from ..triggers.base import Account, BaseTrigger, Credential, ForbiddenRequest, 
 from ..triggers.client import Transport
 from ..triggers.limits import OF_THIS_PROCESS
 from ..triggers.registry import get_trigger_for_code, why_missing
+from . import evidence
 from .capture import Capture, failed
 from .claim import Claim, release, renew
-from .evidence import Keeper
-from .fetch import AskBook, Lacking, fetch, made
+from .fetch import Lacking, fetch, made
 from .head import Login
-from .history import lacking_fills, lacking_states, listed_in_full
+from .history import Asked, lacking_fills, lacking_states
 from .record import Result
+from .together import Together
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +69,10 @@ class Crew:
         self._database = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
         self._stack = AsyncExitStack()
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY, shared=OF_THIS_PROCESS)
-        self._keeper = Keeper(self.in_database, clock.now)
+        self._replies: Together[evidence.Kept, None] = Together(self.in_database, _keep)
+        self._tokens: Together[NewToken, None] = Together(self.in_database, store_tokens)
+        self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
-        self._lacking = Lacking(*map(self._ask_book, (lacking_fills, listed_in_full, lacking_states)))
         self._room = room()
         self._places = asyncio.Semaphore(self._room)
 
@@ -189,7 +191,7 @@ class Crew:
         capture.hide(secrets.values())
         credential = Credential({**revealed(secrets), "login_method": login.login_method}, login.entered_at)
         account = Account(capture.account_id, capture.client_id, credential, capture.started_at)
-        tokens = StoredToken(login, token_expires_at, capture.started_at, self.in_database, capture.hide)
+        tokens = StoredToken(login, token_expires_at, capture.started_at, self._tokens.ask, capture.hide)
         if not trigger.base_url:
             return partial(trigger, account)
         client = self._transport.client(
@@ -200,15 +202,23 @@ class Crew:
 
     async def _keep(self, capture: Capture, reply: Reply) -> None:
         """Goes on when whoever waits is stopped, such as the pages beside one that failed: what came is kept."""
-        keeping = asyncio.ensure_future(self._keeper.keep(capture, reply))
+        keeping = self._replies.ask(evidence.note(capture, reply))
         self._keeping[capture.batch_id].append(keeping)
         await asyncio.shield(keeping)
 
-    def _ask_book(self, ask: Callable[[str, Sequence[Order], date], list[Order]]) -> AskBook:
-        async def asked(capture: Capture, orders: Sequence[Order]) -> Sequence[Order]:
-            return await self.in_database(ask, capture.account_id, orders, capture.trading_day)
+    def _ask_book(
+        self, ask: Callable[[Sequence[Asked]], list[Given]]
+    ) -> Callable[[Capture, Sequence[Order]], Awaitable[Given]]:
+        book = Together(self.in_database, ask)
+
+        async def asked(capture: Capture, orders: Sequence[Order]) -> Given:
+            return await book.ask(Asked(capture.account_id, orders, capture.trading_day))
 
         return asked
+
+
+def _keep(replies: Sequence[evidence.Kept]) -> None:
+    evidence.keep(replies, clock.now())
 
 
 def _close(everyone: Barrier) -> None:

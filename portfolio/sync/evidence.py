@@ -5,8 +5,7 @@ before writes no row, unless it was dropped since: then it is kept again, as a n
 longer STARTED is closed for good: its late replies are dropped.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -125,39 +124,3 @@ def read_body(reply: RawReply) -> bytes:
     key = evidence_keys.evidence_key(key_ring(), wrapped, str(reply.broker_account_id))
     ciphertext = bytes(RawBody.objects.get(reply=reply).ciphertext)
     return key.decrypt(ciphertext, bytes(reply.body_digest))
-
-
-class Keeper:
-    """Commits replies of many accounts together: those that come while one commit runs share the next one."""
-
-    def __init__(self, in_database: Callable[..., Awaitable[object]], clock: Callable[[], datetime]) -> None:
-        self._in_database = in_database
-        self._clock = clock
-        self._waiting: list[tuple[Kept, asyncio.Future[None]]] = []
-        self._turn = asyncio.Lock()
-
-    async def keep(self, capture: Capture, reply: Reply) -> None:
-        """Returns when the reply is committed: by this call, or by whoever committed while it waited its turn.
-
-        Everybody whose reply was in a commit that failed is told so.
-        """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((note(capture, reply), done))
-        async with self._turn:
-            if not done.done():
-                await self._commit()
-        await done
-
-    async def _commit(self) -> None:
-        group, self._waiting = self._waiting, []
-        try:
-            await self._in_database(keep, [each for each, _ in group], self._clock())
-        except BaseException as error:
-            told = error if isinstance(error, Exception) else InterruptedError("the commit was given up")
-            for _, done in group:
-                done.set_exception(told)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for _, done in group:
-                done.set_result(None)

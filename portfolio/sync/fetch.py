@@ -1,6 +1,6 @@
 """Asks one broker for one account, all sections side by side. No transaction is open here.
 
-Every reply is committed before it is looked at: the client hands it to the keeper first. A section that
+Every reply is committed before it is looked at: the client hands it on to be kept first. A section that
 fails leaves the others alone; only a refused login, or an answer for somebody else, ends the run.
 """
 
@@ -67,10 +67,9 @@ AskBook = Callable[[Capture, Sequence[Order]], Awaitable[Sequence[Order]]]
 
 class Lacking(NamedTuple):
     """Which of these orders the book has not whole: their fills, or the states that they passed. Of those that lack
-    fills, `listed` are those whose fills were listed in full, and a person set one right since."""
+    fills, the second ones were listed in full, and a person set a fill right since."""
 
-    fills: AskBook
-    listed: AskBook
+    fills: Callable[[Capture, Sequence[Order]], Awaitable[tuple[Sequence[Order], Sequence[Order]]]]
     states: AskBook
 
 
@@ -165,9 +164,9 @@ class _Run:
         """Fills are asked an order at a time at some brokers: only of orders whose fills the book lacks."""
         orders = self._orders(TRADES, "their fills")
         if orders is not None:
-            lacking = await self.lacking.fills(self.capture, orders) if orders else ()
-            set_right = self.capture.set_right = await self.lacking.listed(self.capture, lacking) if lacking else ()
-            self.capture.lacking = [order for order in lacking if order not in set_right]
+            self.capture.lacking, self.capture.set_right = (
+                await self.lacking.fills(self.capture, orders) if orders else ((), ())
+            )
             await self.ask(TRADES, self.capture.lacking)
 
     async def ask_trails(self) -> None:

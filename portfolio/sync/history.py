@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
 from ledger import trail
 from ledger.diff import KnownOrder
-from ledger.entries import ZERO, Order, Trade
+from ledger.entries import Order, Trade
 from ledger.fills import BY_HAND, KnownFill, number_of, source_ids
 from ledger.normalise import ist_date
 
@@ -76,14 +77,28 @@ def known_orders(versions: QuerySet[OrderVersion]) -> Iterator[tuple[str, KnownO
         yield account, KnownOrder(order_date, version, Order._make(fields), is_late)
 
 
-def lacking_states(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
-    """Those of these orders that the book does not have as they are, or not from their beginning."""
-    ids = [order.order_id for order in orders]
-    versions = OrderVersion.objects.filter(groww_order_id__among=ids, broker_account=UUID(account_id))
-    known: dict[str, list[KnownOrder]] = {order_id: [] for order_id in ids}
-    for _, one in known_orders(versions):
-        known[one.order.order_id].append(one)
-    return [order for order in orders if trail.lacks_states(known[order.order_id], order, day)]
+class Asked(NamedTuple):
+    """Orders that an account's broker listed, and the trading day. The book is asked for many accounts at once, by the
+    ids of their orders: asking for each under its account would look up each id as often as there are accounts."""
+
+    account_id: str
+    orders: Sequence[Order]
+    day: date
+
+    def named(self) -> list[tuple[str, str]]:
+        return [(self.account_id, order.order_id) for order in self.orders]
+
+
+def lacking_states(asked: Sequence[Asked]) -> list[Sequence[Order]]:
+    """Of each account those orders that the book does not have as they are, or not from their beginning."""
+    known: dict[tuple[str, str], list[KnownOrder]] = {key: [] for one in asked for key in one.named()}
+    for account, one in known_orders(OrderVersion.objects.filter(groww_order_id__among={key[1] for key in known})):
+        if (key := (account, one.order.order_id)) in known:
+            known[key].append(one)
+    return [
+        [order for key, order in zip(keys, orders, strict=True) if trail.lacks_states(known[key], order, day)]
+        for keys, (_, orders, day) in ((one.named(), one) for one in asked)
+    ]
 
 
 def read_fills(busy: Sequence[Capture], books: dict[str, Book]) -> None:
@@ -129,33 +144,48 @@ def fill_revisions(found: QuerySet[Transaction]) -> Iterator[tuple[str, KnownFil
         yield account, KnownFill(source_id, pk, revision, void_reason, instrument, trade, source == BY_HAND)
 
 
-def lacking_fills(account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
-    """Those of these orders that filled more or less than the book has listed fills of their side for; made-up ones do
-    not do, and a person may have set the side of one right.
+def lacking_fills(asked: Sequence[Asked]) -> list[tuple[Sequence[Order], Sequence[Order]]]:
+    """Of each account the orders that filled more or less than the book has listed fills of their side for; made-up
+    ones do not do. After those that are to be asked stand those that lack nothing as their broker listed them: a person
+    set a fill right since, and the list says no more.
 
-    Fills of days before an order was made, or before `day` where it does not say when it was, are those of an
+    Fills of days before an order was made, or before the day where it does not say when it was, are those of an
     earlier order that had its id.
     """
-    return _lacking(Transaction.objects.current(), account_id, orders, day)
-
-
-def listed_in_full(account_id: str, lacking: Sequence[Order], day: date) -> list[Order]:
-    """Those that lack no fill as their broker listed them: a person set one right since, and the list says no more."""
+    lacking = _lacking(Transaction.objects.current(), asked)
     listed = Transaction.objects.exclude(source=BY_HAND)
-    still = {order.order_id for order in _lacking(listed.highest(listed), account_id, lacking, day)}
-    return [order for order in lacking if order.order_id not in still]
+    short = [one._replace(orders=orders) for one, orders in zip(asked, lacking, strict=True)]
+    still = _lacking(listed.highest(listed), short)
+    return [(to_ask, _without(to_ask, orders)) for orders, to_ask in zip(lacking, still, strict=True)]
 
 
-def _lacking(fills: QuerySet[Transaction], account_id: str, orders: Sequence[Order], day: date) -> list[Order]:
-    since = {order.order_id: ist_date(order.created_at) if order.created_at else day for order in orders}
-    rows = fills.filter(groww_order_id__among=list(since), broker_account=UUID(account_id))
-    units: dict[str, Decimal] = {}
+def _without(those: Iterable[Order], orders: Iterable[Order]) -> list[Order]:
+    ids = {order.order_id for order in those}
+    return [order for order in orders if order.order_id not in ids]
+
+
+def _lacking(fills: QuerySet[Transaction], asked: Sequence[Asked]) -> list[list[Order]]:
+    wanted = {key: (order, one.day) for one in asked for key, order in zip(one.named(), one.orders, strict=True)}
+    units: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     made_up = set()
-    side = {order.order_id: order.transaction_type for order in orders}
-    for order_id, dated, is_made_up, dealt, quantity in rows.values_list(
-        "groww_order_id", "trade_date", "is_synthesised", "transaction_type"
+    rows = fills.filter(groww_order_id__among={key[1] for key in wanted}) if wanted else fills.none()
+    for account, order_id, dated, is_made_up, dealt, quantity in rows.values_list(
+        "broker_account_id", "groww_order_id", "trade_date", "is_synthesised", "transaction_type"
     ).annotate(Sum("quantity")):  # fmt: skip
-        if dated >= since[order_id] and dealt == side[order_id]:
-            units[order_id] = units.get(order_id, ZERO) + quantity
-            made_up.update([order_id] if is_made_up else [])
-    return [o for o in orders if o.order_id in made_up or units.get(o.order_id, ZERO) != o.filled_quantity]
+        key = (str(account), order_id)
+        if key in wanted and _is_of(*wanted[key], dated, dealt):
+            units[key] += quantity
+            made_up.update([key] if is_made_up else [])
+    return [
+        [
+            order
+            for key, order in zip(one.named(), one.orders, strict=True)
+            if key in made_up or units[key] != order.filled_quantity
+        ]
+        for one in asked
+    ]
+
+
+def _is_of(order: Order, day: date, dated: date, dealt: str) -> bool:
+    since = ist_date(order.created_at) if order.created_at else day
+    return dated >= since and dealt == order.transaction_type

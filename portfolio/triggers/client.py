@@ -120,22 +120,24 @@ class Transport:
 
     async def send(self, call: Call, order: int) -> tuple[Reply, Mapping[str, str]]:
         """One attempt on the wire: the reply with its headers, or BrokerUnavailable. Low orders go first."""
-        async with self._in_flight.through(order):
+        await self._in_flight.enter(order)
+        try:
             fetched_at = self.clock()
             started = time.perf_counter()
-            try:
-                async with self._session.request(
-                    call.method,
-                    URL(call.url, encoded=True),
-                    headers=call.headers,
-                    json=call.json,
-                    data=call.form,
-                    allow_redirects=False,
-                ) as response:
-                    body = await _body(response, call.byte_limit)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                # From None: an aiohttp error may carry the request's headers, and with them the token.
-                raise BrokerUnavailable(f"{call.request.split('?')[0]}: {_what_failed(error, self.deadline)}") from None
+            async with self._session.request(
+                call.method,
+                URL(call.url, encoded=True),
+                headers=call.headers,
+                json=call.json,
+                data=call.form,
+                allow_redirects=False,
+            ) as response:
+                body = await _body(response, call.byte_limit)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # From None: an aiohttp error may carry the request's headers, and with them the token.
+            raise BrokerUnavailable(f"{call.request.split('?')[0]}: {_what_failed(error, self.deadline)}") from None
+        finally:
+            self._in_flight.leave()
         took_ms = round((time.perf_counter() - started) * 1000)
         return Reply(call.request, response.status, body, fetched_at, took_ms), response.headers
 

@@ -9,8 +9,8 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -76,15 +76,8 @@ class Doors:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._came = 0
 
-    @asynccontextmanager
-    async def through(self, order: int) -> AsyncIterator[None]:
-        await self._enter(order)
-        try:
-            yield
-        finally:
-            self._leave()
-
-    async def _enter(self, order: int) -> None:
+    async def enter(self, order: int) -> None:
+        """Waits for its turn. Whoever was let in leaves again, whatever happens."""
         if self._free:
             self._free -= 1
             return
@@ -95,10 +88,10 @@ class Doors:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was let in at that very moment
-                self._leave()
+                self.leave()
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Hands its place to the next one who still waits."""
         while self._waiting:
             turn = heapq.heappop(self._waiting)[2]
@@ -143,15 +136,21 @@ class Limits:
 
     def limiter(self, trigger: type[BaseTrigger], account_key: str, family: str) -> Limiter:
         """Of one account; without an account, of the broker as a whole."""
-        rates = trigger.limits.get(family, ()) if account_key else trigger.broker_limits
-        rates = () if self._are_lifted else rates
+        key = (trigger.code, account_key, family)
         with self._one_at_a_time:
-            key = (trigger.code, account_key, family)
-            return self._limiters.setdefault(key, Limiter(rates, self._timer, self._sleep))
+            if key not in self._limiters:
+                self._limiters[key] = self._new_limiter(trigger, account_key, family)
+            return self._limiters[key]
+
+    def _new_limiter(self, trigger: type[BaseTrigger], account_key: str, family: str) -> Limiter:
+        rates = trigger.limits.get(family, ()) if account_key else trigger.broker_limits
+        return Limiter(() if self._are_lifted else rates, self._timer, self._sleep)
 
     def breaker(self, trigger: type[BaseTrigger]) -> Breaker:
         with self._one_at_a_time:
-            return self._breakers.setdefault(trigger.code, Breaker(timer=self._timer))
+            if trigger.code not in self._breakers:
+                self._breakers[trigger.code] = Breaker(timer=self._timer)
+            return self._breakers[trigger.code]
 
     def tidy(self) -> None:
         """Lets go of what holds nobody up, so that thousands of accounts do not add up over the days."""

@@ -68,6 +68,8 @@ class DayToken:
         return LoginRequired(f"{refusal}. {self._advice}")
 
     async def _get(self) -> str:
+        if self._current is not None and not self._failure and not self._lock.locked():
+            return self._current
         async with self._lock:
             if self._failure:
                 raise self._failure

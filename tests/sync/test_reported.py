@@ -1,22 +1,17 @@
 """Faults that were found by looking: each stays mended."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 
-from portfolio import clock
 from portfolio.accounts import disable
 from portfolio.models import BrokerAccount
-from portfolio.sync.evidence import Keeper
 from portfolio.triggers.base import Answer, Reply
 from tests import build
 from tests.sync.scripted import Broker
-from tests.sync.test_writers import claimed
 
 pytestmark = pytest.mark.database
 
@@ -63,23 +58,3 @@ def test_a_value_that_cannot_be_sent_fails_its_account_alone(broker: Broker) -> 
     broker.others["S1"] = {"holdings": Answer([reply], lambda replies: ([odd], []))}
     result, other = build.synced(account, sound)
     assert (result.status, other.status) == ("FAILED", "COMPLETED")
-
-
-def test_nobody_is_told_that_a_reply_is_kept_when_the_commit_failed() -> None:
-    captures = [claimed(build.an_account("SAMPLE", f"C{number}")) for number in range(3)]
-    calls = 0
-
-    async def in_database(work: Any, group: Sequence[Any], now: Any) -> None:
-        nonlocal calls
-        calls += 1
-        await asyncio.sleep(0.01)
-        if calls == 2:
-            raise OperationalError("the disk is full")
-
-    async def all_at_once() -> list[Any]:
-        keeper = Keeper(in_database, clock.now)
-        reply = Reply("GET /holdings", 200, b"body", build.MORNING)
-        return await asyncio.gather(*(keeper.keep(each, reply) for each in captures), return_exceptions=True)
-
-    told = asyncio.run(all_at_once())
-    assert [isinstance(each, OperationalError) for each in told] == [False, True, True]

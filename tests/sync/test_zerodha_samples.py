@@ -21,6 +21,7 @@ from ledger.entries import Price
 from ledger.normalise import IST
 from portfolio import accounts, clock
 from portfolio.models import BrokerAccount, FundsVersion, OrderVersion, RealHolding, RealPosition, Transaction
+from portfolio.secret import Secret
 from portfolio.sync.record import Result
 from portfolio.triggers.base import Reply
 from portfolio.triggers.limits import OF_THIS_PROCESS
@@ -77,7 +78,8 @@ def taken(more: dict[str, bytes] | None = None) -> tuple[BrokerAccount, Result]:
         portfolio=build.a_portfolio(), broker="ZERODHA", account_id=sample("profile")["user_id"],
         login_method="browser", credentials={"api_key": "a key", "api_secret": "a secret"},
     )  # fmt: skip
-    accounts.store_token(account.pk, "a token", clock.now().replace(year=clock.now().year + 1))
+    next_year = clock.now().replace(year=clock.now().year + 1)
+    accounts.store_tokens([accounts.NewToken(str(account.pk), Secret("a token"), next_year)])
     with served(bodies) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZERODHA_API_URL", url)
         account.refresh_from_db()

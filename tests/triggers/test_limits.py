@@ -155,9 +155,10 @@ def test_of_those_who_wait_at_the_doors_the_account_that_was_begun_first_goes_fi
     doors, went = Doors(1), []
 
     async def go(order: int) -> None:
-        async with doors.through(order):
-            went.append(order)
-            await asyncio.sleep(0)
+        await doors.enter(order)
+        went.append(order)
+        await asyncio.sleep(0)
+        doors.leave()
 
     async def all_at_once() -> None:
         given_up = asyncio.create_task(go(0))

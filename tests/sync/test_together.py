@@ -1,0 +1,66 @@
+"""What many accounts want of the database at the same time is done at once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from portfolio.sync.together import Together
+
+
+class Database:
+    """Takes a moment for each turn; `fails` at one of them."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.turns: list[Sequence[int]] = []
+        self._fails = fails
+
+    async def __call__(self, work: Any, wishes: Sequence[int]) -> Any:
+        self.turns.append(wishes)
+        turn = len(self.turns)
+        await asyncio.sleep(0.01)
+        if turn == self._fails:
+            raise OSError("the disk is full")
+        return work(wishes)
+
+
+def negated(wishes: Sequence[int]) -> list[int]:
+    return [-wish for wish in wishes]
+
+
+def asked(database: Database, work: Any = negated) -> list[Any]:
+    """What five get of whom three ask while the first two are worked on."""
+
+    async def all_of_them() -> list[Any]:
+        together: Together[int, Any] = Together(database, work)
+        first = [together.ask(1), together.ask(2)]
+        await asyncio.sleep(0)
+        return await asyncio.gather(*first, *map(together.ask, (3, 4, 5)), return_exceptions=True)
+
+    return asyncio.run(all_of_them())
+
+
+def test_whoever_asks_while_the_database_is_at_work_shares_the_next_turn() -> None:
+    database = Database()
+    assert (asked(database), database.turns) == ([-1, -2, -3, -4, -5], [[1, 2], [3, 4, 5]])
+
+
+def test_everybody_in_a_turn_that_failed_is_told_so_and_nobody_else() -> None:
+    told = asked(Database(fails=2))
+    assert (told[:2], [str(each) for each in told[2:]]) == ([-1, -2], ["the disk is full"] * 3)
+
+
+def test_where_it_is_enough_that_it_was_done_nothing_is_given() -> None:
+    assert asked(Database(), lambda wishes: None) == [None] * 5
+
+
+def test_what_was_asked_is_done_though_its_asker_gave_up() -> None:
+    database = Database()
+
+    async def given_up() -> Any:
+        together: Together[int, Any] = Together(database, lambda wishes: None)
+        outcome = together.ask(1)
+        await asyncio.sleep(0)
+        outcome.cancel()
+        return await together.ask(2)
+
+    assert (asyncio.run(given_up()), database.turns) == (None, [[1], [2]])

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
 
+GATHERING_SECONDS = 0.02  # after a turn that was shared the next one waits for more: many cost little more than a few
+
 
 class Together(Generic[Wish, Outcome]):
     """`work` is given what many asked for, and gives an outcome for each, in order: nothing, where it is enough that it
@@ -31,9 +33,13 @@ class Together(Generic[Wish, Outcome]):
         return outcome
 
     async def _take_turns(self) -> None:
+        is_shared = False
         try:
             while self._waiting:
+                if is_shared:
+                    await asyncio.sleep(GATHERING_SECONDS)
                 group, self._waiting = self._waiting, []
+                is_shared = len(group) > 1
                 await self._take_turn([wish for wish, _ in group], [outcome for _, outcome in group])
         finally:
             self._turns = None

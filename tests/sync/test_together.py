@@ -64,3 +64,27 @@ def test_what_was_asked_is_done_though_its_asker_gave_up() -> None:
         return await together.ask(2)
 
     assert (asyncio.run(given_up()), database.turns) == (None, [[1], [2]])
+
+
+def turns_with(*first: int) -> list[Sequence[int]]:
+    """The turns of these, of 8 that is asked for meanwhile, and of 9 that is asked for as soon as they are done."""
+    database = Database()
+
+    async def one_after_the_other() -> None:
+        together: Together[int, Any] = Together(database, negated)
+        begun = [together.ask(wish) for wish in first]
+        await asyncio.sleep(0)
+        meanwhile = together.ask(8)
+        await begun[-1]
+        await asyncio.gather(meanwhile, together.ask(9))
+
+    asyncio.run(one_after_the_other())
+    return database.turns
+
+
+def test_after_a_turn_that_was_shared_the_next_one_waits_for_more() -> None:
+    assert turns_with(1, 2) == [[1, 2], [8, 9]]
+
+
+def test_who_asks_alone_waits_for_nobody() -> None:
+    assert turns_with(1) == [[1], [8], [9]]

@@ -148,7 +148,7 @@ class Crew:
         """One account. Whatever goes wrong is that account's own."""
         async with self._places:
             try:
-                trigger = self._trigger(capture)
+                trigger = await self._trigger(capture)
                 if trigger:
                     await fetch(capture, trigger, self._keep, self._lacking)
                 await asyncio.gather(*self._keeping.pop(capture.batch_id, ()))
@@ -160,7 +160,7 @@ class Crew:
                 failed(capture, error)
             finished.put_nowait(capture)
 
-    def _trigger(self, capture: Capture) -> BaseTrigger | None:
+    async def _trigger(self, capture: Capture) -> BaseTrigger | None:
         """The trigger of this account, or None with the reason why there is none."""
         if capture.problems:
             return None
@@ -180,7 +180,7 @@ class Crew:
         except ForbiddenRequest as error:  # nothing is asked here: it is the address
             capture.blame("account", "wrong_address", str(error), "correct the setting, then run the sync again")
         else:
-            return made(capture, make)
+            return await made(capture, trigger, make)
         return None
 
     def _ready(

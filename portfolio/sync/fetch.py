@@ -35,7 +35,7 @@ from ..triggers.base import (
 )
 from ..triggers.foreign import of_its_own, told
 from . import dicts
-from .capture import FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
+from .capture import DAILY, FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
 from .elsewhere import may_be_elsewhere, words
 
 SECTION_SECONDS = 180.0  # a plain trigger may hang; the client's own calls end long before
@@ -73,10 +73,11 @@ class Lacking(NamedTuple):
     states: AskBook
 
 
-def made(capture: Capture, make: Callable[[], BaseTrigger]) -> BaseTrigger | None:
-    """The trigger, or None with the reason: what it raises before it is asked is its own fault as well."""
+async def made(capture: Capture, kind: type[BaseTrigger], make: Callable[[], BaseTrigger]) -> BaseTrigger | None:
+    """The trigger, or None with the reason: what it raises before it is asked is its own fault as well. A plain one may
+    log in as it is made, so it is made where it is asked: in a thread, and not for ever."""
     try:
-        return told(make)
+        return await called(make) if _is_plain(kind) else told(make)
     except Exception as error:
         blame(capture, "account", of_its_own(error))
         return None
@@ -249,6 +250,11 @@ def blame(capture: Capture, section: str, error: Exception, is_there: bool = Tru
     capture.blame(section, kind, message, next_step)
 
 
+def _is_plain(kind: type[BaseTrigger]) -> bool:
+    methods = (getattr(kind, f"fetch_{section}", None) for section in SECTIONS[DAILY])
+    return not any(map(inspect.iscoroutinefunction, methods))
+
+
 async def called(method: Callable[..., Any], *arguments: Any) -> Any:
     """What a trigger's method gives, be it `async def` or plain."""
     async with asyncio.timeout(SECTION_SECONDS):
@@ -283,7 +289,7 @@ async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=run, name=f"trigger {method.__name__}", daemon=True).start()
+    threading.Thread(target=run, name="trigger", daemon=True).start()
     return await done
 
 

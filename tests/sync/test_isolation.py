@@ -1,6 +1,7 @@
 """One account's trouble is its own: others in the same run, and in the same group, are written whole."""
 
 import asyncio
+import threading
 import time
 from decimal import Decimal
 from typing import Any
@@ -212,6 +213,39 @@ def test_a_trigger_that_cannot_be_made_is_told_as_one_that_fails_when_it_is_aske
     (problem,) = result.capture.problems
     assert (problem.section, problem.message, problem.next) == ("account", message, next_step)
     assert (result.status, caplog.text) == ("FAILED", "")
+
+
+def test_a_plain_trigger_that_takes_long_to_be_made_holds_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, broker: Broker
+) -> None:
+    others_were_asked = threading.Event()
+    waited_well: list[bool] = []
+
+    def logs_in(self: BaseTrigger, *given: Any) -> None:
+        waited_well.append(others_were_asked.wait(10))
+
+    def holdings() -> list[Any]:
+        others_were_asked.set()
+        return [build.a_holding()]
+
+    broker.says["holdings"] = holdings
+    slow, sound = _odd(monkeypatch, __init__=logs_in), build.an_account("SCRIPTED")
+    results = build.synced(slow, sound)
+    assert ([result.status for result in results], waited_well) == (["COMPLETED", "COMPLETED"], [True])
+
+
+def test_a_plain_trigger_that_is_never_made_has_its_time_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, broker: Broker
+) -> None:
+    monkeypatch.setattr(fetch, "SECTION_SECONDS", 0.05)
+    the_end = threading.Event()
+
+    def hangs(self: BaseTrigger, *given: Any) -> None:
+        the_end.wait(10)
+
+    result = synced_with_a_sound_one(broker, _odd(monkeypatch, __init__=hangs))
+    the_end.set()
+    assert only_problem(result) == ("account", "timed_out", "no answer within 0.05 s")
 
 
 def _odd(monkeypatch: pytest.MonkeyPatch, **methods: Any) -> BrokerAccount:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.db import Error, connections
+
 from ledger.entries import BUY, CASH, Holding, Listing, Order, Position
 from ledger.reconcile import is_delivery
 from ledger.retries import LEFT_ALONE, NOT_ASKED
@@ -286,6 +288,8 @@ async def _in_thread(method: Callable[..., Any], *arguments: Any) -> Any:
             outcome = method(*arguments), None
         except BaseException as error:  # in this thread nobody else would hear of it
             outcome = None, of_its_own(error)
+        with contextlib.suppress(Error):
+            connections.close_all()  # this thread's own: somebody's trigger may use Django, and would leave a session
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, *outcome)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from ledger import entries
 from ledger.entries import Price
@@ -353,6 +353,19 @@ def test_a_trigger_that_hangs_is_left_behind(broker: Broker, monkeypatch: pytest
         ("holdings", "timed_out", "no answer within 0.3 s"),
         ("positions", "timed_out", "no answer within 0.3 s"),
     ]
+
+
+def test_a_trigger_that_asks_the_database_leaves_no_session_there(broker: Broker) -> None:
+    """Each of its methods has a thread of its own, which would have left one."""
+    opened = []
+
+    def holdings() -> list[Any]:
+        opened.append((connections["default"], BrokerType.objects.count()))
+        return [build.a_holding()]
+
+    broker.says = {"holdings": holdings}
+    (result,) = build.synced(build.an_account("SCRIPTED"))
+    assert (result.status, [wrapper.connection for wrapper, _ in opened]) == ("COMPLETED", [None])
 
 
 def test_hanging_triggers_of_many_accounts_do_not_hold_up_the_sound_one(

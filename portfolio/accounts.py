@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ledger.canonical import json_text, render_rows
+from ledger.normalise import as_ist
 
 from . import clock, evidence_keys, keys, startup
 from .ids import new_uuid
@@ -143,14 +144,16 @@ class StoredToken:
 class NewToken(NamedTuple):
     account_id: str
     token: Secret
-    expires_at: datetime
+    expires_at: datetime  # a trigger of somebody's own may say it in another zone, or in none: then it is India's
 
 
 def store_tokens(new: Sequence[NewToken]) -> None:
-    """Seals the tokens of these accounts, each account once, for every worker."""
+    """Seals the tokens of these accounts for every worker. Of several of one account the last counts: with two rows for
+    it a statement would leave open which."""
     ring, now = key_ring(), clock.now()
-    sealed = [(pk, keys.seal(ring, token.reveal().encode(), context(pk, "token"))) for pk, token, _ in new]
-    ends = [(pk, expires_at, now) for pk, _, expires_at in new]
+    last = {one.account_id: one for one in new}.values()
+    sealed = [(pk, keys.seal(ring, token.reveal().encode(), context(pk, "token"))) for pk, token, _ in last]
+    ends = [(pk, as_ist(expires_at), now) for pk, _, expires_at in last]
     with transaction.atomic():
         bulk.update(SEALED_TOKEN, render_rows(SEALED_TOKEN, sealed))
         bulk.update(TOKEN_ENDS, render_rows(TOKEN_ENDS, ends))

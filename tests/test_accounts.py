@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 
+from ledger.normalise import IST
 from portfolio import accounts, clock
 from portfolio.ids import new_uuid
-from portfolio.models import BrokerAccount, Event
+from portfolio.models import BrokerAccount, BrokerAccountCredential, Event
+from portfolio.secret import Secret
 from portfolio.sync.capture import DAILY, Capture
 from portfolio.sync.claim import claim
 from portfolio.sync.normalise import normalise
@@ -116,6 +118,32 @@ def test_an_account_that_is_disabled_while_it_is_synced_is_decided_again() -> No
     assert [kind for _, kind in told(account)][:2] == ["account.connected", "account.disabled"]
     assert BrokerAccount.objects.get(pk=account.pk).state == "disabled"
     assert Event.objects.filter(broker_account=account, kind="account.recovered").count() == 0
+
+
+HALF_PAST_MIDNIGHT = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
+SIX_IN_INDIA = datetime(2026, 10, 6, 6, tzinfo=IST)
+
+
+@pytest.mark.parametrize("ends", [HALF_PAST_MIDNIGHT, SIX_IN_INDIA, SIX_IN_INDIA.replace(tzinfo=None)])
+def test_a_token_ends_at_the_moment_that_was_said_in_whatever_zone(ends: datetime) -> None:
+    account = build.an_account()
+    accounts.store_tokens([accounts.NewToken(str(account.pk), Secret("a token"), ends)])
+    account.refresh_from_db()
+    assert account.token_expires_at == HALF_PAST_MIDNIGHT
+
+
+@pytest.mark.parametrize("others", [0, 1, 40])
+def test_of_several_tokens_of_one_account_the_last_one_counts(others: int) -> None:
+    portfolio = build.a_portfolio()
+    account = build.an_account(portfolio=portfolio)
+    more = [build.an_account(client_id=f"C{number}", portfolio=portfolio) for number in range(others)]
+    days = [datetime(2035, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
+    news = [accounts.NewToken(str(account.pk), Secret(f"token {ends.day}"), ends) for ends in days]
+    accounts.store_tokens([*news, *(accounts.NewToken(str(other.pk), Secret("other"), days[0]) for other in more)])
+    account.refresh_from_db()
+    sealed = bytes(BrokerAccountCredential.objects.get(account=account).sealed_token or b"")
+    token = accounts.keys.unseal(accounts.key_ring(), sealed, accounts.context(account.pk, "token"))
+    assert (token, account.token_expires_at) == (b"token 3", days[2])
 
 
 def test_every_time_that_is_recorded_of_an_account_is_khatas(set_clock: Callable[[datetime], None]) -> None:

@@ -1,19 +1,26 @@
-"""What many accounts want of the database at the same time is done at once."""
+"""What many accounts want of the database at the same time is done at once.
+
+What goes wrong for one of them stays its own: where a turn fails that was shared, each is worked on alone.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import repeat
 from typing import Any, Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
+Asking = tuple[Wish, asyncio.Future[Outcome]]
 
 GATHERING_SECONDS = 0.02  # after a turn that was shared the next one waits for more: many cost little more than a few
 
 
 class Together(Generic[Wish, Outcome]):
     """`work` is given what many asked for, and gives an outcome for each, in order: nothing, where it is enough that it
-    was done. Whoever asks while it is at work shares the next turn."""
+    was done. Whoever asks while it is at work shares the next turn. What was asked for may be asked again after a
+    failure, so it must do no harm twice."""
 
     def __init__(
         self,
@@ -21,11 +28,11 @@ class Together(Generic[Wish, Outcome]):
         work: Callable[[Sequence[Wish]], Sequence[Outcome] | None],
     ) -> None:
         self._in_database, self._work = in_database, work
-        self._waiting: list[tuple[Wish, asyncio.Future[Outcome]]] = []
+        self._waiting: list[Asking[Wish, Outcome]] = []
         self._turns: asyncio.Task[None] | None = None
 
     def ask(self, wish: Wish) -> asyncio.Future[Outcome]:
-        """Its outcome; it is worked on whether or not anybody waits. Everybody in a turn that failed is told so."""
+        """Its outcome; it is worked on whether or not anybody waits."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((wish, outcome))
         if self._turns is None:
@@ -33,32 +40,48 @@ class Together(Generic[Wish, Outcome]):
         return outcome
 
     async def _take_turns(self) -> None:
-        is_shared = False
+        group: list[Asking[Wish, Outcome]] = []
         try:
             while self._waiting:
-                if is_shared:
+                if len(group) > 1:
                     await asyncio.sleep(GATHERING_SECONDS)
                 group, self._waiting = self._waiting, []
-                is_shared = len(group) > 1
-                await self._take_turn([wish for wish, _ in group], [outcome for _, outcome in group])
-        finally:
-            self._turns = None
+                await self._take_turn(group)
+        finally:  # nobody waits for ever, whatever ended the turns
+            _tell([*group, *self._waiting], InterruptedError("the work was given up"))
+            self._waiting, self._turns = [], None
 
-    async def _take_turn(self, wishes: Sequence[Wish], outcomes: Sequence[asyncio.Future[Outcome]]) -> None:
+    async def _take_turn(self, group: Sequence[Asking[Wish, Outcome]]) -> None:
         try:
-            found = await self._in_database(self._work, wishes)
+            await self._work_on(group)
         except Exception as error:
-            _tell(outcomes, error)
-        except BaseException:
-            _tell(outcomes, InterruptedError("the work was given up"))
-            raise
-        else:
-            for outcome, value in zip(outcomes, repeat(None) if found is None else found, strict=False):
-                if not outcome.done():
-                    outcome.set_result(value)
+            if len(group) > 1:
+                await self._one_by_one(group)
+            else:
+                _tell(group, error)
+
+    async def _one_by_one(self, group: Sequence[Asking[Wish, Outcome]]) -> None:
+        """A database that failed twice in a row is not there: those that are left are told so, and wait for it no
+        longer."""
+        failures = 0
+        for place, one in enumerate(group):
+            try:
+                await self._work_on([one])
+                failures = 0
+            except Exception as error:
+                failures = failures + 1 if isinstance(error, OperationalError | InterfaceError) else 0
+                _tell(group[place:] if failures > 1 else [one], error)
+                if failures > 1:
+                    return
+
+    async def _work_on(self, group: Sequence[Asking[Wish, Outcome]]) -> None:
+        found = await self._in_database(self._work, [wish for wish, _ in group])
+        for (_, outcome), value in zip(group, repeat(None) if found is None else found, strict=False):
+            if not outcome.done():
+                outcome.set_result(value)
 
 
-def _tell(outcomes: Iterable[asyncio.Future[Any]], error: Exception) -> None:
-    for outcome in outcomes:
+def _tell(group: Sequence[Asking[Any, Any]], error: Exception) -> None:
+    for _, outcome in group:
         if not outcome.done():
             outcome.set_exception(error)

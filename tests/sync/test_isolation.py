@@ -590,3 +590,45 @@ def test_one_account_that_the_database_refuses_is_failed_and_its_group_is_writte
     assert (result.status, only_problem(result)[1]) == ("FAILED", "internal_error")
     assert account.holdings.count() == 0
     assert SyncBatch.objects.filter(status="STARTED").count() == 0
+
+
+AT_ONCE = 8  # accounts that answer at the same moment, so that the database is asked for some of them at once
+
+
+def synced_with_many(broker: Broker, reply: Reply, odd: entries.Order) -> list[str]:
+    """How an account ended that answers so, then the sound ones that answered at the same moment."""
+    everybody = threading.Barrier(AT_ONCE + 1)
+
+    def orders(reply: Reply, order: entries.Order) -> Answer:
+        everybody.wait(30)
+        return Answer([reply], lambda replies: ([order], []))
+
+    broker.says = {"holdings": [], "trails": [], "trades": []}
+    broker.says["orders"] = lambda: orders(Reply("GET /orders", 200, b"sound", build.MORNING), build.an_order())
+    broker.others["ODD"] = {"orders": lambda: orders(reply, odd)}
+    portfolio = build.a_portfolio()
+    names = ["ODD", *(f"C{number}" for number in range(AT_ONCE))]
+    return [
+        result.status for result in build.synced(*(build.an_account("SCRIPTED", name, portfolio) for name in names))
+    ]
+
+
+def a_reply(**values: Any) -> Reply:
+    return Reply("GET /orders", 200, b"odd", build.MORNING)._replace(**values)
+
+
+ODD_ORDERS: list[dict[str, Any]] = [
+    {"order_id": ["A"]}, {"order_id": "A\x00"}, {"order_id": "A\ud800"}, {"filled_quantity": Decimal("sNaN")}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_ORDERS)
+def test_an_order_that_the_book_cannot_be_asked_for_fails_no_other_account(broker: Broker, odd: dict[str, Any]) -> None:
+    _, *others = synced_with_many(broker, a_reply(), build.an_order()._replace(**odd))
+    assert others == ["COMPLETED"] * AT_ONCE
+
+
+@pytest.mark.parametrize("odd", [{"fetched_at": None}, {"status": 10**30}, {"request": "GET /\x00"}])
+def test_a_reply_that_cannot_be_kept_fails_no_other_account(broker: Broker, odd: dict[str, Any]) -> None:
+    _, *others = synced_with_many(broker, a_reply(**odd), build.an_order())
+    assert others == ["COMPLETED"] * AT_ONCE

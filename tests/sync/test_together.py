@@ -4,22 +4,25 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+from django.db import InterfaceError, OperationalError
+
 from portfolio.sync.together import Together
 
 
 class Database:
-    """Takes a moment for each turn; `fails` at one of them."""
+    """Takes a moment for each turn, and fails at some of them."""
 
-    def __init__(self, fails: int = 0) -> None:
+    def __init__(self, fails: dict[int, BaseException] | None = None) -> None:
         self.turns: list[Sequence[int]] = []
-        self._fails = fails
+        self._fails = fails or {}
 
     async def __call__(self, work: Any, wishes: Sequence[int]) -> Any:
         self.turns.append(wishes)
         turn = len(self.turns)
         await asyncio.sleep(0.01)
-        if turn == self._fails:
-            raise OSError("the disk is full")
+        if turn in self._fails:
+            raise self._fails[turn]
         return work(wishes)
 
 
@@ -44,9 +47,44 @@ def test_whoever_asks_while_the_database_is_at_work_shares_the_next_turn() -> No
     assert (asked(database), database.turns) == ([-1, -2, -3, -4, -5], [[1, 2], [3, 4, 5]])
 
 
-def test_everybody_in_a_turn_that_failed_is_told_so_and_nobody_else() -> None:
-    told = asked(Database(fails=2))
-    assert (told[:2], [str(each) for each in told[2:]]) == ([-1, -2], ["the disk is full"] * 3)
+def said(told: list[Any]) -> list[Any]:
+    return [str(each) if isinstance(each, Exception) else each for each in told]
+
+
+def negated_but_for_4(wishes: Sequence[int]) -> list[int]:
+    if 4 in wishes:
+        raise ValueError("4 cannot be negated")
+    return negated(wishes)
+
+
+def test_what_cannot_be_done_for_one_is_done_for_the_others_of_its_turn() -> None:
+    assert said(asked(Database(), negated_but_for_4)) == [-1, -2, -3, "4 cannot be negated", -5]
+
+
+def test_a_turn_that_failed_for_a_moment_hurts_nobody() -> None:
+    assert asked(Database({2: OperationalError("deadlock detected"), 4: OperationalError("locked")}))[-1] == -5
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_when_the_database_is_gone_everybody_of_the_turn_is_told_so_before_long(error: type[Exception]) -> None:
+    database = Database(dict.fromkeys(range(2, 10), error("the connection is closed")))
+    assert said(asked(database)) == [-1, -2, *["the connection is closed"] * 3]
+    assert database.turns == [[1, 2], [3, 4, 5], [3], [4]]
+
+
+def test_nobody_waits_for_ever_whatever_ends_the_work() -> None:
+    class Panic(BaseException):
+        """As a library raises that is no Exception."""
+
+    async def before_long(database: Database) -> list[Any]:
+        together: Together[int, Any] = Together(database, negated)
+        first = together.ask(1)
+        await asyncio.sleep(0)
+        told = asyncio.gather(first, together.ask(2), return_exceptions=True)
+        return [*await asyncio.wait_for(told, 5), await together.ask(3)]
+
+    given_up = "the work was given up"
+    assert said(asyncio.run(before_long(Database({1: Panic()})))) == [given_up, given_up, -3]
 
 
 def test_where_it_is_enough_that_it_was_done_nothing_is_given() -> None:

@@ -229,15 +229,17 @@ class _Run:
 
     def _blame(self, section: str, error: Exception) -> None:
         self.is_over = self.is_over or isinstance(error, LoginRequired | WrongAccount)
-        blame(self.capture, section, error, is_there=self.has_answered)
+        is_kept = getattr(self.trigger, "client", None) is not None  # which hands on nothing that is not kept
+        blame(self.capture, section, error, is_there=self.has_answered, is_kept=is_kept)
 
 
-def blame(capture: Capture, section: str, error: Exception, is_there: bool = True) -> None:
+def blame(capture: Capture, section: str, error: Exception, is_there: bool = True, is_kept: bool = True) -> None:
     """Says what went wrong, and what happens or is to be done next. Where nobody knows yet whether the broker is there
-    at all (`is_there`), its address may be wrong."""
+    at all (`is_there`), its address may be wrong. What a trigger asked without our client is kept when it is handed
+    over, and what it could not read (`is_kept`) never was."""
     kind, next_step = next((step for known, step in NEXT_STEPS.items() if isinstance(error, known)), _OUR_FAULT)
     message = str(error) or type(error).__name__
-    if isinstance(error, UnexpectedReply) and not capture.replies:
+    if isinstance(error, UnexpectedReply) and not (is_kept and capture.replies):
         next_step = _NOT_KEPT
     if not is_there and may_be_elsewhere(capture.broker, error):
         message = words(capture.broker, error)

@@ -133,6 +133,12 @@ def test_what_takes_the_place_of_a_share_takes_its_days_and_costs_along() -> Non
     assert lots(steps) == {NEW: [lot(1, "2.5", "400"), lot(2, "2.5", "480")]}
 
 
+def test_what_takes_the_place_of_a_share_that_nobody_knew_is_of_its_day_at_what_was_said() -> None:
+    came = step(3, "MERGER", "5", "400", key=NEW, together="m")
+
+    assert lots([came]) == lots([step(3, "MERGER", "-20", together="m"), came]) == {NEW: [lot(3, "5", "400")]}
+
+
 def test_a_split_under_another_isin_is_one_too() -> None:
     steps = [
         bought(1, "10", "100"),

@@ -42,6 +42,8 @@ CASES = [
     (question(1, 100, 10, was="3", now="30"), "split 10:1"),
     (question(1, 30, 60), "bonus 1:1"),  # no averages
     (question(1, 30, 60, was="300", now="300"), "transfer-in"),  # the cost says otherwise
+    (question(1, 30, 60, was="200", now="100.5"), "bonus 1:1"),  # half a percent off
+    (question(1, 30, 60, was="200", now="100.51"), "transfer-in"),
     (question(1, 30, 61, was="300", now="298"), "transfer-in"),
     (question(1, 0, 40, now="300"), "transfer-in"),
     (question(1, 40, 0, was="300"), "transfer-out"),
@@ -190,6 +192,11 @@ def test_what_another_account_saw_later_is_proposed_as_of_the_day_it_was_seen_he
     link = Link("BONUS", "OLD", "OLD", date(2026, 10, 21), 1, 2)
     (found,) = [each for each in propose([question(1, 30, 60)], [link])[1] if each.answer and each.answer.on]
     assert (found.answer, found.because[:33]) == (Answer("BONUS", 1, 2, on=DAY), "answered so for another account, ")
+
+
+def test_what_another_account_answered_of_another_day_is_proposed_once() -> None:
+    link = Link("BONUS", "OLD", "OLD", date(2026, 10, 16), 1, 2)
+    assert looks_like(question(1, 30, 60), links=[link]) == [["bonus 1:1", "split 1:2", "transfer-in"]]
 
 
 def test_the_same_action_of_years_before_says_nothing_of_the_day_of_this_one() -> None:

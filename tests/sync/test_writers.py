@@ -26,6 +26,7 @@ from portfolio.sync.claim import claim, free_heads, lease, open_batches, release
 from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
 from portfolio.sync.record import record
+from portfolio.sync.recover import claim_anew
 from portfolio.triggers.base import Answer, Reply
 from tests import build
 from tests.rows import only_on
@@ -205,6 +206,15 @@ def test_a_holder_that_slept_too_long_writes_nothing(broker: Broker) -> None:
     assert [row.symbol for row in account.holdings.all()] == ["TCS"]
     assert (RawReply.objects.count(), LedgerPage.objects.count()) == (kept, pages)
     recomputed.check_all_pages()
+
+
+def test_no_later_run_has_the_token_of_one_that_was_closed(broker: Broker) -> None:
+    """Else the one that slept could take itself for the holder."""
+    account = build.an_account("SCRIPTED")
+    sleeper = claimed(account)
+    let_the_lease_run_out(account)
+    (holder,) = claim_anew([str(account.pk)], DAILY, new_uuid(), clock.now())
+    assert holder.token > sleeper.token
 
 
 def test_a_holder_that_slept_does_not_keep_its_group_from_being_written(broker: Broker) -> None:

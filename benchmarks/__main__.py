@@ -3,6 +3,8 @@
 sync (ours, naive, limit), leaves (on against off), depth (0 against 1,000,000 order versions), fetch, verify and
 proof (in a book of 1,100,000 rows), known (the past against the present), bridge, import, evening (1,000 accounts,
 beside its parts), crowd (10,000 accounts), idle (what serve takes), ticks (0 against 1,000,000 past slots).
+
+The sizes are options: what stands in `sizes(...)` of each, such as `evening --accounts 10 --rounds 1`.
 """
 
 import argparse
@@ -38,20 +40,19 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=list(ALL), help=f"of {', '.join(ALL)}; all without it")
     parser.add_argument("--database", choices=KINDS, help="on this kind alone")
-    parser.add_argument("--versions", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--latency", type=float, default=0, help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()  # the rest is the benchmark's own
     options.rest = rest
     return options
 
 
-def _run(what: str, kind: str, versions: int) -> None:
+def _run(what: str, kind: str) -> None:
     """One benchmark on one database, in this process."""
     with database.fresh(kind):
         if what == "depth-worker":
             from . import depth
 
-            depth.worker(versions)
+            depth.worker()
         elif what in ("verify", "proof"):
             from . import verify
 
@@ -80,7 +81,7 @@ def main() -> None:
 
             report(kinds[0])
         else:
-            _run(options.what[0], kinds[0], options.versions)
+            _run(options.what[0], kinds[0])
         return
     for what in options.what:
         for kind in ON_ONE.get(what, kinds):

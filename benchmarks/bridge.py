@@ -13,6 +13,8 @@ from ledger.diff import HoldingKey
 from ledger.proposals import propose
 from ledger.reconcile import NOTHING_WAITS, Change, explain_all, waiting_fills
 
+from .sizes import sizes
+
 ACCOUNTS, HOLDINGS, MOVED, ROUNDS = 1_000, 50, 10, 7
 YESTERDAY, TODAY = date(2026, 10, 5), date(2026, 10, 6)
 _ZERO = Decimal(0)
@@ -55,15 +57,16 @@ def _explained(account: tuple[dict[HoldingKey, Decimal], dict[HoldingKey, dict[d
 
 
 def main() -> None:
-    accounts = [_account(number) for number in range(ACCOUNTS)]
+    size = sizes(accounts=ACCOUNTS, rounds=ROUNDS)
+    accounts = [_account(number) for number in range(size.accounts)]
     seconds = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(size.rounds + 1):
         start = time.perf_counter()
         asked = sum(map(_explained, accounts))
         seconds.append(time.perf_counter() - start)
-    assert asked == ACCOUNTS
+    assert asked == size.accounts
     took = statistics.median(seconds[1:])
     print(
-        f"bridge: {ACCOUNTS / took:,.0f} accounts of {HOLDINGS} holdings a second on one core (at least 1,000), "
-        f"{MOVED} of them to be explained and {asked / ACCOUNTS:.0f} proposed for in each"
+        f"bridge: {size.accounts / took:,.0f} accounts of {HOLDINGS} holdings a second on one core (at least 1,000), "
+        f"{MOVED} of them to be explained and {asked / size.accounts:.0f} proposed for in each"
     )

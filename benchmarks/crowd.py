@@ -4,12 +4,11 @@ One process and SQLite, as one loop of `manage.py serve`; the broker is a proces
 since what is asked here is what Khata itself takes. 50 holdings, 10 positions, 50 orders and 39 requests an account.
 """
 
-import argparse
-
 from portfolio.schedule.tick import tick
 
 from .evening import load, memory_mb, require_complete, with_slots
 from .fetch import local_broker
+from .sizes import sizes
 from .sync import timed
 
 ACCOUNTS, LATENCY = 10_000, 0.02
@@ -17,9 +16,7 @@ WITHIN_SECONDS = 3600
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
-    count = parser.parse_known_args()[0].accounts
+    count = sizes(accounts=ACCOUNTS).accounts
     with local_broker(LATENCY):
         accounts = with_slots(count)
         before = memory_mb()

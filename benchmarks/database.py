@@ -16,6 +16,12 @@ from tests import databases
 @contextmanager
 def fresh(kind: str) -> Iterator[None]:
     """Sets the environment, migrates, and drops everything afterwards. Before anything imports the settings."""
+    with databases.templates(), _made(kind):  # the processes that this one starts copy what it has migrated
+        yield
+
+
+@contextmanager
+def _made(kind: str) -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="khata-bench-"))
     (folder / "database").mkdir()  # keys beside the database are refused
     url, server = databases.make(kind, folder / "database")
@@ -25,11 +31,10 @@ def fresh(kind: str) -> Iterator[None]:
         KHATA_CLOCK="2026-10-05T16:05:00+05:30",
     )  # fmt: skip
     import django
-    from django.core.management import call_command
     from django.db import connections
 
     django.setup()
-    call_command("migrate", verbosity=0)
+    databases.migrate(url, server)
     try:
         yield
     finally:

@@ -13,16 +13,16 @@ from portfolio import models
 from portfolio.sync import bulk, instruments
 from portfolio.sync.rows import Pen, finish
 
-from .depth_report import STAGES
+from .depth_report import ACCOUNTS, HOLDERS, STAGES
+from .sizes import sizes
 from .sync import fresh_numbers, make_accounts, ours, stage_replies, timed
 
-ACCOUNTS = 50
 STEP = 50_000  # versions that are written at once
 
 
-def fill(versions: int) -> None:
-    """Orders of past days, 50 a day for each of 100 accounts, in one SHARED batch."""
-    accounts = make_accounts(range(100))
+def fill(versions: int, holders: int) -> None:
+    """Orders of past days, 50 a day for each of these accounts, in one SHARED batch."""
+    accounts = make_accounts(range(holders))
     now = datetime(2026, 10, 5, tzinfo=UTC)
     batch = models.SyncBatch.objects.create(
         sync_type="SHARED", trading_day=now.date(), status="COMPLETED", started_at=now, completed_at=now
@@ -32,8 +32,8 @@ def fill(versions: int) -> None:
     for start in range(0, versions, STEP):
         pens = [Pen(str(account.pk), str(batch.pk), now) for account in accounts]
         for number in range(start, min(start + STEP, versions)):
-            day = date(2026, 10, 2) - timedelta(days=number // 5_000)
-            pens[number // 50 % 100].order(instrument, day, 1, _order(number, listing, now))
+            day = date(2026, 10, 2) - timedelta(days=number // (50 * holders))
+            pens[number // 50 % holders].order(instrument, day, 1, _order(number, listing, now))
         finish(pens)
         bulk.insert(bulk.with_leaf(canonical.ORDER), [row for pen in pens for row in pen.rows[canonical.ORDER]])
     with connection.cursor() as cursor:
@@ -51,12 +51,13 @@ def _order(number: int, listing: Listing, now: datetime) -> Order:
     )  # fmt: skip
 
 
-def worker(versions: int) -> None:
+def worker() -> None:
     """Fills the history, says so, and then syncs 50 new accounts for each line it is sent; prints seconds."""
-    fill(versions)
+    size = sizes(versions=0, holders=HOLDERS, accounts=ACCOUNTS)
+    fill(size.versions, size.holders)
     print("ready", flush=True)
     for _ in sys.stdin:
-        clients = fresh_numbers(ACCOUNTS)
+        clients = fresh_numbers(size.accounts)
         accounts = make_accounts(clients)
         seconds = []
         for stage in STAGES:

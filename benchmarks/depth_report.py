@@ -6,15 +6,20 @@ Two databases of one kind, each with a process of its own (`depth`) that syncs w
 import statistics
 import subprocess
 import sys
+from argparse import Namespace
+
+from .sizes import sizes
 
 VERSIONS, ROUNDS = 1_000_000, 7
+HOLDERS, ACCOUNTS = 100, 50  # whose history it is, and who are synced
 STAGES = ("first sync", "5 % changed", "next trading day")
 LIMITS = {"postgresql": 1.10, "sqlite": 1.25}
 
 
 class _Worker:
-    def __init__(self, kind: str, versions: int) -> None:
-        command = [sys.executable, "-m", "benchmarks", "depth-worker", "--database", kind, "--versions", str(versions)]
+    def __init__(self, kind: str, versions: int, size: Namespace) -> None:
+        command = [sys.executable, "-m", "benchmarks", "depth-worker", "--database", kind]
+        command += [f"--versions={versions}", f"--holders={size.holders}", f"--accounts={size.accounts}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._line()
 
@@ -38,10 +43,13 @@ class _Worker:
 
 
 def main(kind: str) -> None:
-    shallow, deep = _Worker(kind, 0), _Worker(kind, VERSIONS)
-    rounds = [(shallow.sync(), deep.sync()) for _ in range(ROUNDS + 1)][1:]
+    size = sizes(versions=VERSIONS, rounds=ROUNDS, holders=HOLDERS, accounts=ACCOUNTS)
+    shallow, deep = _Worker(kind, 0, size), _Worker(kind, size.versions, size)
+    rounds = [(shallow.sync(), deep.sync()) for _ in range(size.rounds + 1)][1:]
     shallow.end()
     deep.end()
     for index, stage in enumerate(STAGES):
         ratio = statistics.median(deep[index] / shallow[index] for shallow, deep in rounds)
-        print(f"{kind}: {stage} with {VERSIONS:,} order versions in the book: {ratio:.2f}x (at most {LIMITS[kind]}x)")
+        print(
+            f"{kind}: {stage} with {size.versions:,} order versions in the book: {ratio:.2f}x (at most {LIMITS[kind]}x)"
+        )

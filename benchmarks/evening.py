@@ -6,7 +6,6 @@ and what is owed. The evening is one tick that leaves out nothing, from what is 
 side by side it is to take no longer than the slower one. Rate limits are lifted; the broker is a process of its own.
 """
 
-import argparse
 import asyncio
 import os
 import resource
@@ -27,6 +26,7 @@ from portfolio.sync.fetch import Lacking
 from portfolio.triggers.base import Reply
 
 from .fetch import accounts_at_broker, fetch_all, local_broker
+from .sizes import sizes
 from .sync import ours, stage_replies, timed
 
 ACCOUNTS, ROUNDS, WANTED = 1000, 3, 1.15
@@ -35,7 +35,7 @@ NOON, AFTER_THE_CLOSE = "2026-10-05T12:00:00+05:30", "2026-10-05T16:05:00+05:30"
 
 
 def main() -> None:
-    options = _options()
+    options = sizes(accounts=ACCOUNTS, rounds=ROUNDS)
     count, rounds = options.accounts, []
     with local_broker(LATENCY):
         for number in range(options.rounds):
@@ -56,13 +56,6 @@ def main() -> None:
         f"  the evening     {evening:7.1f} s  one tick: what is owed, claim, fetch, replies, record, events\n"
         f"  {ratio:.2f}x the slower of the two (at most {WANTED}x); peak {memory_mb():.0f} MB; load {load()}"
     )
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    return parser.parse_known_args()[0]
 
 
 def one_round(count: int) -> tuple[float, float, float, int]:

@@ -25,6 +25,7 @@ from portfolio.sync.claim import claim, once
 from portfolio.sync.crew import Crew
 from portfolio.triggers.groww import GrowwTrigger
 
+from .sizes import sizes
 from .sync import an_account, fresh_numbers
 from .workload import Day
 
@@ -113,14 +114,15 @@ async def fetch_all(account_ids: list[str], concurrency: int, made: type[Crew] =
 
 
 def main() -> None:
+    size = sizes(accounts=ACCOUNTS, rounds=ROUNDS)
     with local_broker(LATENCY_SECONDS):
         for concurrency, wanted in WANTED.items():
             ratios, requests = [], 0
-            for _ in range(ROUNDS):
-                ids = [str(account.pk) for account in accounts_at_broker(ACCOUNTS)]
+            for _ in range(size.rounds):
+                ids = [str(account.pk) for account in accounts_at_broker(size.accounts)]
                 seconds, requests = asyncio.run(fetch_all(ids, concurrency))
                 ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
             print(
-                f"fetch: {ACCOUNTS} accounts, {requests / ACCOUNTS:.0f} requests an account, {concurrency} at once: "
-                f"{statistics.median(ratios):.3f}x the latency limit (at most {wanted}x)"
+                f"fetch: {size.accounts} accounts, {requests / size.accounts:.0f} requests an account, "
+                f"{concurrency} at once: {statistics.median(ratios):.3f}x the latency limit (at most {wanted}x)"
             )

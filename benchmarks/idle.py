@@ -3,7 +3,6 @@
 Memory is each process's share (PSS): pages that several of them map count once.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from portfolio import clock
 from tests import build
 
 from .evening import load
+from .sizes import sizes
 
 WARM_UP_SECONDS, SECONDS = 20, 90
 MOST_CPU_PERCENT, MOST_MB = 1.0, 250
@@ -24,16 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
-    seconds = parser.parse_known_args()[0].seconds
+    size = sizes(warmup=WARM_UP_SECONDS, seconds=SECONDS)
+    seconds = size.seconds
     for number in range(10):
         build.an_account(client_id=f"C{number}")
     command = [sys.executable, "manage.py", "serve", "--port", str(free_port())]
     environment = {**os.environ, "KHATA_CLOCK": quiet_time()}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as serving:
         try:
-            time.sleep(WARM_UP_SECONDS)
+            time.sleep(size.warmup)
             began, cpu = time.monotonic(), sum(map(cpu_seconds, family(serving.pid)))
             time.sleep(seconds)
             if serving.poll() is not None:

@@ -24,6 +24,7 @@ from portfolio.rebuild import mend
 from portfolio.sync import bulk, instruments, record
 
 from .evening import load
+from .sizes import sizes
 from .sync import make_accounts, timed
 
 ACCOUNTS, HOLDINGS, DAYS, ROUNDS = 100, 50, 200, 15
@@ -32,19 +33,20 @@ NOTHING = bytes(32)
 
 
 def main() -> None:
-    accounts = make_accounts(range(ACCOUNTS))
+    size = sizes(accounts=ACCOUNTS, days=DAYS, rounds=ROUNDS)
+    accounts = make_accounts(range(size.accounts))
     listings = [Listing(f"INE{number:06d}01{number % 10}", f"SHARE{number:04d}") for number in range(HOLDINGS)]
     known = instruments.resolve(listings, FIRST)
-    fill(accounts, [(listing, known[listing]) for listing in listings])
+    fill(accounts, [(listing, known[listing]) for listing in listings], size.days)
     for account in accounts:
         mend(account)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    report([account.pk for account in accounts])
+    report([account.pk for account in accounts], size.days, size.rounds)
 
 
-def fill(accounts: list[Any], shares: list[tuple[Listing, str]]) -> None:
-    for day in range(DAYS):
+def fill(accounts: list[Any], shares: list[tuple[Listing, str]], days: int) -> None:
+    for day in range(days):
         versions: list[list[Any]] = []
         batches, pages, places = [], [], []
         now = moment(day)
@@ -55,7 +57,7 @@ def fill(accounts: list[Any], shares: list[tuple[Listing, str]]) -> None:
             )))  # fmt: skip
             page = new_id()
             pages.append(render(record.PAGE_ROW, (page, str(account.head.pk), batch, day + 1, 50, *(NOTHING,) * 4)))
-            places.append(render(tree.LEAF, (day * ACCOUNTS + number + 1, page, NOTHING, b"", now)))
+            places.append(render(tree.LEAF, (day * len(accounts) + number + 1, page, NOTHING, b"", now)))
             versions += held(str(account.pk), batch, day, shares)
         prices = list(priced(batches[0][0] or "", day, shares))
         bulk.insert(canonical.SYNC_BATCH, batches)
@@ -89,14 +91,14 @@ def priced(batch: str, day: int, shares: list[tuple[Listing, str]]) -> Iterator[
         yield [*render(canonical.PRICE, values), "00" * 32]
 
 
-def report(accounts: list[UUID]) -> None:
+def report(accounts: list[UUID], days: int, rounds: int) -> None:
     kinds: dict[str, Moment | None] = {"what stands now": None} | {
-        f"known on day {day + 1} of {DAYS}": Moment(known_at=moment(day)) for day in (DAYS - 1, DAYS // 2, 0)
+        f"known on day {day + 1} of {days}": Moment(known_at=moment(day)) for day in (days - 1, days // 2, 0)
     }
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for name, at in kinds.items():
-            seconds[name].append(timed(partial(book.holdings, [accounts[number]], at)))
+            seconds[name].append(timed(partial(book.holdings, [accounts[number % len(accounts)]], at)))
     medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
     now = medians.pop("what stands now")
     print(f"{connection.vendor}: 50 holdings of one account as they stand: {now * 1000:.1f} ms")

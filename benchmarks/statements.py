@@ -27,6 +27,7 @@ from tests import build
 from tests.sync.scripted import Broker
 
 from .evening import load
+from .sizes import sizes
 
 LINES, ROUNDS = 100_000, 3
 HEADER = (
@@ -36,12 +37,12 @@ HEADER = (
 LAST = date(2026, 10, 5)
 
 
-def tradebook(path: Path) -> None:
+def tradebook(path: Path, lines: int) -> None:
     """The same units bought and sold again of each share, but for a few of the missed days."""
     days = [LAST - timedelta(days=back) for back in range(1, 1_000)]
     with path.open("w", encoding="utf-8") as out:
         out.write(HEADER + "\n")
-        for number in range(LINES):
+        for number in range(lines):
             share, day = SHARES[number // 2 % len(SHARES)], days[number // 101 % len(days)]
             side = "sell" if number % 2 else "buy"
             units, price = 1 + number // 2 % 40, f"{share.base_price + number % 100}.{number % 20 * 5:02}0000"
@@ -71,15 +72,16 @@ def _account() -> BrokerAccount:
 def worker() -> None:
     """One import; prints lines a second by the clock, lines a second of processor time, and the memory it took, in
     MB."""
+    lines = sizes(lines=LINES).lines
     account = BrokerAccount.objects.select_related("head", "key", "broker").get(pk=_account().pk)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tradebook.csv"
-        tradebook(path)
+        tradebook(path, lines)
         start, busy = time.perf_counter(), busy_seconds()
         outcome = import_fills(account, read(path, FORMATS), Deed("a benchmark", "nobody"), accept=True)
         took, busy = time.perf_counter() - start, busy_seconds() - busy
-    assert outcome.new == LINES, outcome
-    print(LINES / took, LINES / busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    assert outcome.new == lines, outcome
+    print(lines / took, lines / busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 
 
 def busy_seconds() -> float:
@@ -95,14 +97,17 @@ def busy_seconds() -> float:
 
 
 def main() -> None:
+    size = sizes(lines=LINES, rounds=ROUNDS)
     found = []
-    for _ in range(ROUNDS):
+    for _ in range(size.rounds):
         command = [sys.executable, "-m", "benchmarks", "import-worker", "--database", connection.vendor]
+        command += ["--lines", str(size.lines)]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         found.append([float(value) for value in text[-3:]])
     rate, busy, memory = (statistics.median(values) for values in zip(*found, strict=True))
     slow, large = "" if rate >= 20_000 else "  BELOW", "" if memory < 400 else "  ABOVE"
     print(
-        f"{connection.vendor}: {rate:,.0f} lines of {LINES:,} imported a second (at least 20,000){slow}, {busy:,.0f} a "
-        f"second of processor time, with the server's; {memory:,.0f} MB (less than 400){large}; load {load()}"
+        f"{connection.vendor}: {rate:,.0f} lines of {size.lines:,} imported a second (at least 20,000){slow}, "
+        f"{busy:,.0f} a second of processor time, with the server's; {memory:,.0f} MB (less than 400){large}; "
+        f"load {load()}"
     )

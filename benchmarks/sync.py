@@ -6,7 +6,6 @@ same tables of a second database. Ours runs in as many processes as `serve` star
 naive and limit in one. The three take turns within each repetition; medians are printed.
 """
 
-import argparse
 import gc
 import statistics
 import time
@@ -31,6 +30,7 @@ from portfolio.sync.crew import SETTLING, room
 from . import database, second
 from .loops import Loops
 from .naive import Naive
+from .sizes import sizes
 from .workload import Day, Fetched, evening, fetched, known_after, next_day
 
 Item = TypeVar("Item")
@@ -157,7 +157,7 @@ def statements_of(work: Callable[[], Any]) -> int:
 
 
 def main() -> None:
-    options = _options()
+    options = sizes(accounts=400, naive=4, repeat=5, loops=settings.KHATA_LOOPS)
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     notes: dict[str, tuple[float, int]] = {}
     limit = second.made()
@@ -193,15 +193,6 @@ def _stage(
     seconds = timed(lambda: counted.append(statements_of(lambda: naive(replies, now))))
     times[stage, "naive"].append(seconds / len(theirs))
     return sum(part.rows for part in wrote) / len(mine), counted[0] // len(theirs)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=400)
-    parser.add_argument("--naive", type=int, default=4, help="accounts for the naive algorithm, which is slow")
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--loops", type=int, default=settings.KHATA_LOOPS, help="processes of ours, as serve starts")
-    return parser.parse_known_args()[0]
 
 
 def _report(times: dict[tuple[str, str], list[float]], notes: dict[str, tuple[float, int]], loops: int) -> None:

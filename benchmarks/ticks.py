@@ -5,7 +5,6 @@ that runs fifty accounts of the sample broker, which needs no network. The faste
 runs on the machine only makes them slower.
 """
 
-import argparse
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +21,7 @@ from portfolio.sync import bulk
 from tests import build
 
 from .evening import load
+from .sizes import sizes
 
 PAST, WANTED = 1_000_000, 1.2
 ACCOUNTS, ROUNDS, IDLE_TICKS, PART = 50, 7, 40, 50_000
@@ -33,15 +33,16 @@ LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def main() -> None:
-    past = options().past
+    size = sizes(past=PAST, accounts=ACCOUNTS, rounds=ROUNDS)
+    past, count = size.past, size.accounts
     settings.KHATA_CLOCK = "2026-10-05T09:00:00+05:30"
-    accounts = [build.an_account(client_id=f"C{number}") for number in range(ACCOUNTS)]
+    accounts = [build.an_account(client_id=f"C{number}") for number in range(count)]
     days = (datetime(2026, 10, 5, 10, 30, tzinfo=UTC) + timedelta(days=n) for n in range(1000))
     sessions = (day for day in days if calendar.session(day.date()))
-    before = [measured(next(sessions)) for _ in range(ROUNDS + 1)][1:]  # the first one warms up
+    before = [measured(next(sessions), count) for _ in range(size.rounds + 1)][1:]  # the first one warms up
     fill(accounts, past)
-    after = [measured(next(sessions)) for _ in range(ROUNDS + 1)][1:]
-    for index, what in enumerate(("finds nothing due", f"runs {ACCOUNTS} accounts")):
+    after = [measured(next(sessions), count) for _ in range(size.rounds + 1)][1:]
+    for index, what in enumerate(("finds nothing due", f"runs {count} accounts")):
         empty, full = (min(each[index] for each in rounds) for rounds in (before, after))
         print(
             f"ticks, {connection.vendor}: one that {what}: {1000 * empty:.1f} ms with no past, {1000 * full:.1f} ms "
@@ -49,19 +50,13 @@ def main() -> None:
         )
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--past", type=int, default=PAST)
-    return parser.parse_known_args()[0]
-
-
-def measured(due_at: datetime) -> tuple[float, float]:
+def measured(due_at: datetime, accounts: int) -> tuple[float, float]:
     """Seconds of a tick with nothing to do, and of one at 16:00 of a trading day."""
     settings.KHATA_CLOCK = (due_at - timedelta(hours=1)).isoformat()
     tick()
     idle = min(seconds_of_a_tick(0) for _ in range(IDLE_TICKS))
     settings.KHATA_CLOCK = due_at.isoformat()
-    return idle, seconds_of_a_tick(ACCOUNTS)
+    return idle, seconds_of_a_tick(accounts)
 
 
 def seconds_of_a_tick(wanted: int) -> float:
@@ -79,7 +74,7 @@ def fill(accounts: list[BrokerAccount], past: int) -> None:
         batches, slots = [], []
         numbers = range(start, min(start + PART, past))
         for number, batch_id, slot_id in zip(numbers, new_ids(PART), new_ids(PART), strict=False):
-            account_id, at = str(accounts[number % ACCOUNTS].pk), LONG_AGO + timedelta(minutes=number)
+            account_id, at = str(accounts[number % len(accounts)].pk), LONG_AGO + timedelta(minutes=number)
             batches.append(render(canonical.SYNC_BATCH, (
                 batch_id, account_id, "DAILY_PORTFOLIO", at.date(), "COMPLETED", at, at, *(0,) * 8, "[]", "{}",
             )))  # fmt: skip

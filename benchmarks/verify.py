@@ -4,7 +4,6 @@ verify: `verify_ledger` beside only reading the same rows through the driver; `p
 proof: the proof of one order, made and checked. `--rows N` makes the book smaller.
 """
 
-import argparse
 import multiprocessing
 import random
 import resource
@@ -37,6 +36,7 @@ from portfolio.proof.verification import verify as verify_book
 from portfolio.sync import bulk, evidence, instruments, record
 
 from .evening import load, memory_mb
+from .sizes import sizes
 from .sync import make_accounts, timed
 
 ROUNDS, ORDERS_A_PAGE, ACCOUNTS, PROOFS, CHECKPOINTS = 3, 5, 100, 25, 100
@@ -46,10 +46,10 @@ NOW = datetime(2026, 10, 5, 10, 35, tzinfo=UTC)
 LIMITS = {"postgresql": 4, "sqlite": 6}
 
 
-def fill(rows: int) -> None:
+def fill(rows: int, count: int) -> None:
     """Eleven rows a page: a reply, and orders, each with a quantity change. Sealed, placed and signed as the sync does
     it, with a hundred checkpoints."""
-    accounts = make_accounts(range(ACCOUNTS))
+    accounts = make_accounts(range(count))
     heads = {str(head.account_id): str(head.pk) for head in models.AccountHead.objects.exclude(account=None)}
     listing = Listing("INE002A01018", "RELIANCE")
     instrument = instruments.resolve([listing], NOW.date())[listing]
@@ -57,7 +57,7 @@ def fill(rows: int) -> None:
     pages = rows // ROWS_A_PAGE
     step = max(1, pages // CHECKPOINTS)
     for first in range(0, pages, step):
-        written = [_page(str(accounts[n % ACCOUNTS].pk), heads, ends, n, instrument)
+        written = [_page(str(accounts[n % count].pk), heads, ends, n, instrument)
                    for n in range(first, min(first + step, pages))]  # fmt: skip
         bulk.insert(canonical.SYNC_BATCH, [header for header, *_ in written])
         for table in (canonical.RAW_REPLY, canonical.ORDER, canonical.QUANTITY_CHANGE):
@@ -135,13 +135,15 @@ def _drain(cursor: Any, statement: str) -> None:
 
 
 def main(what: str) -> None:
-    rows = argparse.ArgumentParser()
-    rows.add_argument("--rows", type=int, default=1_100_000)
-    count = rows.parse_known_args()[0].rows
+    size = sizes(rows=1_100_000, accounts=ACCOUNTS)
+    count = size.rows
     connections.close_all()
-    filling = multiprocessing.get_context("fork").Process(target=fill, args=(count,))  # its memory is not ours
+    forked = multiprocessing.get_context("fork")  # its memory is not ours
+    filling = forked.Process(target=fill, args=(count, size.accounts))
     filling.start()
     filling.join()
+    if filling.exitcode:
+        raise RuntimeError("the book was not filled; the reason stands above")
     {"verify": _verify, "proof": _proof}[what](count)
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.db import transaction
 
 from ledger.normalise import IST
-from portfolio import accounts, clock
+from portfolio import accounts, clock, keys
 from portfolio.ids import new_uuid
+from portfolio.installation import key_ring
 from portfolio.models import BrokerAccount, BrokerAccountCredential, Event
 from portfolio.secret import Secret
 from portfolio.sync.capture import DAILY, Capture
@@ -142,7 +143,7 @@ def test_of_several_tokens_of_one_account_the_last_one_counts(others: int) -> No
     accounts.store_tokens([*news, *(accounts.NewToken(str(other.pk), Secret("other"), days[0]) for other in more)])
     account.refresh_from_db()
     sealed = bytes(BrokerAccountCredential.objects.get(account=account).sealed_token or b"")
-    token = accounts.keys.unseal(accounts.key_ring(), sealed, accounts.context(account.pk, "token"))
+    token = keys.unseal(key_ring(), sealed, accounts.context(account.pk, "token"))
     assert (token, account.token_expires_at) == (b"token 3", days[2])
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from .merkle import leaf_hash
-from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE
+from .normalise import MONEY_SCALE, PERCENT_SCALE, PRICE_SCALE, QUANTITY_SCALE, as_ist
 
 Rendered = Sequence[str | None]
 
@@ -44,7 +44,8 @@ def _fixed(scale: int) -> Callable[[Decimal], str]:
 
 
 def _instant(value: datetime) -> str:
-    return value.isoformat(timespec="microseconds")
+    """In UTC, in whatever zone it was said: equal instants share one text."""
+    return as_ist(value).isoformat(timespec="microseconds")
 
 
 def _boolean(value: bool) -> str:

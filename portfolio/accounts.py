@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ledger.canonical import json_text, render_rows
-from ledger.normalise import as_ist
 
 from . import clock, evidence_keys, keys, startup
 from .ids import new_uuid
@@ -153,7 +152,7 @@ def store_tokens(new: Sequence[NewToken]) -> None:
     ring, now = key_ring(), clock.now()
     last = {one.account_id: one for one in new}.values()
     sealed = [(pk, keys.seal(ring, token.reveal().encode(), context(pk, "token"))) for pk, token, _ in last]
-    ends = [(pk, as_ist(expires_at), now) for pk, _, expires_at in last]
+    ends = [(pk, expires_at, now) for pk, _, expires_at in last]
     with transaction.atomic():
         bulk.update(SEALED_TOKEN, render_rows(SEALED_TOKEN, sealed))
         bulk.update(TOKEN_ENDS, render_rows(TOKEN_ENDS, ends))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from django.db import Error, connections
 
 from ledger.entries import BUY, CASH, Holding, Listing, Order, Position
+from ledger.normalise import as_ist
 from ledger.reconcile import is_delivery
 from ledger.retries import LEFT_ALONE, NOT_ASKED
 
@@ -218,7 +219,7 @@ class _Run:
         kept = {note.request for note in self.capture.replies}
         for reply in found.replies:
             if reply.request not in kept:
-                await self.keep(self.capture, reply)
+                await self.keep(self.capture, reply._replace(fetched_at=as_ist(reply.fetched_at)))
         return found
 
     def _from_list(self, section: str, rows: Any) -> Answer:

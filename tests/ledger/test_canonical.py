@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ledger import canonical
 from ledger.canonical import BOOK, SYNC_BATCH, encode, json_text, leaf, leaves, render, render_rows, schema
+from ledger.normalise import IST
 
 VECTORS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 SCHEMAS = {**BOOK, SYNC_BATCH.name: SYNC_BATCH}
@@ -51,6 +52,14 @@ def test_a_row_is_rendered_encoded_and_hashed_as_ever(vector: dict[str, Any]) ->
     assert leaf(table, rendered).hex() == vector["leaf"]
     assert render_rows(table, [values, values]) == [tuple(vector["row"])] * 2
     assert [each.hex() for each in leaves(table, render_rows(table, [values, values]))] == [vector["leaf"]] * 2
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_an_instant_has_one_text_whichever_zone_it_is_said_in_and_who_says_it_first(first: int) -> None:
+    at = datetime(2026, 10, 5, 4, 30, first, tzinfo=UTC)
+    said = [at, at.astimezone(IST), at.astimezone(IST).replace(tzinfo=None)]
+    told = [render(schema("a", 1, "at:instant"), [moment]) for moment in (said[first], *said)]
+    assert told == [[f"2026-10-05T04:30:0{first}.000000+00:00"]] * 4
 
 
 def test_a_row_of_another_length_is_refused() -> None:

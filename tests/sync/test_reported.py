@@ -1,16 +1,18 @@
 """Faults that were found by looking: each stays mended."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from ledger.normalise import IST
 from portfolio.accounts import disable
-from portfolio.models import BrokerAccount
+from portfolio.models import BrokerAccount, OrderVersion, RawReply
 from portfolio.triggers.base import Answer, Reply
 from tests import build
+from tests.sync import recomputed
 from tests.sync.scripted import Broker
 
 pytestmark = pytest.mark.database
@@ -58,3 +60,16 @@ def test_a_value_that_cannot_be_sent_fails_its_account_alone(broker: Broker) -> 
     broker.others["S1"] = {"holdings": Answer([reply], lambda replies: ([odd], []))}
     result, other = build.synced(account, sound)
     assert (result.status, other.status) == ("FAILED", "COMPLETED")
+
+
+@pytest.mark.parametrize("zone", [IST, None])
+def test_a_trigger_that_says_times_of_india_leaves_a_book_that_proves(broker: Broker, zone: timezone | None) -> None:
+    account, moment = build.an_account("SCRIPTED"), build.MORNING.astimezone(IST).replace(tzinfo=zone)
+    order = build.an_order()._replace(created_at=moment, exchange_time=moment)
+    reply = Reply("GET /orders", 200, b"orders", moment)
+    broker.says = {"holdings": [], "orders": Answer([reply], lambda replies: ([order], []))}
+    (result,) = build.synced(account)
+    assert result.status == "COMPLETED"
+    kept, known = RawReply.objects.get(request="GET /orders"), OrderVersion.objects.get()
+    assert {kept.fetched_at, known.created_at, known.exchange_time} == {build.MORNING}
+    recomputed.check_all_pages()

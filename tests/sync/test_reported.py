@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.normalise import IST
+from portfolio import replies
 from portfolio.accounts import disable
 from portfolio.models import BrokerAccount, OrderVersion, RawReply
 from portfolio.triggers.base import Answer, Reply
@@ -67,9 +68,10 @@ def test_a_trigger_that_says_times_of_india_leaves_a_book_that_proves(broker: Br
     account, moment = build.an_account("SCRIPTED"), build.MORNING.astimezone(IST).replace(tzinfo=zone)
     order = build.an_order()._replace(created_at=moment, exchange_time=moment)
     reply = Reply("GET /orders", 200, b"orders", moment)
-    broker.says = {"holdings": [], "orders": Answer([reply], lambda replies: ([order], []))}
+    broker.says = {"holdings": [], "orders": Answer([reply], lambda _: ([order], []))}
     (result,) = build.synced(account)
     assert result.status == "COMPLETED"
     kept, known = RawReply.objects.get(request="GET /orders"), OrderVersion.objects.get()
-    assert {kept.fetched_at, known.created_at, known.exchange_time} == {build.MORNING}
+    (noted,) = replies.told(kept.batch).of("orders")
+    assert {kept.fetched_at, known.created_at, known.exchange_time, noted.fetched_at} == {build.MORNING}
     recomputed.check_all_pages()

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from tests import databases
+from tests.rows import only_on
 
 ROOT = Path(__file__).resolve().parent.parent
 # The figure that each prints at its end. `fetch` and `crowd` are parts of `evening`; `idle`
@@ -25,11 +29,35 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("asked", FIGURES)
-def test_a_benchmark_runs_to_its_figure(asked: str) -> None:
-    command = [sys.executable, "-m", "benchmarks", *asked.split(), "--database", "sqlite"]
+COMMITS = """
+from benchmarks import database
+with database.fresh("postgresql"):
+    from django.db import connection
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        print(*cursor.fetchone())
+"""
+
+
+def said_by(*arguments: str) -> str:
+    """What a process without the settings of these tests prints."""
     settings = ("DATABASE_URL", "KHATA_VAR", "KHATA_KEYS", "KHATA_CLOCK")
     environment = {name: value for name, value in os.environ.items() if name not in settings}
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(FIGURES[asked], done.stdout), done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("asked", FIGURES)
+def test_a_benchmark_runs_to_its_figure(asked: str) -> None:
+    said = said_by("-m", "benchmarks", *asked.split(), "--database", "sqlite")
+    assert re.search(FIGURES[asked], said), said
+
+
+@pytest.mark.database
+def test_postgresql_what_is_timed_waits_for_its_commits_as_the_server_does() -> None:
+    only_on("postgresql")
+    with psycopg.connect(databases.postgres_server()) as server:
+        usual = server.execute("SHOW synchronous_commit").fetchone()
+    assert said_by("-c", COMMITS).split() == list(usual or ())

@@ -54,7 +54,7 @@ def told() -> list[tuple[str, int, str, str]]:
 
 
 def test_a_place_that_is_said_to_be_later_than_what_comes_after_it_is_named(account: BrokerAccount) -> None:
-    assert [place.position for place in LedgerTree.objects.all()] == [1, 2, 3]
+    assert [place.position for place in LedgerTree.objects.order_by("position")] == [1, 2, 3]
     move_place(2, NOON + 9 * DAY)
 
     says = (

@@ -14,7 +14,9 @@ Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
 Asking = tuple[Wish, asyncio.Future[Outcome]]
 
-GATHERING_SECONDS = 0.02  # after a turn that was shared the next one waits for more: many cost little more than a few
+# After a turn that many shared the next one waits for more: many cost little more than a few. What one account asks at
+# once are fewer: it never waits for others.
+MANY, GATHERING_SECONDS = 9, 0.02
 
 
 class Together(Generic[Wish, Outcome]):
@@ -43,7 +45,7 @@ class Together(Generic[Wish, Outcome]):
         group: list[Asking[Wish, Outcome]] = []
         try:
             while self._waiting:
-                if len(group) > 1:
+                if len(group) >= MANY:
                     await asyncio.sleep(GATHERING_SECONDS)
                 group, self._waiting = self._waiting, []
                 await self._take_turn(group)

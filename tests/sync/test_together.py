@@ -104,25 +104,26 @@ def test_what_was_asked_is_done_though_its_asker_gave_up() -> None:
     assert (asyncio.run(given_up()), database.turns) == (None, [[1], [2]])
 
 
-def turns_with(*first: int) -> list[Sequence[int]]:
-    """The turns of these, of 8 that is asked for meanwhile, and of 9 that is asked for as soon as they are done."""
+def turns_with(first: int) -> list[int]:
+    """How many each turn has: of so many who ask first, one who asks meanwhile, and one as soon as they are done."""
     database = Database()
 
     async def one_after_the_other() -> None:
         together: Together[int, Any] = Together(database, negated)
-        begun = [together.ask(wish) for wish in first]
+        begun = [together.ask(wish) for wish in range(first)]
         await asyncio.sleep(0)
-        meanwhile = together.ask(8)
+        meanwhile = together.ask(first)
         await begun[-1]
-        await asyncio.gather(meanwhile, together.ask(9))
+        await asyncio.gather(meanwhile, together.ask(first + 1))
 
     asyncio.run(one_after_the_other())
-    return database.turns
+    return [len(turn) for turn in database.turns]
 
 
-def test_after_a_turn_that_was_shared_the_next_one_waits_for_more() -> None:
-    assert turns_with(1, 2) == [[1, 2], [8, 9]]
+def test_after_a_turn_that_many_shared_the_next_one_waits_for_more() -> None:
+    assert turns_with(9) == [9, 2]
 
 
-def test_who_asks_alone_waits_for_nobody() -> None:
-    assert turns_with(1) == [[1], [8], [9]]
+@pytest.mark.parametrize("first", [1, 8])
+def test_what_one_account_asks_at_once_waits_for_nobody(first: int) -> None:
+    assert turns_with(first) == [first, 1, 1]

@@ -14,8 +14,8 @@ Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
 Asking = tuple[Wish, asyncio.Future[Outcome]]
 
-# After a turn that many shared the next one waits for more: many cost little more than a few. What one account asks at
-# once are fewer: it never waits for others.
+# After a turn that many shared the next one waits for more: many cost little more than a few. One account alone seldom
+# has as many answers at once, and does not feel it.
 MANY, GATHERING_SECONDS = 9, 0.02
 
 

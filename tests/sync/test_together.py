@@ -125,5 +125,5 @@ def test_after_a_turn_that_many_shared_the_next_one_waits_for_more() -> None:
 
 
 @pytest.mark.parametrize("first", [1, 8])
-def test_what_one_account_asks_at_once_waits_for_nobody(first: int) -> None:
+def test_after_a_turn_that_few_shared_the_next_one_waits_for_nobody(first: int) -> None:
     assert turns_with(first) == [first, 1, 1]

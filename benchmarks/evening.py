@@ -6,7 +6,6 @@ and what is owed. The evening is one tick that leaves out nothing, from what is 
 side by side it is to take no longer than the slower one. Rate limits are lifted; the broker is a process of its own.
 """
 
-import asyncio
 import os
 import resource
 import statistics
@@ -25,7 +24,7 @@ from portfolio.sync.crew import Crew
 from portfolio.sync.fetch import Lacking
 from portfolio.triggers.base import Reply
 
-from .fetch import accounts_at_broker, fetch_all, local_broker
+from .fetch import Share, accounts_at_broker, local_broker
 from .sizes import sizes
 from .sync import ours, stage_replies, timed
 
@@ -61,12 +60,15 @@ def main() -> None:
 def one_round(count: int) -> tuple[float, float, float, int]:
     """Seconds: fetching alone, recording alone, both as one evening, with accounts of their own for each; requests."""
     ids = [str(account.pk) for account in without_slots(count)]
-    fetching, requests = asyncio.run(fetch_all(ids, settings.KHATA_CONCURRENCY, CountingCrew))
+    share = Share()
+    share.claim(ids, settings.KHATA_CONCURRENCY, CountingCrew)
+    requests: list[int] = []
+    fetching = timed(lambda: requests.append(share.fetch()))
     recording = timed(recorder(without_slots(count)))
     due = with_slots(count)
     whole = timed(tick)
     require_complete(due)
-    return fetching, recording, whole, requests
+    return fetching, recording, whole, requests[0]
 
 
 def recorder(accounts: Sequence[BrokerAccount]) -> Callable[[], None]:

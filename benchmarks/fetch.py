@@ -1,7 +1,8 @@
 """How near fetching comes to the latency of the broker: 1,000 accounts, 150 ms a request, rate limits lifted.
 
 The broker is a process of its own that answers every request after that time, each account with orders of its own.
-Keeping the replies is included. The limit is requests x 0.15 s / concurrency.
+Keeping the replies is included. As many processes ask as `serve` starts loops (`--loops 1`: one), each with its share
+of the accounts and of what is asked at once. The limit is requests x 0.15 s / concurrency.
 """
 
 import asyncio
@@ -10,9 +11,8 @@ import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from urllib.parse import parse_qs
 
@@ -25,8 +25,9 @@ from portfolio.sync.claim import claim, once
 from portfolio.sync.crew import Crew
 from portfolio.triggers.groww import GrowwTrigger
 
+from .loops import Loops
 from .sizes import sizes
-from .sync import an_account, fresh_numbers
+from .sync import an_account, fresh_numbers, timed
 from .workload import Day
 
 LATENCY_SECONDS, ACCOUNTS, ROUNDS = 0.15, 1000, 5
@@ -77,17 +78,14 @@ def _body(day: Day, target: str) -> bytes:
     return json.dumps({"status": "SUCCESS", "payload": payload}).encode()
 
 
-@asynccontextmanager
-async def _crew(concurrency: int, made: type[Crew]) -> AsyncIterator[Crew]:
-    settings.KHATA_CONCURRENCY = concurrency
-    async with made() as crew:
-        yield crew
+def lift_limits() -> None:
+    GrowwTrigger.limits = {}
 
 
 @contextmanager
 def local_broker(latency_seconds: float) -> Iterator[None]:
     """Such a broker in a process of its own, asked in Groww's place and without rate limits."""
-    GrowwTrigger.limits = {}
+    lift_limits()
     command = [sys.executable, "-m", "benchmarks", "fetch-broker", "--latency", str(latency_seconds)]
     broker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -99,30 +97,52 @@ def local_broker(latency_seconds: float) -> Iterator[None]:
         broker.wait(30)
 
 
-async def fetch_all(account_ids: list[str], concurrency: int, made: type[Crew] = Crew) -> tuple[float, int]:
-    """Seconds, and how many requests were made."""
-    async with _crew(concurrency, made) as crew:
-        captures: list[Capture] = await crew.in_database(claim, account_ids, DAILY, crew.owner, clock.now())
-        started = time.perf_counter()
-        async for _ in crew.settled(once(lambda owner, now: captures), lambda group: []):
-            pass
-        seconds = time.perf_counter() - started
-    problems = [problem for capture in captures for problem in capture.problems]
-    if problems:
-        raise RuntimeError(f"a fetch failed: {problems[0]}")
-    return seconds, sum(len(capture.replies) for capture in captures)
+class Share:
+    """The accounts of one process: claimed first, so that only what comes after is timed."""
+
+    def __init__(self) -> None:
+        lift_limits()
+        self._crew: Crew
+        self._captures: list[Capture] = []
+
+    def claim(self, ids: Sequence[str], concurrency: int, made: Callable[[], Crew] = Crew) -> None:
+        settings.KHATA_CONCURRENCY = concurrency
+        self._crew = made()
+        self._captures = list(claim(ids, DAILY, self._crew.owner, clock.now()))
+
+    def fetch(self) -> int:
+        """How many requests were made."""
+        asyncio.run(self._fetch())
+        problems = [problem for capture in self._captures for problem in capture.problems]
+        if problems:
+            raise RuntimeError(f"a fetch failed: {problems[0]}")
+        return sum(len(capture.replies) for capture in self._captures)
+
+    async def _fetch(self) -> None:
+        async with self._crew as crew:
+            async for _ in crew.settled(once(lambda owner, now: self._captures), lambda group: []):
+                pass
 
 
 def main() -> None:
-    size = sizes(accounts=ACCOUNTS, rounds=ROUNDS)
-    with local_broker(LATENCY_SECONDS):
+    size = sizes(accounts=ACCOUNTS, rounds=ROUNDS, loops=settings.KHATA_LOOPS)
+    with local_broker(LATENCY_SECONDS), Loops(size.loops, "benchmarks.fetch:Share") as loops:
         for concurrency, wanted in WANTED.items():
             ratios, requests = [], 0
             for _ in range(size.rounds):
-                ids = [str(account.pk) for account in accounts_at_broker(size.accounts)]
-                seconds, requests = asyncio.run(fetch_all(ids, concurrency))
+                seconds, requests = _round(loops, size.accounts, concurrency // size.loops)
                 ratios.append(seconds / (requests * LATENCY_SECONDS / concurrency))
             print(
-                f"fetch: {size.accounts} accounts, {requests / size.accounts:.0f} requests an account, "
-                f"{concurrency} at once: {statistics.median(ratios):.3f}x the latency limit (at most {wanted}x)"
+                f"fetch: {size.accounts} accounts, {requests / size.accounts:.0f} requests an account, {concurrency} "
+                f"at once in {size.loops} process(es): {statistics.median(ratios):.3f}x the latency limit "
+                f"(at most {wanted}x)"
             )
+
+
+def _round(loops: Loops, count: int, concurrency: int) -> tuple[float, int]:
+    """Seconds, and how many requests were made, by accounts that asked nothing before."""
+    ids = [str(account.pk) for account in accounts_at_broker(count)]
+    loops.share("claim", ids, concurrency)
+    requests: list[int] = []
+    seconds = timed(lambda: requests.extend(loops.all("fetch")))
+    return seconds, sum(requests)

@@ -25,6 +25,7 @@ from portfolio.sync.claim import claim, once
 from portfolio.sync.crew import Crew
 from portfolio.triggers.groww import GrowwTrigger
 
+from . import database
 from .loops import Loops
 from .sizes import sizes
 from .sync import an_account, fresh_numbers, timed
@@ -143,6 +144,7 @@ def _round(loops: Loops, count: int, concurrency: int) -> tuple[float, int]:
     """Seconds, and how many requests were made, by accounts that asked nothing before."""
     ids = [str(account.pk) for account in accounts_at_broker(count)]
     loops.share("claim", ids, concurrency)
+    database.vacuum()
     requests: list[int] = []
     seconds = timed(lambda: requests.extend(loops.all("fetch")))
     return seconds, sum(requests)

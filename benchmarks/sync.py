@@ -194,7 +194,7 @@ def statements_of(work: Callable[[], Any]) -> int:
 
 
 def main() -> None:
-    options = sizes(accounts=400, naive=4, repeat=5, loops=settings.KHATA_LOOPS)
+    options = sizes(accounts=800, naive=4, repeat=5, loops=settings.KHATA_LOOPS)
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     notes: dict[str, tuple[float, int]] = {}
     limit = second.made()

@@ -13,12 +13,12 @@ from tests import databases
 from tests.rows import only_on
 
 ROOT = Path(__file__).resolve().parent.parent
-# The figure that each prints at its end. `fetch` and `crowd` are parts of `evening`; `idle`
-# waits for all of `serve` to start and to end.
+# The figure that each prints at its end. `crowd` is part of `evening`; `idle` waits for `serve` to start and to end.
 FIGURES = {
     "sync --accounts=1 --naive=1 --repeat=1 --loops=1": r"next trading day +[\d.]+ +[\d.]+ +[\d.]+ +\d+x",
     "leaves --accounts=1 --rounds=1": r"leaves and pages on [\d.]+ ms an account, off [\d.]+: [\d.]+x",
     "depth --versions=100 --holders=2 --accounts=1 --rounds=1": r"next trading day with 100 order versions .*: [\d.]+x",
+    "fetch --accounts=1 --rounds=1 --loops=1": r"256 at once in 1 process\(es\): [\d.]+x the latency limit",
     "verify --rows=110 --accounts=2": r"ledger verify \d[\d,]* rows a second",
     "proof --rows=110 --accounts=2": r"proof of one order of 110 rows in 10 pages: made in [\d.]+ ms",
     "known --accounts=1 --days=2 --rounds=1": r"known on day 1 of 2: [\d.]+ ms",

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .entries import CASH, ZERO, Funds, Position
 from .normalise import MONEY_SCALE, PERCENT_SCALE, at_scale
 from .reconcile import is_delivery
 
+NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 LARGEST_PERCENT = Decimal(10**8)  # beyond, next to nothing was owned the day before and it says nothing
 
 
@@ -42,12 +44,14 @@ def owned_quantities(
     positions: Collection[tuple[str, Position]],
     lowered: Mapping[str, Decimal],
     filled: Mapping[str, Decimal],
+    arrived: Mapping[str, Decimal] = NOTHING,
 ) -> dict[str, Decimal]:
     """Units owned by instrument id: holdings in all their parts, plus what was bought and sold for delivery today, as
     positions show it; where they show nothing of a share, under no product, as its fills tell (`filled`, see
     `still_to_show`).
 
-    `lowered`: by how much holdings show today's sells already; those are not taken off again.
+    `lowered`: by how much holdings show today's sells already; those are not taken off again. `arrived`: what they show
+    as bought on the trading day before they were asked, where that is the day itself; it is not added again.
     """
     shown = {instrument for instrument, position in positions if position.segment == CASH}
     dealt = {instrument: net for instrument, net in filled.items() if instrument not in shown}
@@ -57,7 +61,8 @@ def owned_quantities(
             dealt[instrument] = dealt.get(instrument, lowered.get(instrument, ZERO)) + net
     owned = dict(held)
     for instrument, net in dealt.items():
-        owned[instrument] = owned.get(instrument, ZERO) + net
+        if not ZERO < net <= arrived.get(instrument, ZERO):
+            owned[instrument] = owned.get(instrument, ZERO) + net
     return {instrument: quantity for instrument, quantity in owned.items() if quantity > 0}
 
 

@@ -67,7 +67,9 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
     before = book.snapshots.get(calendar.previous_session(day))
     return snapshot.totals(
         snapshot.Day(
-            snapshot.owned_quantities(quantities, located, _of_both_lots(lowered), _of_both_lots(still)),
+            snapshot.owned_quantities(
+                quantities, located, _of_both_lots(lowered), _of_both_lots(still), _arrived(made, held)
+            ),
             located,
             _quotes(made),
             _last_funds(made),
@@ -77,6 +79,14 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
             before[1].total_portfolio_value if before else None,
         )
     )
+
+
+def _arrived(made: Decision, held: Mapping[HoldingKey, HeldRow]) -> dict[str, Decimal]:
+    """The T+1 shares of a first capture that is made after its day: overnight what was bought on it came into holdings.
+    On the day itself they are those of the day before."""
+    if calendar.is_own_day(made.capture.started_at, made.capture.trading_day):
+        return {}
+    return _of_both_lots({key: each.holding.t1_quantity for key, each in held.items()})
 
 
 def _of_both_lots(units: Mapping[HoldingKey, Decimal]) -> dict[str, Decimal]:

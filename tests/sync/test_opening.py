@@ -247,6 +247,52 @@ def test_a_person_who_connects_on_a_sunday_sees_what_they_own(broker: Broker, at
     assert account.holdings.get().owned_quantity == 10
 
 
+FRIDAY = build.MORNING.replace(day=9)
+POSITION, FILL = "position", "fill"
+
+
+@pytest.mark.parametrize("told", [{POSITION}, {FILL}, {POSITION, FILL}], ids=["position", "fill", "both"])
+@pytest.mark.parametrize("clock", ["2026-10-10 12:00", "2026-10-12 08:00"])
+def test_what_was_bought_on_friday_is_owned_once_by_a_person_who_connects_after_it(
+    broker: Broker, at: At, told: set[str], clock: str
+) -> None:
+    """Holdings show the 4 as T+1 shares by then; what the broker still tells of Friday shows them as well."""
+    account = build.an_account("SCRIPTED")
+    at(clock)
+    bought = build.an_order(quantity=4, filled=4, created_at=FRIDAY)
+    broker.prices = {"TCS": 100}
+    broker.says["holdings"] = [build.a_holding(quantity=14, t1_quantity=4)]
+    broker.says["positions"] = [build.a_position("TCS", 4)] if POSITION in told else []
+    broker.says["orders"], broker.says["trades"] = ([bought], [build.a_trade(bought)]) if FILL in told else ([], [])
+    build.synced(account)
+    snapshot = account.snapshots.get()
+    assert (str(snapshot.snapshot_date), snapshot.total_holdings_value) == ("2026-10-09", 1400)
+    evening(broker, at, 12, {"TCS": 14})
+    build.synced(account)
+    latest = account.snapshots.latest("snapshot_date")
+    assert (latest.total_holdings_value, latest.day_change, left_open(account)) == (1400, 0, {})
+
+
+def test_what_was_bought_on_friday_and_holdings_do_not_show_yet_counts_beside_them(broker: Broker, at: At) -> None:
+    """Ten minutes after midnight the T+1 shares are those of Thursday still."""
+    account = build.an_account("SCRIPTED")
+    at("2026-10-10 00:10")
+    broker.prices = {"TCS": 100}
+    broker.says["holdings"] = [build.a_holding(quantity=13, t1_quantity=3)]
+    broker.says["positions"] = [build.a_position("TCS", 4)]
+    build.synced(account)
+    assert account.snapshots.get().total_holdings_value == 1700
+
+
+def test_t1_shares_of_the_day_before_are_owned_beside_what_was_bought_today(broker: Broker) -> None:
+    account = build.an_account("SCRIPTED")
+    broker.prices = {"TCS": 100}
+    broker.says["holdings"] = [build.a_holding(quantity=14, t1_quantity=4)]
+    broker.says["positions"] = [build.a_position("TCS", 4)]
+    build.synced(account)
+    assert account.snapshots.get().total_holdings_value == 1800
+
+
 OUTSIDE = ["2026-10-06 06:30", "2026-10-06 08:30"]
 
 

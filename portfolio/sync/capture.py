@@ -21,6 +21,7 @@ from ..evidence_keys import EvidenceKey
 from ..models import AccountHead, AccountMemory
 from ..secret import Secret
 from ..triggers.base import Answer, Reply
+from ..triggers.foreign import said
 from .head import Head
 
 logger = logging.getLogger(__name__)
@@ -277,6 +278,6 @@ def failed(capture: Capture, error: BaseException) -> Capture:
     capture.is_broken = True
     capture.sections = {name: Section(FAILED) for name in SECTIONS.get(capture.sync_type, ())}
     capture.blame(
-        "account", "internal_error", f"{type(error).__name__}: {error}", "report it with the log of that time"
+        "account", "internal_error", f"{type(error).__name__}: {said(error)}", "report it with the log of that time"
     )
     return capture

@@ -6,6 +6,7 @@ Never decides whether it is right. What only the broker itself says, such as tha
 from portfolio_project.settings import broker_url
 
 from ..triggers.base import LeftAlone, LoginRequired, NothingThere, RateLimited, TriggerError, WrongAccount
+from ..triggers.foreign import said
 
 _OF_THE_BROKER = (LoginRequired, RateLimited, LeftAlone, WrongAccount)
 
@@ -18,8 +19,8 @@ def may_be_elsewhere(code: str, error: BaseException) -> bool:
 
 def words(code: str, error: BaseException) -> str:
     """What went wrong, with the setting to look at where it may be that."""
-    said, setting = str(error) or type(error).__name__, f"{code}_API_URL"
+    text, setting = said(error) or type(error).__name__, f"{code}_API_URL"
     if not may_be_elsewhere(code, error):
-        return said
-    found = error.found if isinstance(error, NothingThere) else said
+        return text
+    found = error.found if isinstance(error, NothingThere) else text
     return found if setting in found else f"{found}. {setting} is set: is it right?"

@@ -36,7 +36,7 @@ from ..triggers.base import (
     UnexpectedReply,
     WrongAccount,
 )
-from ..triggers.foreign import of_its_own, told
+from ..triggers.foreign import of_its_own, said, told
 from . import dicts
 from .capture import DAILY, FUNDS, HOLDINGS, ORDERS, POSITIONS, PRICES, SECTIONS, TRADES, TRAILS, Capture
 from .elsewhere import may_be_elsewhere, words
@@ -119,7 +119,7 @@ def _offered(capture: Capture, trigger: BaseTrigger) -> list[str]:
 def _blame_method(capture: Capture, section: str, method: str, error: Exception) -> None:
     """For what a trigger says of itself, and cannot: of these nobody expects that they raise."""
     kind, next_step = _OUR_FAULT
-    message = f"{method}() of the trigger of {capture.broker} raised {type(error).__name__}: {error}"
+    message = f"{method}() of the trigger of {capture.broker} raised {type(error).__name__}: {said(error)}"
     capture.blame(section, kind, message, next_step)
 
 
@@ -155,8 +155,8 @@ class _Run:
                 self._blame(section, error)
                 return
             self.capture.absent.add(section)
-            self.refusal = self.refusal or str(error)
-            self.capture.metadata[f"{section}_absent"] = self.capture.scrub(str(error))
+            self.refusal = self.refusal or said(error)
+            self.capture.metadata[f"{section}_absent"] = self.capture.scrub(said(error))
         except Exception as error:
             self._blame(section, error)
 
@@ -239,7 +239,7 @@ def blame(capture: Capture, section: str, error: Exception, is_there: bool = Tru
     at all (`is_there`), its address may be wrong. What a trigger asked without our client is kept when it is handed
     over, and what it could not read (`is_kept`) never was."""
     kind, next_step = next((step for known, step in NEXT_STEPS.items() if isinstance(error, known)), _OUR_FAULT)
-    message = str(error) or type(error).__name__
+    message = said(error) or type(error).__name__
     if isinstance(error, UnexpectedReply) and not (is_kept and capture.replies):
         next_step = _NOT_KEPT
     if not is_there and may_be_elsewhere(capture.broker, error):
@@ -248,7 +248,7 @@ def blame(capture: Capture, section: str, error: Exception, is_there: bool = Tru
         next_step = _LATER_ELSE if next_step == _LATER else next_step
     if kind == "trigger_failed":
         message = f"{type(error).__name__}: {message}"
-    elif kind == "timed_out" and not str(error):
+    elif kind == "timed_out" and not said(error):
         message = f"no answer within {SECTION_SECONDS:g} s"
     if isinstance(error, TriggerError) and error.retry_after is not None:
         capture.retry_after = max(error.retry_after, capture.retry_after or 0)

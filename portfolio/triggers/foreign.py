@@ -21,4 +21,12 @@ def of_its_own(error: BaseException) -> Exception:
     whose library panics, ends no run, and `next()` of nothing is an error like all others."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    return RuntimeError(f"{type(error).__name__} {error}".rstrip())
+    return RuntimeError(f"{type(error).__name__} {said(error)}".rstrip())
+
+
+def said(error: BaseException) -> str:
+    """Its own text; nothing where it has none, or where making it raises as well."""
+    try:
+        return told(str, error)
+    except Exception:
+        return ""

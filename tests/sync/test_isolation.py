@@ -86,6 +86,24 @@ def test_a_plain_dict_tells_units_cost_and_price_by_any_of_their_names_and_what_
     ]
 
 
+class Wordless(Exception):
+    """Whose own text cannot be made."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class WordlessOutage(Wordless, BrokerUnavailable):
+    """One that says what to do next."""
+
+
+class WordlessEnd(SystemExit):
+    """Whose text ends the run as well."""
+
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+
 @pytest.mark.parametrize("section", ["holdings", "positions", "orders", "trades", "funds", "prices"])
 def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str) -> None:
     account = build.an_account("SCRIPTED")
@@ -109,6 +127,9 @@ def test_a_section_whose_trigger_raises_fails_alone(broker: Broker, section: str
         (StopIteration(), "trigger_failed", "RuntimeError: StopIteration"),
         (SystemExit("no licence"), "trigger_failed", "RuntimeError: SystemExit no licence"),
         (asyncio.CancelledError(), "trigger_failed", "RuntimeError: CancelledError"),
+        (Wordless(), "trigger_failed", "Wordless: Wordless"),
+        (WordlessEnd(), "trigger_failed", "RuntimeError: WordlessEnd"),
+        (WordlessOutage(), "broker_unavailable", "WordlessOutage"),
     ],
 )
 def test_an_error_says_its_own_text_and_without_one_what_it_is(

@@ -5,7 +5,7 @@ A holding is known by (instrument id, lot), a position by (instrument id, segmen
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -180,6 +180,16 @@ def known_order(versions: Iterable[KnownOrder], told: Order, day: date, has_new_
         if found and _is_used_again(found[0], told, day, has_new_fills):
             return None
     return max(found, key=lambda known: known.order_date, default=None)
+
+
+def each_once(orders: Sequence[Order]) -> Sequence[Order]:
+    """Without those that were given before, with the same content or another: the first one of a day stands."""
+    if len({order.order_id for order in orders}) == len(orders):
+        return orders
+    first: dict[tuple[str, date | None], Order] = {}
+    for order in orders:
+        first.setdefault((order.order_id, order.created_at and ist_date(order.created_at)), order)
+    return list(first.values())
 
 
 def _is_made_then(known: KnownOrder, created_at: datetime) -> bool:

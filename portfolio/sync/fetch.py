@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connections
 
+from ledger import diff
 from ledger.entries import BUY, CASH, Holding, Listing, Order, Position
 from ledger.normalise import as_ist
 from ledger.reconcile import is_delivery
@@ -187,7 +188,7 @@ class _Run:
         if ORDERS not in self.capture.answers:
             self.capture.blame(section, NOT_ASKED, f"the orders did not come, so {what} were not asked", _WITH_THEM)
             return None
-        return [order for order in self._entries(ORDERS) if isinstance(order, Order)]
+        return diff.each_once([order for order in self._entries(ORDERS) if isinstance(order, Order)])
 
     async def ask_prices(self) -> None:
         rows = [

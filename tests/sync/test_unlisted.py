@@ -412,6 +412,22 @@ def test_a_fill_that_a_person_set_right_is_not_asked_for_again(account: BrokerAc
     assert ended(build.synced(account)[0]) == WHOLE
 
 
+@pytest.mark.parametrize("again", [{}, {"quantity": 12}], ids=["alike", "otherwise"])
+def test_an_order_that_is_given_twice_and_was_set_right_hides_no_short_list(
+    account: BrokerAccount, broker: Broker, again: dict[str, int]
+) -> None:
+    order = tell(broker, "O1", 10)
+    broker.says["positions"] = [dealt("TCS", 10)]
+    assert ended(build.synced(account)[0]) == WHOLE
+    revise(account, account.transactions.get().source_id, {"quantity": Decimal(8)}, Author("Asha", "contract note"))
+    broker.says["orders"] = [order, build.an_order("O1", filled=10, **again)]
+    set_aside = [("orders", "set_aside")] if again else []
+    for bought, is_short in ((10, []), (12, [("orders", "orders_missing")])):
+        broker.says["positions"] = [dealt("TCS", bought)]
+        problems = [*set_aside, *is_short]
+        assert ended(build.synced(account)[0]) == ("PARTIAL" if problems else "COMPLETED", problems)
+
+
 def test_a_fill_whose_side_a_person_set_right_makes_no_order_missing(account: BrokerAccount, broker: Broker) -> None:
     tell(broker, "O1", 10)
     broker.says["positions"] = [dealt("TCS", 10)]

@@ -1,4 +1,5 @@
 """Keeps the processes of the embedded way running: `python -m portfolio.supervisor NAME MODULE ARGUMENT... [-- ...]`.
+With `--welcome HOST PORT WORDS` before them it says these words once that address takes connections.
 
 Starts what died again, sooner or later by how often it died. Ends with all of its children: asked politely, they get
 some seconds; killed itself, they end by themselves, see `orphan`. Loads nothing of Django, so that it costs nothing.
@@ -7,6 +8,7 @@ some seconds; killed itself, they end by themselves, see `orphan`. Loads nothing
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +20,22 @@ STOP_SECONDS = 20  # the loop finishes what it has begun
 FIRST_PAUSE, LONGEST_PAUSE = 1, 60  # seconds before a child that died is started again
 STEADY_SECONDS = 60  # who ran so long has not failed in a row
 LOOK_SECONDS = 0.25
+WELCOME = "--welcome"
+
+
+class Welcome(NamedTuple):
+    """What is said when the pages can be reached: whoever follows it at once is not refused."""
+
+    host: str
+    port: str
+    words: str
+
+    def is_due(self) -> bool:
+        try:
+            socket.create_connection((self.host, int(self.port)), timeout=LOOK_SECONDS).close()
+        except OSError:
+            return False
+        return True
 
 
 class Job(NamedTuple):
@@ -42,6 +60,7 @@ class Supervisor:
     """`run` returns when a signal has asked for the end and all children have ended."""
 
     jobs: Sequence[Job]
+    welcome: Welcome | None = None
     children: list[Child] = field(default_factory=list)
     is_stopping: bool = False
 
@@ -53,11 +72,17 @@ class Supervisor:
         while not self.is_stopping:
             for child in self.children:
                 self._see_to(child, reading)
+            self._greet()
             time.sleep(LOOK_SECONDS)
         self._end()
 
     def _stop(self, *_: object) -> None:
         self.is_stopping = True
+
+    def _greet(self) -> None:
+        if self.welcome and self.welcome.is_due():
+            print(self.welcome.words, flush=True)
+            self.welcome = None
 
     def _see_to(self, child: Child, fd: int) -> None:
         now = time.monotonic()
@@ -112,5 +137,10 @@ def words_of(jobs: Iterable[Job]) -> list[str]:
     return words[:-1]
 
 
+def main(words: Sequence[str]) -> None:
+    welcome = Welcome(*words[1:4]) if words[0] == WELCOME else None
+    Supervisor(list(jobs_of(words[4:] if welcome else words)), welcome).run()
+
+
 if __name__ == "__main__":
-    Supervisor(list(jobs_of(sys.argv[1:]))).run()
+    main(sys.argv[1:])

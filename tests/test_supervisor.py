@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -116,3 +117,27 @@ def test_serve_is_the_pages_and_as_many_loops_as_the_settings_say(monkeypatch: p
     loop = Job("schedule", "django", ("run_due", "--every", "15"))
     pages, *loops = jobs("127.0.0.1", 8000, 15)
     assert (pages.name, loops) == ("web", [loop, loop, loop])
+
+
+LATE = """
+import socket, sys, time
+time.sleep(1)
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(1000)
+"""
+
+
+def test_the_address_is_told_when_it_takes_connections(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    words = ["--welcome", "127.0.0.1", port, "Come in", "late", "late", port]
+    paths = f"{ROOT}{os.pathsep}{tmp_path}"
+    command = [sys.executable, "-m", "portfolio.supervisor", *words]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths}, stdout=-1) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"Come in\n"
+            socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+        finally:
+            process.terminate()

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import startup
+from ... import startup, supervisor
 from ...keys import KeyTrouble
 from ...supervisor import Job, words_of
 
@@ -37,11 +37,17 @@ class Command(BaseCommand):
         except (startup.NotReady, KeyTrouble) as error:
             raise CommandError(str(error), returncode=2) from None
         _require_free(options["host"], options["port"])
-        self.stdout.write(WELCOME.format(**options))
+        self.stdout.write("Starting Khata ...")
         self.stdout.flush()
-        words = words_of(jobs(options["host"], options["port"], options["every"]))
+        words = [*_welcome(options["host"], options["port"])]
+        words += words_of(jobs(options["host"], options["port"], options["every"]))
         os.chdir(settings.BASE_DIR)
         os.execv(sys.executable, [sys.executable, "-m", "portfolio.supervisor", *words])  # noqa: S606
+
+
+def _welcome(host: str, port: int) -> tuple[str, ...]:
+    shown = f"[{host}]" if ":" in host else host
+    return (supervisor.WELCOME, host, str(port), WORDS.format(address=f"http://{shown}:{port}/admin/"))
 
 
 def jobs(host: str, port: int, every: int) -> list[Job]:
@@ -69,7 +75,7 @@ def _require_free(host: str, port: int) -> None:
             raise CommandError(f"cannot listen on {host} port {port}: {error.strerror}", returncode=2) from None
 
 
-WELCOME = """Khata is at http://{host}:{port}/admin/ until you press Ctrl-C. Accounts are looked at when that is due.
+WORDS = """Khata is at {address} until you press Ctrl-C. Accounts are looked at when that is due.
 In another terminal, first:
   manage.py createsuperuser    your own login for these pages
   manage.py connect groww      add an account, and sync it once

@@ -69,8 +69,9 @@ class Crew:
         self._database = ThreadPoolExecutor(self._threads, thread_name_prefix="database")
         self._stack = AsyncExitStack()
         self._transport = Transport(clock.now, concurrency=settings.KHATA_CONCURRENCY, shared=OF_THIS_PROCESS)
-        self._replies: Together[evidence.Kept, None] = Together(self.in_database, _keep)
-        self._tokens: Together[NewToken, None] = Together(self.in_database, store_tokens)
+        self._shared: list[Together[Any, Any]] = []  # what many ask of the database together
+        self._replies: Together[evidence.Kept, None] = self.together(_keep)
+        self._tokens: Together[NewToken, None] = self.together(store_tokens)
         self._lacking = Lacking(self._ask_book(lacking_fills), self._ask_book(lacking_states))
         self._keeping: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._room = room()
@@ -82,6 +83,8 @@ class Crew:
 
     async def __aexit__(self, kind: object, *_: object) -> None:
         await self._stack.aclose()
+        for shared in self._shared:  # one that is asleep between two turns would open a session again
+            await shared.end()
         if kind:
             await self._give_back()
         everyone = Barrier(self._threads)
@@ -97,6 +100,11 @@ class Crew:
 
     async def in_database(self, work: Callable[..., Given], *arguments: Any) -> Given:
         return await asyncio.get_running_loop().run_in_executor(self._database, partial(work, *arguments))
+
+    def together(self, work: Callable[[Sequence[Any]], Sequence[Any] | None]) -> Together[Any, Any]:
+        """What many accounts ask of the database at once; it is done before this run leaves the database."""
+        self._shared.append(Together(self.in_database, work))
+        return self._shared[-1]
 
     async def settled(self, claim: Claim, settle: Settle) -> AsyncIterator[list[Result]]:
         """Fetches the accounts that `claim` gives, and settles them in groups as they finish. On PostgreSQL
@@ -209,7 +217,7 @@ class Crew:
     def _ask_book(
         self, ask: Callable[[Sequence[Asked]], list[Given]]
     ) -> Callable[[Capture, Sequence[Order]], Awaitable[Given]]:
-        book = Together(self.in_database, ask)
+        book: Together[Asked, Given] = self.together(ask)
 
         async def asked(capture: Capture, orders: Sequence[Order]) -> Given:
             return await book.ask(Asked(capture.account_id, orders, capture.trading_day))

@@ -32,14 +32,24 @@ class Together(Generic[Wish, Outcome]):
         self._in_database, self._work = in_database, work
         self._waiting: list[Asking[Wish, Outcome]] = []
         self._turns: asyncio.Task[None] | None = None
+        self._is_over = False
 
     def ask(self, wish: Wish) -> asyncio.Future[Outcome]:
         """Its outcome; it is worked on whether or not anybody waits."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if self._is_over:
+            _tell([(wish, outcome)], _given_up())
+            return outcome
         self._waiting.append((wish, outcome))
         if self._turns is None:
             self._turns = asyncio.create_task(self._take_turns())
         return outcome
+
+    async def end(self) -> None:
+        """Returns once all that was asked for is worked on, and the database is left alone from then on."""
+        self._is_over = True
+        if self._turns:
+            await asyncio.wait([self._turns])
 
     async def _take_turns(self) -> None:
         group: list[Asking[Wish, Outcome]] = []
@@ -50,7 +60,7 @@ class Together(Generic[Wish, Outcome]):
                 group, self._waiting = self._waiting, []
                 await self._take_turn(group)
         finally:  # nobody waits for ever, whatever ended the turns
-            _tell([*group, *self._waiting], InterruptedError("the work was given up"))
+            _tell([*group, *self._waiting], _given_up())
             self._waiting, self._turns = [], None
 
     async def _take_turn(self, group: Sequence[Asking[Wish, Outcome]]) -> None:
@@ -81,6 +91,10 @@ class Together(Generic[Wish, Outcome]):
         for (_, outcome), value in zip(group, repeat(None) if found is None else found, strict=False):
             if not outcome.done():
                 outcome.set_result(value)
+
+
+def _given_up() -> InterruptedError:
+    return InterruptedError("the work was given up")
 
 
 def _tell(group: Sequence[Asking[Any, Any]], error: Exception) -> None:

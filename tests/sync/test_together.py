@@ -124,6 +124,25 @@ def test_after_a_turn_that_many_shared_the_next_one_waits_for_more() -> None:
     assert turns_with(9) == [9, 2]
 
 
+def test_what_was_asked_before_the_end_is_done_and_nothing_after_it() -> None:
+    """It ends in the pause after a turn that many shared, before the one who asked meanwhile is worked on."""
+    database = Database()
+
+    async def ended() -> tuple[list[Any], int]:
+        together: Together[int, Any] = Together(database, negated)
+        begun = [together.ask(wish) for wish in range(9)]
+        await asyncio.sleep(0)
+        meanwhile = together.ask(9)
+        await begun[-1]
+        await together.end()
+        turns = len(database.turns)
+        late = await asyncio.gather(meanwhile, together.ask(10), return_exceptions=True)
+        await together.end()
+        return said([*late]), turns
+
+    assert (asyncio.run(ended()), len(database.turns)) == (([-9, "the work was given up"], 2), 2)
+
+
 @pytest.mark.parametrize("first", [1, 8])
 def test_after_a_turn_that_few_shared_the_next_one_waits_for_nobody(first: int) -> None:
     assert turns_with(first) == [first, 1, 1]

@@ -1,5 +1,6 @@
 """One writer an account: leases, tokens, runs that die, and pages that somebody else wrote meanwhile."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from portfolio.models import AccountHead, BrokerAccount, LedgerPage, OrderVersio
 from portfolio.sync import evidence
 from portfolio.sync.capture import DAILY, Capture, Memory
 from portfolio.sync.claim import claim, free_heads, lease, open_batches, release, renew
+from portfolio.sync.crew import Crew
 from portfolio.sync.normalise import normalise
 from portfolio.sync.pipeline import _decided, settle, sync
 from portfolio.sync.record import record
@@ -139,6 +141,22 @@ def test_a_run_that_was_stopped_with_ctrl_c_keeps_nobody_waiting(
     ended = list(account.batches.order_by("page__number").values_list("status", flat=True))
     assert (result.status, ended) == ("COMPLETED", ["FAILED", "COMPLETED"])
     recomputed.check_all_pages()
+
+
+def test_a_run_that_ends_does_what_was_asked_of_the_database_before_its_sessions_are_closed() -> None:
+    """It ends in the pause after a turn that many shared."""
+    done: list[int] = []
+
+    async def run() -> None:
+        async with Crew() as crew:
+            together = crew.together(done.extend)
+            begun = [together.ask(wish) for wish in range(9)]
+            await asyncio.sleep(0)
+            together.ask(9)
+            await begun[-1]
+
+    asyncio.run(run())
+    assert done == [*range(10)]
 
 
 def test_a_dead_run_is_closed_once_however_many_come_after(broker: Broker) -> None:

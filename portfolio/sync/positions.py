@@ -64,12 +64,17 @@ def _doubted(made: Decision, missing: set[PositionKey]) -> set[PositionKey]:
 
 def _traded_today(made: Decision, seen: Mapping[PositionKey, Position], missing: Set[PositionKey]) -> set[PositionKey]:
     """Those of the missing ones that the day's fills tell as they were shown: no holding has these shares before
-    the next trading day. What is shown of the same shares as another product was converted."""
-    traded, shown = made.book.traded.get(made.capture.trading_day, {}), {(key[0], key[1]) for key in seen}
+    the next trading day. What is shown of the same shares as another product was converted, and so was what is squared
+    off, which some brokers show no more."""
+    day, shown = made.capture.trading_day, {(key[0], key[1]) for key in seen}
+    traded, squared = made.book.traded.get(day, {}), made.book.squared_off(day) if made.capture.is_closed else ()
     stands = {
         key
         for key in missing
-        if is_delivery(*key[1:]) and key[:2] not in shown and absence.is_as_traded(_known(made, key), traded.get(key))
+        if is_delivery(*key[1:])
+        and key[:2] not in shown
+        and key[0] not in squared
+        and absence.is_as_traded(_known(made, key), traded.get(key))
     }
     if stands:
         symbols = ", ".join(sorted(_known(made, key).symbol for key in stands))

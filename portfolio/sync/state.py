@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ledger.absence import Traded
+from ledger.absence import DAY_PRODUCTS, Traded
 from ledger.canonical import RAW_REPLY
 from ledger.diff import HoldingKey, KnownOrder, PositionKey
 from ledger.entries import CASH, ZERO, Holding, Listing, Position
@@ -123,6 +123,19 @@ class Book:
         else:
             filled.setdefault(holding, fills if is_delivery else NOTHING_FILLED)
         self.fills_count[day] += count
+
+    def squared_off(self, day: date) -> set[str]:
+        """Shares that were bought for delivery on a day whose fills, of all products together, leave nothing: they were
+        converted and sold as intraday. Fills keep the product that they were made with. To be asked after the close,
+        when whatever is intraday is squared off."""
+        traded = [(key[0], key[2], dealt) for key, dealt in self.traded.get(day, {}).items() if key[1] == CASH]
+        short = (name for name, product, dealt in traded if product in DAY_PRODUCTS and dealt.sold > dealt.bought)
+        if not (left := dict.fromkeys(short, ZERO)):
+            return set()
+        for instrument, _, dealt in traded:
+            if instrument in left:
+                left[instrument] += dealt.bought - dealt.sold
+        return {instrument for instrument, units in left.items() if not units}
 
 
 def read(captures: Sequence[Capture]) -> dict[str, Book]:

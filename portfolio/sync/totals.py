@@ -8,6 +8,7 @@ from ledger import canonical, snapshot
 from ledger.diff import HoldingKey, PositionKey
 from ledger.entries import ZERO, Funds, Position
 from ledger.errors import BadValue
+from ledger.reconcile import is_delivery
 from ledger.snapshot import Quote, Totals
 
 from ..schedule import calendar
@@ -60,7 +61,9 @@ def _totals(made: Decision, held: Mapping[HoldingKey, HeldRow], positions: Mappi
     quantities = _of_both_lots({key: each.holding.owned for key, each in held.items()})
     located = [(key[0], position) for key, position in positions.items()]
     lowered = {key: -days[day] for key, days in book.used.items() if day in days}
-    today = book.fills.get(day, {})
+    delivered = {key[0] for key in positions if is_delivery(*key[1:])}
+    squared = book.squared_off(day) - delivered
+    today = {key: fills for key, fills in book.fills.get(day, {}).items() if key[0] not in squared}
     still = {
         key: snapshot.still_to_show(fills.bought, fills.sold, lowered.get(key, ZERO)) for key, fills in today.items()
     }

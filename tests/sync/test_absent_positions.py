@@ -316,6 +316,36 @@ def test_shares_stand_for_the_day_while_its_fills_tell_of_them(bought: BrokerAcc
     assert bought.snapshots.latest("snapshot_date").total_holdings_value == 30_000
 
 
+FLAT = build.a_position("TCS", 10, 10, product="MIS")
+
+
+@pytest.mark.parametrize("shown", [[FLAT], []], ids=["shown", "not shown"])
+def test_a_purchase_that_was_converted_and_squared_off_is_owned_no_more_that_evening(
+    bought: BrokerAccount, broker: Broker, at: At, shown: list[Position]
+) -> None:
+    """Whether or not its broker shows what is flat; the fill of the purchase is one for delivery for ever."""
+    sold = build.an_order("S", 10, 10, product="MIS", transaction_type="SELL", created_at=build.MORNING)
+    broker.says["orders"] = [*broker.says["orders"], sold]
+    broker.says["trades"] = [*broker.says["trades"], build.a_trade(sold, trade_id="TS")]
+    told(broker, at, bought, "05 19:00", *shown)
+    snapshot = bought.snapshots.latest("revision")
+    assert (snapshot.total_portfolio_value, snapshot.holdings_count, snapshot.net_purchases) == (0, 0, 0)
+    assert sum(state(bought).values()) == 0
+
+
+@pytest.mark.parametrize(("clock", "sold"), [("12:00", 10), ("19:00", 4)], ids=["trading goes on", "less"])
+def test_a_purchase_stands_beside_an_intraday_sale_that_may_be_a_short_one(
+    broker: Broker, at: At, clock: str, sold: int
+) -> None:
+    account = build.an_account("SCRIPTED")
+    orders = [build.an_order("B", 10, 10), build.an_order("S", sold, sold, product="MIS", transaction_type="SELL")]
+    broker.says.update(orders=orders[:1], trades=[build.a_trade(each, trade_id=each.order_id) for each in orders])
+    told(broker, at, account, "05 11:00", build.a_position("TCS", 10))
+    broker.says["orders"] = orders
+    told(broker, at, account, f"05 {clock}")
+    assert state(account) == {"TCS": 10}
+
+
 @pytest.mark.parametrize(
     ("shown", "sold", "left"),
     [

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 
-from portfolio.management.commands.serve import jobs
+from portfolio.management.commands.serve import free_address, jobs
 from portfolio.supervisor import Job, jobs_of, words_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,3 +142,25 @@ def test_the_address_is_told_when_it_takes_connections(tmp_path: Path) -> None:
             socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
         finally:
             process.terminate()
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [
+    ("--port", "65536", "argument --port: a port is a number from 1 to 65535"),
+    ("--port", "-4", "argument --port: a whole number, 1 or more"),
+    ("--port", "http", "argument --port: a whole number, 1 or more"),
+    ("--every", "0", "argument --every: a whole number, 1 or more"),
+])  # fmt: skip
+def test_serve_refuses_what_cannot_be_before_it_begins(option: str, value: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        call_command("serve", f"{option}={value}")
+
+
+def test_serve_listens_where_a_name_leads() -> None:
+    assert free_address("localhost", 8000) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["", "192.0.2.1", "a..b"], ids=["none", "of another machine", "no name"])
+def test_serve_says_where_it_cannot_listen(host: str) -> None:
+    with pytest.raises(CommandError, match=f"^cannot listen on {host} port 8000: ") as refused:
+        free_address(host, 8000)
+    assert refused.value.returncode == 2

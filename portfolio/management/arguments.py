@@ -33,6 +33,12 @@ def a_day(text: str) -> date:
         raise ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-20") from None
 
 
+def a_whole_number(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError("a whole number, 1 or more")
+    return int(text)
+
+
 def words(text: str) -> str:
     """What a person says: blanks alone are nothing."""
     return text.strip()

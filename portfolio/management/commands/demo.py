@@ -1,7 +1,7 @@
 """manage.py demo: takes three simulated accounts through trading days, and tells what the book has of them."""
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -16,6 +16,7 @@ from ...proof import sealer
 from ...schedule.coverage import Row, cover
 from ...simulated import CannotRun
 from ...values import account_values, as_json, book_values, day_values
+from ..arguments import a_whole_number
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=_days, metavar="N", help="how many trading days to take")
+        parser.add_argument("--days", type=a_whole_number, metavar="N", help="how many trading days to take")
         parser.add_argument("--once", action="store_true", help="end without asking for another day, on a terminal too")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text, and end")
 
@@ -97,9 +98,3 @@ Owed on each trading day: orders at 10:50 and 11:15, everything at 16:00 and aga
 Run it again for the next trading day. "make run" shows the book in the admin.
 
 """
-
-
-def _days(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise ArgumentTypeError("a whole number, 1 or more")
-    return int(text)

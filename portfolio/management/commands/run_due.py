@@ -2,7 +2,7 @@
 
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +16,7 @@ from ...schedule.loop import Loop
 from ...schedule.tick import tick
 from ...sync.record import Result
 from ...values import as_json, as_values
+from ..arguments import a_whole_number
 
 
 class Command(BaseCommand):
@@ -27,9 +28,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-        how.add_argument("--every", type=_seconds, metavar="SECONDS", help="go on, with a tick so often, until Ctrl-C")
+        how.add_argument(
+            "--every", type=a_whole_number, metavar="SECONDS", help="go on, with a tick so often, until Ctrl-C"
+        )
 
-        parser.add_argument("--within", type=_seconds, metavar="SECONDS", help="begin nothing more after so long")
+        parser.add_argument("--within", type=a_whole_number, metavar="SECONDS", help="begin nothing more after so long")
 
     def handle(self, **options: Any) -> None:
         self._statuses: Counter[str] = Counter()
@@ -74,9 +77,3 @@ def _after(seconds: int | None) -> Callable[[], bool]:
     """Says whether so much time has passed since now."""
     end = time.monotonic() + seconds if seconds else None
     return lambda: end is not None and time.monotonic() > end
-
-
-def _seconds(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise ArgumentTypeError("a whole number, 1 or more")
-    return int(text)

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +12,10 @@ from django.core.management.base import BaseCommand, CommandError
 from ... import startup, supervisor
 from ...keys import KeyTrouble
 from ...supervisor import Job, words_of
+from ..arguments import a_whole_number
 
 TICK_SECONDS = 15
+LAST_PORT = 65_535
 GRANIAN = ("--interface", "wsgi", "--blocking-threads", "4", "--backpressure", "32", "--workers-kill-timeout", "5",
            "--log-level", "warning")  # fmt: skip
 
@@ -26,8 +28,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8000, help="the port to listen on (default: 8000)")
-        parser.add_argument("--every", type=int, default=TICK_SECONDS, metavar="SECONDS", help="a tick so often")
+        parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: 8000)")
+        parser.add_argument(
+            "--every", type=a_whole_number, default=TICK_SECONDS, metavar="SECONDS", help="a tick so often"
+        )
 
     def handle(self, **options: Any) -> None:
         try:
@@ -36,18 +40,18 @@ class Command(BaseCommand):
             startup.require_keys()
         except (startup.NotReady, KeyTrouble) as error:
             raise CommandError(str(error), returncode=2) from None
-        _require_free(options["host"], options["port"])
+        where = free_address(options["host"], options["port"])
         self.stdout.write("Starting Khata ...")
         self.stdout.flush()
-        words = [*_welcome(options["host"], options["port"])]
-        words += words_of(jobs(options["host"], options["port"], options["every"]))
+        words = [*_welcome(options["host"], where, options["port"])]
+        words += words_of(jobs(where, options["port"], options["every"]))
         os.chdir(settings.BASE_DIR)
         os.execv(sys.executable, [sys.executable, "-m", "portfolio.supervisor", *words])  # noqa: S606
 
 
-def _welcome(host: str, port: int) -> tuple[str, ...]:
+def _welcome(host: str, where: str, port: int) -> tuple[str, ...]:
     shown = f"[{host}]" if ":" in host else host
-    return (supervisor.WELCOME, host, str(port), WORDS.format(address=f"http://{shown}:{port}/admin/"))
+    return (supervisor.WELCOME, where, str(port), WORDS.format(address=f"http://{shown}:{port}/admin/"))
 
 
 def jobs(host: str, port: int, every: int) -> list[Job]:
@@ -65,14 +69,25 @@ def _schedule(every: int) -> list[Job]:
     return [Job("schedule", "django", ("run_due", "--every", str(every)))] * settings.KHATA_LOOPS
 
 
-def _require_free(host: str, port: int) -> None:
-    """Told now, and not every minute by a process that cannot begin."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(f"cannot listen on {host} port {port}: {error.strerror}", returncode=2) from None
+def free_address(host: str, port: int) -> str:
+    """The host in numbers, since what serves the pages knows no names. What cannot be listened on is told now, and not
+    every minute by a process that cannot begin."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, *_, where = min(found, key=lambda each: each[0] != socket.AF_INET)
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "that is no name of a host"
+        raise CommandError(f"cannot listen on {host} port {port}: {why}", returncode=2) from None
+    return str(where[0])
+
+
+def _port(text: str) -> int:
+    if (port := a_whole_number(text)) > LAST_PORT:
+        raise ArgumentTypeError(f"a port is a number from 1 to {LAST_PORT}")
+    return port
 
 
 WORDS = """Khata is at {address} until you press Ctrl-C. Accounts are looked at when that is due.

@@ -367,6 +367,14 @@ def test_wrong_credentials_are_refused_in_words_and_nothing_is_stored(groww: Gro
     assert [secret for secret in ("wrong-token-00112233", "JBSWY3DPEHPK3PXP") if secret in out + error] == []
 
 
+def test_what_is_tried_stands_before_what_came_of_it_in_a_file_too(groww: GrowwSimulator, typed: Type) -> None:
+    typed("wrong-token-00112233")
+    log = io.BytesIO()
+    with pytest.raises(CommandError):
+        call_command("connect", "groww", "--method", "token", stdout=io.TextIOWrapper(log))
+    assert log.getvalue() == b"Trying the login at Groww ...\n"
+
+
 def test_a_secret_that_cannot_be_one_is_not_shown(groww: GrowwSimulator, typed: Type) -> None:
     typed("wrong-token-00112233", "not base 32, 0189!")
     code, out, error = run("connect", "groww", "--method", "totp")

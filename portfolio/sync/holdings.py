@@ -36,8 +36,9 @@ def take_holdings(made: Decision, positions: Mapping[PositionKey, Position]) -> 
         return held
     if found.suspect:
         capture.blame(
-            HOLDINGS, "suspect", found.suspect, "nothing was taken; it is asked again on the next trading day"
-        )
+            HOLDINGS, "suspect", found.suspect,
+            "nothing was taken; what is missing stands, marked unconfirmed, and is asked again on the next trading day",
+        )  # fmt: skip
         capture.sections[HOLDINGS] = section._replace(state=SUSPECT)
     else:
         made.holdings_day = capture.holdings_day

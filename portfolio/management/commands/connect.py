@@ -116,6 +116,7 @@ class Command(BaseCommand):
         for field in method.fields:
             credentials[field.name] = kept.get(field.name) or self._ask_for(field, trigger, credentials)
         self.stdout.write(f"Trying the login at {trigger.name or trigger.code} ...")
+        self.stdout.flush()  # in a file, too, it stands before what came of it
         return try_login(trigger, method.name, credentials, known.account_id if known else client_id)
 
     def _kept(self, stored: BrokerAccountCredential | None) -> dict[str, Secret]:
@@ -164,6 +165,7 @@ class Command(BaseCommand):
 
     def _sync(self, account: BrokerAccount) -> None:
         self.stdout.write(f"{self._what_was_done(account)} ...")
+        self.stdout.flush()
         results = self._synced(account)
         for result in results:
             report.write_line(self.stdout, result, account)

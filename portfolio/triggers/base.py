@@ -264,8 +264,8 @@ class BaseTrigger(ABC):
         """What a reply means that is neither 429, 5xx nor a web page; None when it is to be read. After it is kept."""
         if reply.status < 400:
             return None
-        kinds = {401: LoginRequired, 403: NotPermitted}
-        return kinds.get(reply.status, UnexpectedReply)(f"{cls.name or cls.code} answered {reply.status}")
+        kind, more = ANSWERED.get(reply.status, (UnexpectedReply, ""))
+        return kind(f"{cls.name or cls.code} answered {reply.status}{more}")
 
     @classmethod
     def parser(cls) -> str:
@@ -276,6 +276,11 @@ class BaseTrigger(ABC):
     def offers(cls, section: str) -> bool:
         return hasattr(cls, f"fetch_{section}")
 
+
+ANSWERED: dict[int, tuple[type[TriggerError], str]] = {
+    401: (LoginRequired, ": the login is wrong or has ended; enter it again as the broker shows it"),
+    403: (NotPermitted, ": this login may not read that; see at the broker what it is subscribed to"),
+}
 
 __all__ = [
     "Account",

@@ -45,8 +45,9 @@ def get_trigger_for_code(code: str) -> type[BaseTrigger] | None:
     missed."""
     code = code.upper()
     if code not in REGISTRY:
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=code):
-            _load(code, entry_point)
+        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+            if entry_point.name.upper() == code:
+                _load(code, entry_point)
     return REGISTRY.get(code)
 
 

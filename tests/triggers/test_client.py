@@ -262,8 +262,8 @@ def test_the_answer_of_a_login_is_not_kept() -> None:
         (status(307, Location="http://evil.example/"), UnexpectedReply, "a redirect, which is never followed"),
         (status(200, "[" * 65 + "]" * 65), UnexpectedReply, "nested deeper than 64 levels"),
         (status(400), UnexpectedReply, "Plain broker answered 400"),
-        (status(401), LoginRequired, "Plain broker answered 401"),
-        (status(403), NotPermitted, "Plain broker answered 403"),
+        (status(401), LoginRequired, "Plain broker answered 401: the login is wrong or has ended"),
+        (status(403), NotPermitted, "Plain broker answered 403: this login may not read that"),
     ],
 )
 def test_each_wrong_answer_raises_its_own_error(answer: Any, kind: type[TriggerError], words: str) -> None:

@@ -125,7 +125,7 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mybroker\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[khata.triggers]\nMYBROKER = mybroker:MyBroker\nHALFBROKER = halfbroker:HalfBroker\n"
+        "[khata.triggers]\nMYBROKER = mybroker:MyBroker\nHalfBroker = halfbroker:HalfBroker\n"
         "PLAINBROKER = nobroker:PlainBroker\nMODULEBROKER = nobroker\nEXITBROKER = exitbroker:ExitBroker\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -145,6 +145,7 @@ def test_a_trigger_of_another_package_is_found_in_any_case_and_works(outside_pac
 
 
 def test_a_package_that_cannot_be_imported_says_why(outside_package: None) -> None:
+    """Also where its entry point is not named in upper case."""
     assert get_trigger_for_code("halfbroker") is None
     assert why_missing("halfbroker") == (
         "the package of HALFBROKER cannot be loaded: ModuleNotFoundError: No module named 'a_library_that_is_not_there'"

@@ -39,6 +39,12 @@ ROOT = Path(__file__).parents[1]
 TRADING, SAVINGS, FAMILY = "8100000001", "8100000002", "FW0003"
 
 
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer looks a day, for tests of what does not hang on their number: each costs a sync of three accounts."""
+    monkeypatch.setattr(demo, "TICKS", (demo.LOGIN_AT, time(19), demo.LAST_TICK))
+
+
 def days(count: int) -> tuple[int, dict[str, Any]]:
     """Takes so many days. Exit code, and the document that was printed."""
     code, out, _ = run("demo", "--once", "--json", "--days", count)
@@ -128,8 +134,8 @@ def test_a_run_that_ended_in_the_middle_of_a_day_goes_on_there(
     assert len(rest["batches"]) == 6
 
 
+@pytest.mark.usefixtures("seldom")
 def test_the_first_run_tells_the_whole_story_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "TICKS", (demo.LOGIN_AT, time(19), demo.LAST_TICK))
     monkeypatch.setattr(demo, "STORY_DAYS", 20)  # what comes later is as random as what comes after the story
     code, out, _ = run("demo", "--once", "--json")
     document = json.loads(out)
@@ -168,6 +174,7 @@ def test_the_text_has_a_line_a_day_and_a_part_for_each_account() -> None:
     assert told.split(" -> ")[0].endswith("05 Oct 10:50 partially filled 40/100 at 780.00")
 
 
+@pytest.mark.usefixtures("seldom")
 def test_the_report_verifies_the_book_and_prints_its_checkpoint() -> None:
     code, document = days(1)
     sealed = document["book"]
@@ -181,6 +188,7 @@ def test_the_report_verifies_the_book_and_prints_its_checkpoint() -> None:
     assert "".join(f"    {line}\n" for line in note.splitlines()) in out
 
 
+@pytest.mark.usefixtures("seldom")
 def test_a_book_that_is_not_as_it_was_sealed_gives_exit_code_1() -> None:
     days(1)
     with tampering.unguarded():
@@ -189,6 +197,7 @@ def test_a_book_that_is_not_as_it_was_sealed_gives_exit_code_1() -> None:
     assert (code, {finding["table"] for finding in document["book"]["findings"]}) == (1, {"portfolio_snapshots"})
 
 
+@pytest.mark.usefixtures("seldom")
 def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(REGISTRY, "GROWW")
     code, document = days(1)
@@ -196,6 +205,7 @@ def test_a_batch_that_does_not_complete_gives_exit_code_1(monkeypatch: pytest.Mo
     assert (code, ended) == (1, {("GROWW", "FAILED"), ("ZERODHA", "COMPLETED")})
 
 
+@pytest.mark.usefixtures("seldom")
 def test_the_login_that_its_owner_forgets_is_a_missed_day_and_no_failure_of_the_demo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -219,6 +229,7 @@ def test_a_problem_that_every_capture_of_a_day_met_is_told_once(monkeypatch: pyt
     assert out.count("\n      account: no trigger is registered for GROWW") == 1
 
 
+@pytest.mark.usefixtures("seldom")
 def test_a_day_that_failed_is_missed_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as without_a_trigger:
         without_a_trigger.delitem(REGISTRY, "GROWW")
@@ -237,6 +248,7 @@ def test_the_market_of_the_demo_has_no_evening_sessions() -> None:
         assert calendar.session(date(2026, 11, 8)) is None
 
 
+@pytest.mark.usefixtures("seldom")
 def test_a_tick_of_another_time_leaves_the_demos_accounts_alone(set_clock: Callable[[str], None]) -> None:
     days(1)
 

@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .entries import CANCELLED, FINAL_STATES, ZERO, Holding, Order, Position
-from .normalise import is_other_reading, ist_date
+from .normalise import is_other_reading, ist_date, known_price
 
 HoldingKey = tuple[str, str]
 PositionKey = tuple[str, str, str]
@@ -139,6 +139,10 @@ def _suspicion(
     return ""
 
 
+_UNITS = ("credit_quantity", "debit_quantity", "carry_forward_credit_quantity", "carry_forward_debit_quantity")
+_AVERAGES = {"quantity": "average_price", **{units: units.replace("quantity", "price") for units in _UNITS}}
+
+
 class PositionMove(NamedTuple):
     """One position's new state; `after` is None when it is gone."""
 
@@ -152,9 +156,32 @@ def positions(book: Mapping[PositionKey, Position], seen: Mapping[PositionKey, P
     moves = [PositionMove(key, row, None) for key, row in book.items() if key not in seen]
     for key, row in seen.items():
         before = book.get(key)
-        if before is None or before[5:17] != row[5:17]:
+        if before is None or has_moved(before, row):
             moves.append(PositionMove(key, before, row))
     return moves
+
+
+def has_moved(before: Position, after: Position) -> bool:
+    return before[5:17] != after[5:17]
+
+
+def added_up(one: Position, other: Position) -> Position:
+    """What is shown of one share at two exchanges; each average is that of both."""
+    sums: dict[str, Any] = {}
+    for units, cost in _AVERAGES.items():
+        sums[units] = getattr(one, units) + getattr(other, units)
+        sums[cost] = _average([(getattr(row, units), getattr(row, cost)) for row in (one, other)])
+    sums |= {name: value or ZERO for name, value in sums.items() if name != "average_price"}
+    gains = [row.realised_pnl for row in (one, other) if row.realised_pnl is not None]
+    return one._replace(**sums, realised_pnl=sum(gains, ZERO) if gains else None)
+
+
+def _average(parts: Sequence[tuple[Decimal, Decimal | None]]) -> Decimal | None:
+    """Of the units in all; where some are bought and others sold, of those that outweigh the others."""
+    total = sum((units for units, _ in parts), ZERO)
+    same = [(units, cost) for units, cost in parts if units * total > ZERO]
+    paid, of = sum((units * (cost or ZERO) for units, cost in same), ZERO), sum((units for units, _ in same), ZERO)
+    return known_price(paid / of) if of else None
 
 
 class KnownOrder(NamedTuple):

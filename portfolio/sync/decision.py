@@ -72,13 +72,6 @@ class Decision:
             return before
         return len(section.entries) + (0 if section.gone is None else before - len(section.gone))
 
-    def shown(self, section: str, key_of: Callable[[Any], Key], known: Mapping[Key, Any]) -> dict[Key, Any]:
-        """All rows of a section by key; those that stand as they did are taken from the book (`known`)."""
-        fresh = self.unique(section, key_of)
-        if (gone := self.gone(section, key_of, known, fresh)) is None:
-            return fresh
-        return {key: row for key, row in known.items() if key not in gone} | fresh
-
     def gone(
         self, section: str, key_of: Callable[[Any], Key], known: Container[Key], fresh: Iterable[Key]
     ) -> set[Key] | None:

@@ -16,7 +16,7 @@ from ledger.reconcile import is_delivery
 
 from . import rows
 from .capture import ACCEPTED, POSITIONS, SUSPECT, UNCHANGED
-from .decision import Decision
+from .decision import Decision, NotStanding
 from .holdings import price_now
 
 
@@ -31,7 +31,7 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
         made.positions_shown = known
     if section.state != ACCEPTED or not capture.takes_state:
         return still_open
-    seen = made.shown(POSITIONS, lambda row: (made.instrument_of(row), row.segment, row.product), known)
+    seen = _shown(made, known)
     made.positions_shown = seen
     unread = made.unread(POSITIONS)  # a row that cannot be right is not a row that is gone
     kept = {key for key, row in known.items() if key not in seen and ("" in unread or row.symbol in unread)}
@@ -45,6 +45,24 @@ def take_positions(made: Decision) -> dict[PositionKey, Position]:
     if not section.set_aside:
         made.memory.positions_day = capture.trading_day
     return {**seen, **{key: still_open[key] for key in kept & still_open.keys()}}
+
+
+def _shown(made: Decision, known: Mapping[PositionKey, Position]) -> dict[PositionKey, Position]:
+    """All that the broker shows; what stands as it did is taken from the book (`known`). One share that was traded at
+    two exchanges is shown at each, and is one position."""
+
+    def key_of(row: Position) -> PositionKey:
+        return made.instrument_of(row), row.segment, row.product
+
+    fresh: dict[PositionKey, Position] = {}
+    for (key, _), row in made.unique(POSITIONS, lambda row: (key_of(row), row.exchange)).items():
+        fresh[key] = diff.added_up(fresh[key], row) if key in fresh else row
+    if (gone := made.gone(POSITIONS, key_of, known, fresh)) is None:
+        return fresh
+    for row in made.section(POSITIONS).gone or ():
+        if diff.has_moved(known[key_of(row)], row):
+            raise NotStanding(POSITIONS)  # it is but a part of what the book has
+    return {key: row for key, row in known.items() if key not in gone} | fresh
 
 
 def _doubted(made: Decision, missing: set[PositionKey]) -> set[PositionKey]:

@@ -316,6 +316,25 @@ def test_shares_stand_for_the_day_while_its_fills_tell_of_them(bought: BrokerAcc
     assert bought.snapshots.latest("snapshot_date").total_holdings_value == 30_000
 
 
+def test_a_share_that_was_bought_at_two_exchanges_is_one_position(broker: Broker, at: At) -> None:
+    """Shown at each; one of them moves alone, comes later or is gone."""
+    account = build.an_account("SCRIPTED")
+    broker.prices["TCS"] = 3000
+    nse = build.a_position("TCS", 10, credit_price=100, average_price=100, realised_pnl=7)
+    bse = build.a_position("TCS", 5, credit_price=106, average_price=106, realised_pnl=1, exchange="BSE")
+    sold = build.a_position("TCS", 5, 2, credit_price=106, average_price=106, exchange="BSE")
+    del broker.says["orders"], broker.says["trades"]
+    owned = []
+    for clock, shown in (("05 16:05", [nse, bse]), ("05 17:00", [bse, nse]), ("05 18:00", [nse, sold])):
+        result = told(broker, at, account, clock, *shown)
+        snapshot = account.snapshots.latest("revision")
+        owned.append((result.status, state(account), int(snapshot.total_holdings_value)))
+    assert owned == [("COMPLETED", {"TCS": units}, units * 3000) for units in (15, 15, 13)]
+    first = account.position_versions.earliest("detected_at")
+    assert (first.credit_quantity, first.credit_price, first.average_price, first.realised_pnl) == (15, 102, 102, 8)
+    assert account.position_versions.count() == 2
+
+
 FLAT = build.a_position("TCS", 10, 10, product="MIS")
 
 

@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import Callable
 from functools import partial
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from django.core.management import ManagementUtility
@@ -20,6 +21,8 @@ STOPPED, UNREAD = 130, 141  # what shells say of a program that Ctrl-C ended, or
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portfolio_project.settings")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without some letter still shows the others
     try:
         Commands(sys.argv).execute()
         sys.stdout.flush()

@@ -190,6 +190,12 @@ def test_without_any_account_it_says_how_to_add_one() -> None:
     assert run("sync_holdings") == (2, "", "no account to sync yet; add one with: manage.py connect groww")
 
 
+def test_accounts_of_which_none_is_to_be_synced_are_not_said_to_be_missing() -> None:
+    build.an_account(portfolio=build.a_portfolio())
+    Portfolio.objects.update(active=False)
+    assert run("sync_holdings") == (2, "", "no account to sync: all are disabled, or in an inactive portfolio")
+
+
 @pytest.mark.parametrize("option", ["--account", "--portfolio"])
 def test_what_is_not_an_id_is_refused_by_name(option: str) -> None:
     code, out, error = run("sync_holdings", option, "groww")

@@ -197,3 +197,8 @@ def test_keys_beside_the_database_end_every_command_with_2_and_what_to_do(comman
 
     assert (code, "khata.E002" in said, "Move the keys and set KHATA_KEYS" in said) == (2, True, True)
     assert not (tmp_path / "keys").exists()
+
+
+def test_a_letter_that_a_terminal_does_not_have_stops_no_command() -> None:
+    code, said = manage("shell", "--no-imports", "-c", "print('\u2014 khata')", PYTHONIOENCODING="ascii")
+    assert (code, said) == (0, "")

@@ -74,6 +74,8 @@ class Command(BaseCommand):
                 f"unknown, inactive or empty, or its accounts are disabled{self._of_the_demo()}",
                 returncode=2,
             )
+        if not named and BrokerAccount.objects.filter(portfolio__simulated=False).exists():
+            raise CommandError("no account to sync: all are disabled, or in an inactive portfolio", returncode=2)
         if not named:
             raise CommandError(
                 f"no account to sync yet; add one with: manage.py connect groww{self._of_the_demo()}", returncode=2

@@ -166,22 +166,25 @@ def has_moved(before: Position, after: Position) -> bool:
 
 
 def added_up(one: Position, other: Position) -> Position:
-    """What is shown of one share at two exchanges; each average is that of both."""
+    """What is shown of one share at two exchanges; each average is that of both. An average or a gain that
+    is known of one alone is not known of both."""
     sums: dict[str, Any] = {}
     for units, cost in _AVERAGES.items():
         sums[units] = getattr(one, units) + getattr(other, units)
         sums[cost] = _average([(getattr(row, units), getattr(row, cost)) for row in (one, other)])
     sums |= {name: value or ZERO for name, value in sums.items() if name != "average_price"}
-    gains = [row.realised_pnl for row in (one, other) if row.realised_pnl is not None]
-    return one._replace(**sums, realised_pnl=sum(gains, ZERO) if gains else None)
+    gains = (one.realised_pnl, other.realised_pnl)
+    return one._replace(**sums, realised_pnl=None if None in gains else sum(filter(None, gains), ZERO))
 
 
 def _average(parts: Sequence[tuple[Decimal, Decimal | None]]) -> Decimal | None:
     """Of the units in all; where some are bought and others sold, of those that outweigh the others."""
     total = sum((units for units, _ in parts), ZERO)
     same = [(units, cost) for units, cost in parts if units * total > ZERO]
-    paid, of = sum((units * (cost or ZERO) for units, cost in same), ZERO), sum((units for units, _ in same), ZERO)
-    return known_price(paid / of) if of else None
+    costs = [units * cost for units, cost in same if cost]
+    if not same or len(costs) < len(same):
+        return None
+    return known_price(sum(costs, ZERO) / sum((units for units, _ in same), ZERO))
 
 
 class KnownOrder(NamedTuple):
